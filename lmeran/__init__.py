@@ -1,0 +1,1 @@
+"""LMeRAN: label-conditioned chest X-ray reading. Knows the model, nothing of screens or training."""

@@ -1,0 +1,215 @@
+"""A checkpoint: `model.safetensors` beside `lmeran.json`, loaded strictly or not at all.
+
+The JSON holds the format version, the ordered findings and states, the model's configuration
+(with its preprocessing), the SHA-256 of the weights, facts of the training, measured metrics, and
+a self-test: a fixed input and the probabilities it must give.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from lmeran.config import ConfigError, LMeRANConfig
+from lmeran.findings import FINDINGS, State
+from lmeran.model import LMeRAN
+from lmeran.preprocess import to_input
+
+FORMAT = 1
+WEIGHTS_FILE = "model.safetensors"
+FACTS_FILE = "lmeran.json"
+SELF_TEST_TOLERANCE = 2e-3
+"""Probabilities may differ by this much between machines (convolution algorithms, float order)."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that must not be used: one sentence that names what is wrong with it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A loaded model and its facts.
+
+    identity: first 12 hex digits of the SHA-256 of the weights; source: where it came from, as
+    the user named it.
+    """
+
+    model: LMeRAN
+    identity: str
+    source: str
+    training: dict[str, Any]
+    metrics: dict[str, Any]
+
+    @property
+    def config(self) -> LMeRANConfig:
+        return self.model.config
+
+
+def save_checkpoint(
+    folder: str | Path,
+    model: LMeRAN,
+    training: dict[str, Any],
+    metrics: dict[str, Any],
+    half: bool = True,
+) -> None:
+    """Write `model` to `folder`, each file replaced atomically.
+
+    half: matrices and kernels as float16 (norms, biases and statistics stay float32). The
+    self-test is computed from the weights as they will be read back.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: _stored(t, half) for name, t in model.state_dict().items()}
+    weights = save(tensors)
+    reread = _model_from(model.config, load(weights))
+    facts = {
+        "format": FORMAT,
+        "findings": list(FINDINGS),
+        "states": [state.name.lower() for state in State],
+        "config": model.config.to_dict(),
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "self_test": run_self_test(reread),
+        "training": training,
+        "metrics": metrics,
+    }
+    _replace(folder / WEIGHTS_FILE, weights)
+    _replace(folder / FACTS_FILE, json.dumps(facts, indent=1).encode())
+
+
+def load_checkpoint(folder: str | Path, source: str | None = None) -> Checkpoint:
+    """Read and verify a checkpoint folder. Raises `CheckpointError` naming the first thing wrong."""
+    folder = Path(folder)
+    facts = _read_facts(folder)
+    try:
+        weights = (folder / WEIGHTS_FILE).read_bytes()
+    except OSError:
+        raise CheckpointError(f"The checkpoint has no {WEIGHTS_FILE}.") from None
+    digest = hashlib.sha256(weights).hexdigest()
+    if digest != facts["weights_sha256"]:
+        raise CheckpointError(
+            f"{WEIGHTS_FILE} is not the file {FACTS_FILE} describes (SHA-256 differs); "
+            "download or copy both again."
+        )
+    try:
+        config = LMeRANConfig.from_dict(facts["config"])
+        tensors = load(weights)
+    except ConfigError as error:
+        raise CheckpointError(f"The checkpoint's configuration is not usable: {error}.") from None
+    except SafetensorError as error:
+        raise CheckpointError(f"{WEIGHTS_FILE} is damaged: {error}.") from None
+    model = _model_from(config, tensors)
+    _check_self_test(model, facts["self_test"])
+    return Checkpoint(
+        model, digest[:12], source or str(folder), facts["training"], facts["metrics"]
+    )
+
+
+def self_test_image(size: int) -> np.ndarray:
+    """The self-test's input: a uint8 (size, size) pattern of integer arithmetic, same everywhere."""
+    row, column = np.mgrid[0:size, 0:size].astype(np.int64)
+    rings = ((row - size // 2) ** 2 + (column - size // 3) ** 2) // size
+    return ((rings * 3 + row * column // size + 2 * column) % 256).astype(np.uint8)
+
+
+@torch.inference_mode()
+def run_self_test(model: LMeRAN) -> dict[str, Any]:
+    """Probabilities of the self-test image, free and with the odd findings pinned positive."""
+    preprocessing = model.config.preprocessing
+    image = self_test_image(preprocessing.image_size)
+    was_training = model.training
+    model.eval()
+    states = torch.zeros(2, len(FINDINGS), dtype=torch.int64)
+    states[1, 1::2] = int(State.POSITIVE)
+    encoding = model.encode(to_input(image[None], preprocessing))
+    probability = model.condition(encoding.expand(2), states).logits.sigmoid()
+    model.train(was_training)
+    return {
+        "input_sha256": hashlib.sha256(image.tobytes()).hexdigest(),
+        "free": [round(p, 6) for p in probability[0].tolist()],
+        "odd_positive": [round(p, 6) for p in probability[1].tolist()],
+    }
+
+
+def _read_facts(folder: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+    except OSError:
+        raise CheckpointError(f"There is no {FACTS_FILE} at {folder}.") from None
+    except ValueError:
+        raise CheckpointError(f"{FACTS_FILE} is damaged; it is not JSON.") from None
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        found = facts.get("format") if isinstance(facts, dict) else None
+        raise CheckpointError(f"The checkpoint has format {found}; this version reads {FORMAT}.")
+    needed = ("findings", "states", "config", "weights_sha256", "self_test", "training", "metrics")
+    missing = [name for name in needed if name not in facts]
+    if missing:
+        raise CheckpointError(f"{FACTS_FILE} lacks {', '.join(missing)}.")
+    if facts["findings"] != list(FINDINGS):
+        raise CheckpointError(
+            "The checkpoint's findings are not the 14 of ChestX-ray14 in this program's order; "
+            "its numbers would stand at the wrong names."
+        )
+    if facts["states"] != [state.name.lower() for state in State]:
+        raise CheckpointError("The checkpoint's label states are not unknown, negative, positive.")
+    return facts
+
+
+def _model_from(config: LMeRANConfig, tensors: dict[str, torch.Tensor]) -> LMeRAN:
+    model = LMeRAN(config)
+    expected = model.state_dict()
+    missing = sorted(set(expected) - set(tensors))
+    surplus = sorted(set(tensors) - set(expected))
+    if missing or surplus:
+        what = f"lacks {missing[0]}" if missing else f"has the unexpected {surplus[0]}"
+        more = len(missing) + len(surplus) - 1
+        raise CheckpointError(
+            f"The weights do not fit the configuration: the file {what}"
+            + (f" (and {more} more differ)." if more else ".")
+        )
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            raise CheckpointError(
+                f"The weights do not fit the configuration: {name} has shape "
+                f"{tuple(tensor.shape)} and should have {tuple(expected[name].shape)}."
+            )
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise CheckpointError(f"The weights are damaged: {name} holds values that are not numbers.")
+    model.load_state_dict({name: t.to(expected[name].dtype) for name, t in tensors.items()})
+    return model.eval()
+
+
+def _check_self_test(model: LMeRAN, expected: dict[str, Any]) -> None:
+    found = run_self_test(model)
+    for name in ("input_sha256", "free", "odd_positive"):
+        if name not in expected:
+            raise CheckpointError(f"The checkpoint's self-test lacks {name}.")
+    if found["input_sha256"] != expected["input_sha256"]:
+        raise CheckpointError("The checkpoint's self-test was made with another input.")
+    for name in ("free", "odd_positive"):
+        difference = float(np.abs(np.subtract(found[name], expected[name])).max())
+        if not difference <= SELF_TEST_TOLERANCE:
+            raise CheckpointError(
+                f"The checkpoint fails its self-test ({name}: off by {difference:.4f}); "
+                "its weights or this installation are not what they should be."
+            )
+
+
+def _stored(tensor: torch.Tensor, half: bool) -> torch.Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    if half and tensor.is_floating_point() and tensor.ndim >= 2:
+        return tensor.half()
+    return tensor
+
+
+def _replace(path: Path, data: bytes) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(data)
+    partial.replace(path)

@@ -1,0 +1,143 @@
+"""The configuration of a model: one frozen dataclass that travels inside the checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lmeran.findings import FINDINGS
+
+BlockName = Literal["paper", "residual", "transformer"]
+LabelBranch = Literal["attention", "embedding", "none"]
+Positional = Literal["none", "learned"]
+
+CELL_STRIDE = 32
+"""Input pixels per feature cell and axis: five halvings in a DenseNet."""
+
+
+class ConfigError(ValueError):
+    """A configuration that describes no model; the message names the field."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a film becomes the network's input: the same for training, evaluation and viewer.
+
+    image_size: side of the square input in pixels, a multiple of 32.
+    detail: films are first reduced to this many pixels a side, then enlarged to `image_size`, so
+        that every film carries the same fine detail whatever its resolution. None: no such limit.
+    mean, std: of the gray value in 0 .. 1, the same for the three equal input channels.
+    """
+
+    image_size: int = 448
+    detail: int | None = None
+    mean: float = 0.5
+    std: float = 0.25
+
+    def __post_init__(self) -> None:
+        if self.image_size < 64 or self.image_size % CELL_STRIDE:
+            raise ConfigError(f"image_size must be a multiple of 32, at least 64: {self.image_size}")
+        if self.detail is not None and not 16 <= self.detail <= self.image_size:
+            raise ConfigError(f"detail must be between 16 and image_size: {self.detail}")
+        if self.std <= 0:
+            raise ConfigError(f"std must be positive: {self.std}")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Shape of the DenseNet; the defaults are DenseNet-121. Smaller ones serve tests."""
+
+    growth_rate: int = 32
+    layers_per_block: tuple[int, ...] = (6, 12, 24, 16)
+    initial_features: int = 64
+
+    @property
+    def width(self) -> int:
+        """d, the number of channels of a feature cell (1024 for DenseNet-121)."""
+        channels = self.initial_features
+        for position, layers in enumerate(self.layers_per_block):
+            channels += layers * self.growth_rate
+            if position + 1 < len(self.layers_per_block):
+                channels //= 2
+        return channels
+
+
+@dataclass(frozen=True)
+class LMeRANConfig:
+    """Everything that determines the network's architecture and its input.
+
+    block: inside of an attention layer. "paper": attention alone, as the equations are printed;
+        "residual": pre-norm residual attention; "transformer": that plus a feed-forward part.
+    label_branch: "attention": LMeRAN; "embedding": the paper's "w/o LSRA", states reach the
+        classifier without attention; "none": DenseNet and a linear layer.
+    residual_weight: lambda in z_i = g + lambda r_i.
+    """
+
+    block: BlockName = "residual"
+    label_branch: LabelBranch = "attention"
+    layers: int = 4
+    heads: int = 4
+    residual_weight: float = 0.2
+    dropout: float = 0.1
+    feedforward_multiple: int = 2
+    positional: Positional = "none"
+    backbone: Backbone = field(default_factory=Backbone)
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+
+    def __post_init__(self) -> None:
+        for name, kind in (
+            ("block", BlockName),
+            ("label_branch", LabelBranch),
+            ("positional", Positional),
+        ):
+            if getattr(self, name) not in typing.get_args(kind):
+                allowed = ", ".join(typing.get_args(kind))
+                raise ConfigError(f"{name} must be one of {allowed}: {getattr(self, name)!r}")
+        if self.layers < 1:
+            raise ConfigError(f"layers must be at least 1: {self.layers}")
+        if not 1 <= self.heads <= self.backbone.width:
+            raise ConfigError(f"heads must be between 1 and {self.backbone.width}: {self.heads}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must be in [0, 1): {self.dropout}")
+
+    @property
+    def grid(self) -> int:
+        """Feature cells along one side of the input (14 at 448 px)."""
+        return self.preprocessing.image_size // CELL_STRIDE
+
+    @property
+    def tokens(self) -> int:
+        """M = h w + n, the tokens the label branch attends over (210 at 448 px)."""
+        return self.grid**2 + len(FINDINGS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON or YAML; `from_dict` is the inverse."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> LMeRANConfig:
+        """The inverse of `to_dict`. Raises `ConfigError` on a field this version does not know."""
+        return _build(cls, values)
+
+
+def _build(cls: type, values: Any) -> Any:
+    if not isinstance(values, dict):
+        raise ConfigError(f"{cls.__name__} needs an object of named fields, not {values!r}")
+    known = {f.name for f in dataclasses.fields(cls)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(f"{cls.__name__} does not know {', '.join(unknown)}")
+    nested = {"backbone": Backbone, "preprocessing": Preprocessing}
+    arguments: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in nested:
+            value = _build(nested[name], value)
+        elif isinstance(value, list):
+            value = tuple(value)
+        arguments[name] = value
+    try:
+        return cls(**arguments)
+    except TypeError as error:
+        raise ConfigError(f"{cls.__name__}: {error}") from None

@@ -1,0 +1,36 @@
+"""Any file to a `Radiograph`: the kind is judged by its first bytes, never by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lmeran.limits import check_file_size
+from lmeran.picture import read_picture
+from lmeran.radiograph import Radiograph, ReadError
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+
+
+def read_file(path: str | Path) -> Radiograph:
+    """Read a DICOM, PNG or JPEG file. Raises `ReadError`: one sentence, without the file's name."""
+    path = Path(path)
+    try:
+        check_file_size(path.stat().st_size)
+        data = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ReadError(f"The file cannot be opened ({reason}); check that it is there.") from None
+    return read_bytes(data)
+
+
+def read_bytes(data: bytes) -> Radiograph:
+    """The same for a file already in memory."""
+    check_file_size(len(data))
+    if data.startswith((_PNG, _JPEG)):
+        return read_picture(data)
+    from lmeran.dicom import looks_like_dicom, read_dicom  # pydicom is slow to import
+
+    if looks_like_dicom(data):
+        return read_dicom(data)
+    raise ReadError("This is not a DICOM, PNG or JPEG file; choose a chest X-ray in one of these.")

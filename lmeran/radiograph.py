@@ -1,0 +1,56 @@
+"""A film as the rest of the program sees it: display-ready gray pixels and their geometry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class ReadError(ValueError):
+    """A file that cannot be read as a film: one sentence that says why and what to do.
+
+    The message never holds a file name or anything of the file's header that names a patient.
+    """
+
+
+@dataclass(frozen=True)
+class Spacing:
+    """Size of a pixel in mm (row, column) and the DICOM attribute it was taken from."""
+
+    row_mm: float
+    column_mm: float
+    source: str
+
+
+@dataclass(frozen=True, eq=False)
+class Radiograph:
+    """One film.
+
+    pixels: uint8 (H, W), rendered for display: dense tissue bright, air dark. The model reads the
+        same pixels as the reader sees.
+    media: "DICOM", "PNG" or "JPEG".
+    bits: depth the file stores per pixel.
+    view: ViewPosition as "PA", "AP" or "LL" ..., None where the file does not say.
+    modality: DICOM Modality, None for pictures.
+    spacing: None where the file does not say.
+    window: how the values were brought to gray, in words ("window of the file", ...).
+    warnings: plain sentences the reader must see.
+    """
+
+    pixels: np.ndarray
+    media: str
+    bits: int
+    view: str | None = None
+    modality: str | None = None
+    spacing: Spacing | None = None
+    window: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])

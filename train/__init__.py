@@ -1,0 +1,1 @@
+"""Training and evaluation of LMeRAN. Uses `lmeran`, never `app`."""

@@ -1,0 +1,326 @@
+"""`python -m train fit`: train LMeRAN on an index, resumable at any step."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from lmeran.checkpoint import load_checkpoint, save_checkpoint
+from lmeran.config import ConfigError
+from lmeran.findings import FINDINGS
+from lmeran.masking import masked_loss, sample_label_mask, states_under_mask
+from lmeran.model import LMeRAN
+from lmeran.preprocess import normalise
+from train.augment import augment
+from train.config import TrainConfig
+from train.index import Index, read_index, split_by_patient
+from train.pixels import cached_pixels
+from train.scoring import Score, predict_index, score
+
+SAVE_EVERY = 100
+"""Steps between saves of the run's state, besides the end of each epoch."""
+
+
+class TrainingError(RuntimeError):
+    """A run that cannot go on; the message says why and what state it left."""
+
+
+@dataclass(eq=False)
+class Run:
+    """All that changes while training: saved as one file, restored as one."""
+
+    model: LMeRAN
+    average: AveragedModel
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    best: float = -1.0
+    epoch_loss: float = 0.0
+
+    @property
+    def evaluated(self) -> LMeRAN:
+        """The weights that are evaluated and shipped: the moving average."""
+        return self.average.module
+
+    def save(self, path: Path) -> None:
+        """Atomically: a kill leaves the old file or the new one."""
+        partial = path.with_suffix(".partial")
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "epoch_loss": self.epoch_loss,
+        }
+        torch.save(state, partial)
+        partial.replace(path)
+
+    def restore(self, path: Path, device: torch.device) -> None:
+        state = torch.load(path, map_location=device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.best = state["step"], state["best"]
+        self.epoch_loss = state["epoch_loss"]
+
+
+def fit(config: TrainConfig, data: Path, out: Path, device: torch.device) -> Path:
+    """Train; returns the folder of the best checkpoint by validation mean AUC, free.
+
+    The same command again resumes from `out`. Raises `ConfigError` where `out` holds a run of
+    another configuration, `DataError` for unusable data, `TrainingError` for a loss not finite.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _keep_config(config, out / "config.yaml")
+    train, validation = split_by_patient(
+        read_index(data, "train_val", config.min_size), config.validation_share, config.seed
+    )
+    preprocessing = config.model.preprocessing
+    pixels = cached_pixels(train, preprocessing, out / "cache", config.workers)
+    validation_pixels = cached_pixels(validation, preprocessing, out / "cache", config.workers)
+
+    run = _new_run(config, train.labels, device)
+    state = out / "state.pt"
+    if state.is_file():
+        run.restore(state, device)
+        print(f"resumed at step {run.step}")
+    steps_per_epoch = max(1, len(train) // config.batch_size)
+    total = steps_per_epoch * config.epochs
+    if config.max_steps:
+        total = min(total, config.max_steps)
+    facts = _facts(config, data, train, validation)
+
+    try:
+        while run.step < total:
+            epoch, started = run.step // steps_per_epoch, time.monotonic()
+            end = min(total, (epoch + 1) * steps_per_epoch)
+            _train_steps(run, config, train, pixels, device, end, total, steps_per_epoch, state)
+            scores = _validate(run, validation, validation_pixels, config, device)
+            loss = run.epoch_loss / (run.step - epoch * steps_per_epoch)
+            _finish_epoch(run, out, facts, scores, epoch, loss, time.monotonic() - started)
+            run.save(state)
+    except KeyboardInterrupt:
+        run.save(state)
+        print(f"\nstopped at step {run.step} of {total}; the same command goes on from here")
+    return out / "best"
+
+
+def learning_rate(step: int, total: int, config: TrainConfig) -> float:
+    """Linear warm-up, then a cosine to zero; a pure function of the step."""
+    warmup = max(1, round(config.warmup * total))
+    if step < warmup:
+        return config.learning_rate * (step + 1) / warmup
+    progress = (step - warmup) / max(1, total - warmup)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def _train_steps(
+    run: Run,
+    config: TrainConfig,
+    train: Index,
+    pixels: np.ndarray,
+    device: torch.device,
+    end: int,
+    total: int,
+    steps_per_epoch: int,
+    state: Path,
+) -> None:
+    run.model.train()
+    epoch = run.step // steps_per_epoch
+    order = np.random.default_rng([config.seed, epoch]).permutation(len(train))
+    first = epoch * steps_per_epoch
+    if run.step == first:
+        run.epoch_loss = 0.0
+    bar = tqdm(total=end - first, initial=run.step - first, desc=f"epoch {epoch + 1}", unit="step")
+    with bar:
+        while run.step < end:
+            position = (run.step - first) * config.batch_size
+            rows = np.sort(order[position : position + config.batch_size])
+            rate = learning_rate(run.step, total, config)
+            loss = _train_step(run, config, train, pixels, rows, rate, device)
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"The loss is {loss} at step {run.step + 1}; the last saved state is good, "
+                    "lower --learning_rate and start again in a new folder."
+                )
+            run.step += 1
+            run.epoch_loss += loss
+            bar.update()
+            bar.set_postfix(loss=f"{run.epoch_loss / (run.step - first):.4f}", lr=f"{rate:.1e}")
+            if run.step % SAVE_EVERY == 0 and run.step < end:
+                run.save(state)
+
+
+def _train_step(
+    run: Run,
+    config: TrainConfig,
+    train: Index,
+    pixels: np.ndarray,
+    rows: np.ndarray,
+    rate: float,
+    device: torch.device,
+) -> float:
+    """One step. All randomness is a function of (seed, step), so a resumed run repeats it."""
+    seed = int(np.random.SeedSequence([config.seed, run.step]).generate_state(1)[0])
+    torch.manual_seed(seed)  # dropout
+    generator = torch.Generator().manual_seed(seed + 1)
+    labels = torch.from_numpy(train.labels[rows])
+    mask = torch.ones_like(labels, dtype=torch.bool)
+    if config.label_masking:
+        mask = sample_label_mask(*labels.shape, config.mask_lower, generator)
+    states = states_under_mask(labels, mask).to(device)
+    gray = torch.from_numpy(np.array(pixels[rows])).to(device).float() / 255.0
+    images = normalise(augment(gray, config, generator), config.model.preprocessing)
+    images = images.contiguous(memory_format=torch.channels_last)
+
+    for group in run.optimizer.param_groups:
+        group["lr"] = rate
+    with torch.autocast(device.type, torch.bfloat16, config.precision == "bf16"):
+        logits = run.model(images, states).logits
+    loss = masked_loss(logits.float(), labels.to(device), mask.to(device), config.loss)
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
+    run.optimizer.step()
+    run.average.update_parameters(run.model)
+    return float(loss)
+
+
+def _validate(
+    run: Run, validation: Index, pixels: np.ndarray, config: TrainConfig, device: torch.device
+) -> list[Score]:
+    probabilities = predict_index(
+        run.evaluated, pixels, validation, (0, 7), config.batch_size, device, config.precision
+    )
+    return score(validation.labels, probabilities)
+
+
+def _finish_epoch(
+    run: Run,
+    out: Path,
+    facts: dict[str, Any],
+    scores: list[Score],
+    epoch: int,
+    loss: float,
+    seconds: float,
+) -> None:
+    free, known = (s.mean or 0.0 for s in scores)
+    print(f"epoch {epoch + 1}: validation mean AUC free {free:.4f}, 7 known {known:.4f}")
+    row = {
+        "epoch": epoch + 1,
+        "step": run.step,
+        "seconds": round(seconds, 1),
+        "loss": round(loss, 5),
+        "auc_free": free,
+        "auc_known7": known,
+        **{f"auc_free_{name}": v for name, v in zip(FINDINGS, scores[0].per_finding, strict=True)},
+    }
+    _append(out / "history.csv", row)
+    if free > run.best:
+        run.best = free
+        metrics = {"validation": {"images": facts["validation_images"], "scores": as_metrics(scores)}}
+        save_checkpoint(
+            out / "best", run.evaluated, {**facts, "epoch": epoch + 1, "step": run.step}, metrics
+        )
+
+
+def as_metrics(scores: list[Score]) -> list[dict[str, Any]]:
+    """Scores as they stand in a checkpoint's JSON."""
+    return [
+        {
+            "known": s.known,
+            "mean_auc": s.mean,
+            "auc": dict(zip(FINDINGS, s.per_finding, strict=True)),
+        }
+        for s in scores
+    ]
+
+
+def _new_run(config: TrainConfig, labels: np.ndarray, device: torch.device) -> Run:
+    torch.manual_seed(config.seed)
+    model = LMeRAN(config.model)
+    with torch.no_grad():  # start at the prevalence, not at one half
+        model.class_bias.copy_(torch.from_numpy(labels.mean(0)).clamp(1e-4, 1 - 1e-4).logit())
+    if config.init:
+        initial = load_checkpoint(config.init).model
+        _check_init(initial, model)
+        model.load_state_dict(initial.state_dict())
+    model = model.to(device, memory_format=torch.channels_last)
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    vectors = [p for p in model.parameters() if p.ndim < 2]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": matrices, "weight_decay": config.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ],
+        lr=config.learning_rate,
+    )
+    return Run(model, AveragedModel(model, avg_fn=_averager(config.ema), use_buffers=True), optimizer)
+
+
+def _averager(decay: float) -> Any:
+    """Moving average whose decay rises from 0.1, so that the random start is soon forgotten."""
+
+    def average(old: torch.Tensor, new: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
+        if not new.is_floating_point():
+            return new
+        now = min(decay, (1 + int(count)) / (10 + int(count)))
+        return old.lerp(new, 1 - now)
+
+    return average
+
+
+def _check_init(initial: LMeRAN, model: LMeRAN) -> None:
+    shapes = {name: t.shape for name, t in initial.state_dict().items()}
+    wanted = {name: t.shape for name, t in model.state_dict().items()}
+    differing = sorted(k for k in shapes.keys() | wanted.keys() if shapes.get(k) != wanted.get(k))
+    if differing:
+        raise ConfigError(f"init does not fit the model: {differing[0]} differs")
+
+
+def _keep_config(config: TrainConfig, path: Path) -> None:
+    text = yaml.safe_dump(_plain(config.to_dict()), sort_keys=False)
+    if path.is_file() and path.read_text() != text:
+        raise ConfigError(
+            f"{path.parent} holds a run of another configuration; choose another --out "
+            "or give the same options."
+        )
+    path.write_text(text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _facts(config: TrainConfig, data: Path, train: Index, validation: Index) -> dict[str, Any]:
+    return {
+        "config": _plain(config.to_dict()),
+        "train_images": len(train),
+        "train_positives": dict(zip(FINDINGS, train.labels.sum(0).astype(int).tolist(), strict=True)),
+        "validation_images": len(validation),
+        "validation_split_sha256": validation.digest,
+    }
+
+
+def _append(path: Path, row: dict[str, Any]) -> None:
+    new = not path.is_file()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, row)
+        if new:
+            writer.writeheader()
+        writer.writerow(row)

@@ -1,0 +1,119 @@
+"""The index of a data set: one row an image, official split, patient, findings.
+
+Columns used: file (relative to the folder), image_index, official_split ("train_val" or "test"),
+patient_id, finding_labels ("Effusion|Mass" or "No Finding"), height, width.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lmeran.findings import FINDINGS
+
+_NEEDED = ("file", "image_index", "official_split", "patient_id", "finding_labels")
+
+
+class DataError(ValueError):
+    """An index that cannot be used; the message says what is wrong and where."""
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Images of one split.
+
+    root: folder the files are relative to.
+    files: relative paths; names: NIH image names, which seed masks; patients: ids, (N,).
+    labels: float32 (N, 14), 0 or 1, in the order of `FINDINGS`.
+    """
+
+    root: Path
+    files: tuple[str, ...]
+    names: tuple[str, ...]
+    patients: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the image names in order: what a reported number was measured on."""
+        return hashlib.sha256("\n".join(self.names).encode()).hexdigest()
+
+    def take(self, rows: np.ndarray) -> Index:
+        """The given rows, in the given order."""
+        return Index(
+            self.root,
+            tuple(self.files[i] for i in rows),
+            tuple(self.names[i] for i in rows),
+            self.patients[rows],
+            self.labels[rows],
+        )
+
+
+def read_index(root: str | Path, split: str, min_size: int = 0) -> Index:
+    """Rows of `root`/index.csv whose official split is `split`, sides of at least `min_size` px.
+
+    Raises `DataError` where a column or finding is unknown, a name is listed twice, the split
+    is empty, or a patient is in both official splits.
+    """
+    root = Path(root)
+    path = root / "index.csv"
+    if not path.is_file():
+        raise DataError(f"There is no index.csv in {root}.")
+    table = pd.read_csv(path, dtype={"patient_id": str})
+    missing = [column for column in _NEEDED if column not in table.columns]
+    if missing:
+        raise DataError(f"{path} lacks the column(s) {', '.join(missing)}.")
+    _check_patients(table)
+    rows = table[table["official_split"] == split]
+    if min_size and {"height", "width"} <= set(table.columns):
+        rows = rows[np.minimum(rows["height"], rows["width"]) >= min_size]
+    if rows.empty:
+        raise DataError(f"{path} has no image of the split '{split}'.")
+    duplicated = rows["image_index"][rows["image_index"].duplicated()]
+    if len(duplicated):
+        raise DataError(f"{path} lists {duplicated.iloc[0]} twice.")
+    return Index(
+        root,
+        tuple(rows["file"]),
+        tuple(rows["image_index"]),
+        rows["patient_id"].to_numpy(),
+        np.stack([label_vector(text) for text in rows["finding_labels"]]),
+    )
+
+
+def label_vector(text: str) -> np.ndarray:
+    """'Effusion|Mass' to float32 (14,); 'No Finding' to zeros."""
+    vector = np.zeros(len(FINDINGS), dtype=np.float32)
+    for name in text.split("|"):
+        if name == "No Finding":
+            continue
+        if name not in FINDINGS:
+            raise DataError(f"'{name}' in the index is not one of the 14 findings.")
+        vector[FINDINGS.index(name)] = 1.0
+    return vector
+
+
+def split_by_patient(index: Index, share: float, seed: int) -> tuple[Index, Index]:
+    """Training and validation part, no patient in both; depends on ids and seed alone."""
+    wanted = np.array([_unit_hash(f"{seed}:{patient}") < share for patient in index.patients])
+    if wanted.all() or not wanted.any():
+        raise DataError("Too few patients to keep some of them for validation.")
+    return index.take(np.flatnonzero(~wanted)), index.take(np.flatnonzero(wanted))
+
+
+def _unit_hash(text: str) -> float:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+
+
+def _check_patients(table: pd.DataFrame) -> None:
+    splits = table.groupby("patient_id")["official_split"].nunique()
+    shared = splits[splits > 1]
+    if len(shared):
+        raise DataError(f"{len(shared)} patient(s) are in both official splits; correct the index.")

@@ -1,0 +1,52 @@
+"""AUC and the known-label masks of the conditioning measurement."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import numpy as np
+
+
+def auc(labels: np.ndarray, scores: np.ndarray) -> float | None:
+    """Area under the ROC curve by midranks (ties count one half); None with a single class."""
+    positive = labels > 0.5
+    n_pos, n_neg = int(positive.sum()), int((~positive).sum())
+    if n_pos == 0 or n_neg == 0:
+        return None
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    midrank = last - (counts - 1) / 2.0
+    rank_sum = float(midrank[inverse][positive].sum())
+    return (rank_sum - n_pos * (n_pos + 1) / 2.0) / (n_pos * n_neg)
+
+
+def auc_per_finding(labels: np.ndarray, scores: np.ndarray) -> list[float | None]:
+    """`auc` of each column of (N, n)."""
+    return [auc(labels[:, i], scores[:, i]) for i in range(labels.shape[1])]
+
+
+def mean_auc(values: list[float | None]) -> float | None:
+    """Mean over the findings that have both classes; None where none has."""
+    present = [v for v in values if v is not None]
+    return float(np.mean(present)) if present else None
+
+
+def known_masks(name: str, findings: int, known: int) -> list[np.ndarray]:
+    """Masks (True = unknown) under which `known` of `findings` are known, for one image.
+
+    The findings are shuffled by a hash of the image's name and cut into blocks of
+    `findings - known` unknown ones (the last block wraps around), so that every finding of every
+    image is unknown in at least one mask: AUC with and without knowledge is over the same cases.
+    """
+    unknown = findings - known
+    if not 0 < unknown <= findings:
+        raise ValueError(f"known must be between 0 and {findings - 1}: {known}")
+    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    order = np.random.default_rng(seed).permutation(findings)
+    masks = []
+    for block in range(math.ceil(findings / unknown)):
+        mask = np.zeros(findings, dtype=bool)
+        mask[np.take(order, np.arange(block * unknown, (block + 1) * unknown), mode="wrap")] = True
+        masks.append(mask)
+    return masks

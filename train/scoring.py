@@ -1,0 +1,70 @@
+"""Probabilities of every image of an index, free and with some findings known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from lmeran.config import Preprocessing
+from lmeran.model import LMeRAN
+from lmeran.masking import states_under_mask
+from lmeran.preprocess import to_input
+from train.index import Index
+from train.metrics import auc_per_finding, known_masks, mean_auc
+
+
+@dataclass(frozen=True)
+class Score:
+    """AUC with `known` of the 14 findings given; None where a finding has a single class."""
+
+    known: int
+    per_finding: list[float | None]
+
+    @property
+    def mean(self) -> float | None:
+        return mean_auc(self.per_finding)
+
+
+@torch.inference_mode()
+def predict_index(
+    model: LMeRAN,
+    pixels: np.ndarray,
+    index: Index,
+    known: tuple[int, ...] = (0, 7),
+    batch_size: int = 64,
+    device: torch.device | str = "cpu",
+    precision: str = "fp32",
+    label: str = "evaluate",
+) -> dict[int, np.ndarray]:
+    """For each count in `known`, probabilities (N, 14), each made while that finding was unknown.
+
+    pixels: uint8 (N, S, S) of `train.pixels.cached_pixels`. The model is left in eval mode.
+    """
+    model.eval()
+    results = {k: np.zeros((len(index), len(model.findings)), dtype=np.float64) for k in known}
+    preprocessing: Preprocessing = model.config.preprocessing
+    starts = range(0, len(index), batch_size)
+    for start in tqdm(starts, desc=label, unit="batch", leave=False):
+        rows = np.arange(start, min(start + batch_size, len(index)))
+        images = to_input(np.array(pixels[rows]), preprocessing).to(device)
+        labels = torch.from_numpy(index.labels[rows])
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(torch.device(device).type, torch.bfloat16, precision == "bf16"):
+            encoding = model.encode(images)
+            for count in known:
+                per_image = [known_masks(index.names[i], labels.shape[1], count) for i in rows]
+                for masks in zip(*per_image, strict=True):
+                    mask = torch.from_numpy(np.stack(masks))
+                    states = states_under_mask(labels, mask).to(device)
+                    logits = model.condition(encoding, states).logits
+                    probability = logits.double().sigmoid().cpu().numpy()
+                    results[count][rows] = np.where(mask, probability, results[count][rows])
+    return results
+
+
+def score(labels: np.ndarray, probabilities: dict[int, np.ndarray]) -> list[Score]:
+    """AUC per finding for each count of known findings."""
+    return [Score(k, auc_per_finding(labels, p)) for k, p in sorted(probabilities.items())]
