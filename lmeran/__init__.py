@@ -1,1 +1,1 @@
-"""LMeRAN: label-conditioned chest X-ray reading. Knows the model, nothing of screens or training."""
+"""LMeRAN: label-conditioned chest X-ray reading. Nothing here knows of screens or training."""

@@ -85,7 +85,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(folder: str | Path, source: str | None = None) -> Checkpoint:
-    """Read and verify a checkpoint folder. Raises `CheckpointError` naming the first thing wrong."""
+    """Read and verify a folder. Raises `CheckpointError` naming the first thing wrong."""
     folder = Path(folder)
     facts = _read_facts(folder)
     try:
@@ -113,7 +113,7 @@ def load_checkpoint(folder: str | Path, source: str | None = None) -> Checkpoint
 
 
 def self_test_image(size: int) -> np.ndarray:
-    """The self-test's input: a uint8 (size, size) pattern of integer arithmetic, same everywhere."""
+    """The self-test's input: a uint8 (size, size) pattern, integer arithmetic, same everywhere."""
     row, column = np.mgrid[0:size, 0:size].astype(np.int64)
     rings = ((row - size // 2) ** 2 + (column - size // 3) ** 2) // size
     return ((rings * 3 + row * column // size + 2 * column) % 256).astype(np.uint8)
@@ -181,7 +181,7 @@ def _model_from(config: LMeRANConfig, tensors: dict[str, torch.Tensor]) -> LMeRA
                 f"{tuple(tensor.shape)} and should have {tuple(expected[name].shape)}."
             )
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise CheckpointError(f"The weights are damaged: {name} holds values that are not numbers.")
+            raise CheckpointError(f"The weights are damaged: {name} holds non-numbers.")
     model.load_state_dict({name: t.to(expected[name].dtype) for name, t in tensors.items()})
     return model.eval()
 

@@ -38,7 +38,7 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if self.image_size < 64 or self.image_size % CELL_STRIDE:
-            raise ConfigError(f"image_size must be a multiple of 32, at least 64: {self.image_size}")
+            raise ConfigError(f"image_size must be a multiple of 32, 64 or more: {self.image_size}")
         if self.detail is not None and not 16 <= self.detail <= self.image_size:
             raise ConfigError(f"detail must be between 16 and image_size: {self.detail}")
         if self.std <= 0:

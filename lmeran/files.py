@@ -24,6 +24,15 @@ def read_file(path: str | Path) -> Radiograph:
     return read_bytes(data)
 
 
+def looks_like_film(path: Path) -> bool:
+    """Whether the first bytes are those of a DICOM, PNG or JPEG file."""
+    from lmeran.dicom import looks_like_dicom
+
+    with path.open("rb") as file:
+        head = file.read(512)
+    return head.startswith((_PNG, _JPEG)) or looks_like_dicom(head)
+
+
 def read_bytes(data: bytes) -> Radiograph:
     """The same for a file already in memory."""
     check_file_size(len(data))

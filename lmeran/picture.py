@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from lmeran.limits import check_dimensions
+from lmeran.limits import MAX_PIXELS, check_dimensions
 from lmeran.radiograph import Radiograph, ReadError
 
 _GRAY_TOLERANCE = 8
@@ -22,35 +23,41 @@ def read_picture(data: bytes) -> Radiograph:
             media = str(image.format)
             oriented = ImageOps.exif_transpose(image)
             return _from_image(oriented, media)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError:
+        raise ReadError(
+            f"The picture claims more than the limit of {MAX_PIXELS // 1_000_000} million values; "
+            "export it at a smaller size."
+        ) from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error) as error:
+        if isinstance(error, ReadError):
+            raise
         raise ReadError(
             "The picture is damaged or incomplete and cannot be decoded; export it again."
         ) from error
 
 
 def _from_image(image: Image.Image, media: str) -> Radiograph:
-    warnings: list[str] = []
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.float32)
-        return Radiograph(
-            to_gray8(values),
-            media,
-            bits=16,
-            window="percentile window (0.5 to 99.5 %)",
-            warnings=_check_content(values, warnings),
-        )
+        _refuse_flat(values)
+        return Radiograph(to_gray8(values), media, 16, window="0.5 to 99.5 % of the values")
     if image.mode in ("L", "1"):
-        gray = np.asarray(image.convert("L"))
-        return Radiograph(gray, media, 8, window="as stored", warnings=_check_content(gray, warnings))
-    rgb = np.asarray(image.convert("RGB")).astype(np.int16)
-    spread = rgb.max(axis=2) - rgb.min(axis=2)
-    if np.mean(spread > _GRAY_TOLERANCE) > 0.01:
-        warnings.append(
-            "This is a colour picture, converted to gray: if it is a photograph or a screenshot "
-            "of a film, the model was not trained on such input."
-        )
-    gray = np.asarray(image.convert("RGB").convert("L"))
-    return Radiograph(gray, media, 8, window="as stored", warnings=_check_content(gray, warnings))
+        gray, warnings = np.asarray(image.convert("L")), ()
+    else:
+        rgb = image.convert("RGB")
+        gray, warnings = np.asarray(rgb.convert("L")), _colour_warnings(np.asarray(rgb))
+    _refuse_flat(gray)
+    return Radiograph(gray, media, 8, window="as stored", warnings=warnings)
+
+
+def _colour_warnings(rgb: np.ndarray) -> tuple[str, ...]:
+    spread = rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2)
+    if np.mean(spread > _GRAY_TOLERANCE) <= 0.01:
+        return ()
+    return (
+        "This is a colour picture, converted to gray: if it is a photograph or a screenshot "
+        "of a film, the model was not trained on such input.",
+    )
 
 
 def to_gray8(values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
@@ -63,7 +70,6 @@ def to_gray8(values: np.ndarray, low: float | None = None, high: float | None = 
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
-def _check_content(values: np.ndarray, warnings: list[str]) -> tuple[str, ...]:
+def _refuse_flat(values: np.ndarray) -> None:
     if values.min() == values.max():
-        raise ReadError("The picture is one flat gray, there is nothing to read; choose another file.")
-    return tuple(warnings)
+        raise ReadError("The picture is one flat gray with nothing to read; choose another.")

@@ -36,7 +36,9 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subcommands(dest="command")
 
     fit_parser = ArgumentParser(description="Train; the same command again resumes.")
-    fit_parser.add_argument("--config", action=ActionConfigFile, help="YAML with any of the options")
+    fit_parser.add_argument(
+        "--config", action=ActionConfigFile, help="YAML with any option"
+    )
     fit_parser.add_argument("--data", type=str, required=True, help="folder with index.csv")
     fit_parser.add_argument("--out", type=str, required=True, help="folder of the run")
     fit_parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
@@ -52,7 +54,9 @@ def _parser() -> ArgumentParser:
     evaluate_parser.add_argument("--known", type=list[int], default=[0, 7], help="known findings")
     evaluate_parser.add_argument("--min_size", type=int, default=0, help="smallest side in pixels")
     evaluate_parser.add_argument("--device", type=str, default="auto")
-    evaluate_parser.add_argument("--out", type=str | None, default=None, help="also write JSON here")
+    evaluate_parser.add_argument(
+        "--out", type=str | None, help="also write JSON here"
+    )
     commands.add_subcommand("evaluate", evaluate_parser)
     return parser
 
@@ -67,9 +71,7 @@ def _evaluate(given: Namespace) -> None:
     checkpoint = load_checkpoint(given.checkpoint)
     index = choose_split(checkpoint, Path(given.data), given.split, given.min_size)
     with tempfile.TemporaryDirectory() as cache:
-        scores = evaluate(
-            checkpoint, index, Path(cache), tuple(given.known), _device(given.device)
-        )
+        scores = evaluate(checkpoint, index, Path(cache), tuple(given.known), _device(given.device))
     print(f"{len(index)} images of {given.split}, checkpoint {checkpoint.identity}")
     print(report(scores, index))
     if given.out:

@@ -13,8 +13,8 @@ from train.config import TrainConfig
 def augment(gray: torch.Tensor, config: TrainConfig, generator: torch.Generator) -> torch.Tensor:
     """gray in 0 .. 1, (B, S, S), to the same shape; all randomness from `generator`.
 
-    A crop keeps between `config.crop` and 1 / sqrt(`config.crop`) of a side (above 1: the film is drawn
-    smaller, black around it), shifted at random within what was cut off.
+    A crop keeps between `config.crop` and 1 / sqrt(`config.crop`) of a side (above 1: the film is
+    drawn smaller, black around it), shifted at random within what was cut off.
     """
     batch = gray.shape[0]
 

@@ -1,4 +1,4 @@
-"""One training run as a frozen dataclass: YAML, command line and checkpoint show the same fields."""
+"""One training run as a frozen dataclass: YAML, command line and checkpoint share its fields."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class TrainConfig:
         loss: reduction of the masked loss, per masked finding ("mean") or per image ("sum")
         epochs: passes over the training split
         batch_size: images a step
-        learning_rate: peak of the schedule
+        learning_rate: peak of the schedule, for the backbone
+        branch_rate: learning rate of all else (label branch, classifiers) as a share of it
         warmup: share of the steps that ramp the learning rate up; then it falls along a cosine
         weight_decay: of AdamW, on matrices only
         ema: decay of the moving average of the weights that is evaluated and shipped; 0: none
@@ -44,6 +45,7 @@ class TrainConfig:
     epochs: int = 50
     batch_size: int = 64
     learning_rate: float = 1e-4
+    branch_rate: float = 1.0
     warmup: float = 0.05
     weight_decay: float = 0.01
     ema: float = 0.999

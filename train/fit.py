@@ -185,7 +185,7 @@ def _train_step(
     images = images.contiguous(memory_format=torch.channels_last)
 
     for group in run.optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["share"]
     with torch.autocast(device.type, torch.bfloat16, config.precision == "bf16"):
         logits = run.model(images, states).logits
     loss = masked_loss(logits.float(), labels.to(device), mask.to(device), config.loss)
@@ -229,7 +229,9 @@ def _finish_epoch(
     _append(out / "history.csv", row)
     if free > run.best:
         run.best = free
-        metrics = {"validation": {"images": facts["validation_images"], "scores": as_metrics(scores)}}
+        metrics = {
+            "validation": {"images": facts["validation_images"], "scores": as_metrics(scores)}
+        }
         save_checkpoint(
             out / "best", run.evaluated, {**facts, "epoch": epoch + 1, "step": run.step}, metrics
         )
@@ -257,16 +259,28 @@ def _new_run(config: TrainConfig, labels: np.ndarray, device: torch.device) -> R
         _check_init(initial, model)
         model.load_state_dict(initial.state_dict())
     model = model.to(device, memory_format=torch.channels_last)
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": matrices, "weight_decay": config.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ],
-        lr=config.learning_rate,
+    optimizer = torch.optim.AdamW(_parameter_groups(model, config))
+    return Run(
+        model, AveragedModel(model, avg_fn=_averager(config.ema), use_buffers=True), optimizer
     )
-    return Run(model, AveragedModel(model, avg_fn=_averager(config.ema), use_buffers=True), optimizer)
+
+
+def _parameter_groups(model: LMeRAN, config: TrainConfig) -> list[dict[str, Any]]:
+    """Backbone and the rest at their own rates; weight decay on matrices and kernels only."""
+    groups = []
+    for inside, share in ((True, 1.0), (False, config.branch_rate)):
+        named = [
+            p for name, p in model.named_parameters() if name.startswith("backbone.") == inside
+        ]
+        for decayed in (True, False):
+            groups.append(
+                {
+                    "params": [p for p in named if (p.ndim >= 2) == decayed],
+                    "weight_decay": config.weight_decay if decayed else 0.0,
+                    "share": share,
+                }
+            )
+    return groups
 
 
 def _averager(decay: float) -> Any:
@@ -311,7 +325,9 @@ def _facts(config: TrainConfig, data: Path, train: Index, validation: Index) -> 
     return {
         "config": _plain(config.to_dict()),
         "train_images": len(train),
-        "train_positives": dict(zip(FINDINGS, train.labels.sum(0).astype(int).tolist(), strict=True)),
+        "train_positives": dict(
+            zip(FINDINGS, train.labels.sum(0).astype(int).tolist(), strict=True)
+        ),
         "validation_images": len(validation),
         "validation_split_sha256": validation.digest,
     }

@@ -14,7 +14,7 @@ from lmeran.config import Preprocessing
 from lmeran.files import read_file
 from lmeran.preprocess import network_pixels
 from lmeran.radiograph import ReadError
-from train.index import Index, DataError
+from train.index import DataError, Index
 
 
 def cached_pixels(

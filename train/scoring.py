@@ -9,8 +9,8 @@ import torch
 from tqdm import tqdm
 
 from lmeran.config import Preprocessing
-from lmeran.model import LMeRAN
 from lmeran.masking import states_under_mask
+from lmeran.model import LMeRAN
 from lmeran.preprocess import to_input
 from train.index import Index
 from train.metrics import auc_per_finding, known_masks, mean_auc

@@ -1,0 +1,1 @@
+"""The viewer: one page over `lmeran`. Never uses `train`."""

@@ -1,0 +1,59 @@
+"""The films offered one click away: the bundled synthetic ones, or a folder of the operator's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from lmeran.files import read_file
+from lmeran.radiograph import ReadError
+
+BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "examples"
+MOST = 24
+THUMBNAIL_SIDE = 144
+SUFFIXES = ("", ".dcm", ".dicom", ".png", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A film on offer. `title` never comes from a file's name or header."""
+
+    path: Path
+    title: str
+    thumbnail: bytes
+
+
+def load_examples(folder: Path | None) -> list[Example]:
+    """Readable films with their thumbnails (JPEG); files that are no films are passed over.
+
+    folder None: the bundled films with the titles of examples.json. Else the first `MOST` films of
+    the folder, titled by number: file names may name patients.
+    """
+    if folder is None:
+        entries = json.loads((BUNDLED / "examples.json").read_text(encoding="utf-8"))
+        candidates = [(BUNDLED / entry["file"], str(entry["title"])) for entry in entries]
+    else:
+        files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in SUFFIXES)
+        candidates = [(path, "") for path in files]
+    examples: list[Example] = []
+    for path, title in candidates:
+        if len(examples) == MOST:
+            break
+        thumbnail = _thumbnail(path)
+        if thumbnail is not None:
+            examples.append(Example(path, title or f"Film {len(examples) + 1}", thumbnail))
+    return examples
+
+
+def _thumbnail(path: Path) -> bytes | None:
+    try:
+        pixels = read_file(path).pixels
+    except ReadError:
+        return None
+    scale = THUMBNAIL_SIDE / max(pixels.shape)
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()

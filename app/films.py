@@ -1,0 +1,95 @@
+"""The films that readers have open: in memory, one a reader, bounded in bytes and in time."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lmeran.predictor import EncodedFilm
+
+MAX_BYTES = 512 * 2**20
+IDLE_SECONDS = 30 * 60
+
+
+@dataclass(frozen=True, eq=False)
+class OpenFilm:
+    """One film of one reader.
+
+    token: unguessable name of the film in addresses; owner: the reader's session; picture: the
+    display pixels as PNG; facts: what the page may say of the file.
+    """
+
+    token: str
+    owner: str
+    encoded: EncodedFilm
+    picture: bytes
+    facts: dict[str, Any]
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.picture) + self.encoded.nbytes
+
+
+class FilmStore:
+    """Open films by token. The least recently used go first when the cap is reached."""
+
+    def __init__(
+        self,
+        max_bytes: int = MAX_BYTES,
+        idle_seconds: float = IDLE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._idle_seconds = idle_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._films: OrderedDict[str, tuple[OpenFilm, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._films)
+
+    def add(
+        self, owner: str, encoded: EncodedFilm, picture: bytes, facts: dict[str, Any]
+    ) -> OpenFilm:
+        """Keep a film; it replaces the one its owner had."""
+        film = OpenFilm(secrets.token_urlsafe(24), owner, encoded, picture, facts)
+        with self._lock:
+            self._drop(lambda held: held.owner == owner)
+            self._films[film.token] = (film, self._clock())
+            self._shrink()
+        return film
+
+    def get(self, token: str, owner: str | None = None) -> OpenFilm | None:
+        """The film of a token, if it is still held and, where an owner is named, theirs."""
+        with self._lock:
+            self._shrink()
+            held = self._films.get(token)
+            if held is None or (owner is not None and held[0].owner != owner):
+                return None
+            self._films[token] = (held[0], self._clock())
+            self._films.move_to_end(token)
+            return held[0]
+
+    def forget(self, owner: str) -> None:
+        """Drop all a reader has."""
+        with self._lock:
+            self._drop(lambda held: held.owner == owner)
+
+    def _drop(self, unwanted: Callable[[OpenFilm], bool]) -> None:
+        for token in [t for t, (film, _) in self._films.items() if unwanted(film)]:
+            del self._films[token]
+
+    def _shrink(self) -> None:
+        oldest = self._clock() - self._idle_seconds
+        while self._films and next(iter(self._films.values()))[1] < oldest:
+            self._films.popitem(last=False)
+        total = sum(film.nbytes for film, _ in self._films.values())
+        while total > self._max_bytes and len(self._films) > 1:
+            _, (film, _) = self._films.popitem(last=False)
+            total -= film.nbytes

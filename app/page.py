@@ -1,0 +1,137 @@
+"""The page: components, then handlers, then their wiring. Looks and behaviour are in `static/`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.payload import page_facts
+from app.room import ReadingRoom
+from lmeran.findings import PinError
+from lmeran.radiograph import ReadError
+
+STATIC = Path(__file__).resolve().parent / "static"
+UNEXPECTED = (
+    "The program failed on this; nothing was changed. Try another file, or reload the page."
+)
+log = logging.getLogger(__name__)
+
+# The page's own modules; they send requests by setting the value and triggering an event.
+MOUNT_ROOM = """
+const events = ["pin", "example", "forget"];
+import(new URL("lmeran/static/main.js", document.baseURI)).then((room) =>
+  room.mount(element.querySelector(".lm"), JSON.parse(props.facts), (event, request) => {
+    props.value = request;
+    trigger(event);
+  }));
+"""
+# Answers arrive in a component of their own: one that is both input and output of an event
+# would send stale pins under rapid clicks.
+MOUNT_REPLY = """
+watch("value", () => {
+  if (props.value) window.dispatchEvent(new CustomEvent("lmeran:reply", { detail: props.value }));
+});
+"""
+
+
+def build_page(room: ReadingRoom) -> gr.Blocks:
+    """The Blocks app over a reading room."""
+    facts = page_facts(room.predictor.checkpoint, [e.title for e in room.examples])
+
+    def open_upload(path: str | None, request: gr.Request) -> dict[str, Any]:
+        try:
+            return _reply(lambda: room.open_file(path or "", _owner(request)))
+        finally:
+            discard_upload(path)
+
+    def open_example(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        position = value.get("example") if isinstance(value, dict) else None
+        wanted = position if type(position) is int else -1
+        return _reply(lambda: room.open_example(wanted, _owner(request)))
+
+    def pin(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        given = value if isinstance(value, dict) else {}
+        return _reply(lambda: room.pin(given, _owner(request)), seq=given.get("seq"))
+
+    def forget(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        room.films.forget(_owner(request))
+        return {"kind": "forgotten"}
+
+    def leave(request: gr.Request) -> None:
+        room.films.forget(_owner(request))
+
+    def predict(file: str | None, pins: Any) -> dict[str, Any]:
+        """Read one film: probabilities free and under pins, as the command line's JSON."""
+        if file is None:
+            raise gr.Error(
+                "Give a file: a chest X-ray as DICOM, PNG or JPEG.", print_exception=False
+            )
+        try:
+            return room.predict(file, Path(file).name, pins)
+        except (ReadError, PinError) as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        except Exception as error:
+            log.error("predict failed: %s", type(error).__name__)
+            raise gr.Error(UNEXPECTED, print_exception=False) from None
+        finally:
+            discard_upload(file)
+
+    # delete_cache: a second net under `discard_upload`, for uploads whose handler never ran
+    with gr.Blocks(
+        analytics_enabled=False, delete_cache=(600, 900), fill_width=True, title="LMeRAN viewer"
+    ) as page:
+        desk = gr.HTML(
+            value=None,
+            html_template=(STATIC / "room.html").read_text(encoding="utf-8"),
+            js_on_load=MOUNT_ROOM,
+            facts=json.dumps(facts),
+            elem_id="lm-room",
+            apply_default_css=False,
+        )
+        upload = gr.UploadButton("Open film", elem_id="lm-upload", type="filepath")
+        reply = gr.HTML(
+            value=None, html_template="<i></i>", js_on_load=MOUNT_REPLY, elem_id="lm-reply"
+        )
+        file, pins, answer = gr.File(visible=False), gr.JSON(visible=False), gr.JSON(visible=False)
+        call = gr.Button(visible=False)
+
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
+        # Reading a file is heavy: one at a time. Pins are light and must not wait behind it.
+        upload.upload(open_upload, upload, reply, api_name="open", concurrency_id="encode", **quiet)
+        last: dict[str, Any] = {"trigger_mode": "always_last", **quiet}
+        desk.example(open_example, desk, reply, api_name="example", concurrency_id="encode", **last)
+        desk.pin(pin, desk, reply, api_name="pin", concurrency_limit=2, **last)
+        desk.forget(forget, desk, reply, api_name="forget", **last)
+        call.click(predict, [file, pins], answer, api_name="predict", concurrency_id="encode")
+        page.unload(leave)
+    return page.queue(max_size=32, default_concurrency_limit=1)
+
+
+def discard_upload(path: str | None) -> None:
+    """Remove an upload, and the folder made for it, as soon as it has been read."""
+    if path is None:
+        return
+    with contextlib.suppress(OSError):
+        Path(path).unlink(missing_ok=True)
+        Path(path).parent.rmdir()
+
+
+def _reply(act: Callable[[], dict[str, Any]], seq: Any = None) -> dict[str, Any]:
+    """The act's reply, or an error as one sentence for the page. What is logged names no file."""
+    try:
+        return act()
+    except (ReadError, PinError) as error:
+        return {"kind": "error", "message": str(error), "seq": seq}
+    except Exception as error:
+        log.error("%s while answering the page", type(error).__name__)
+        return {"kind": "error", "message": UNEXPECTED, "seq": seq}
+
+
+def _owner(request: gr.Request) -> str:
+    return str(request.session_hash)

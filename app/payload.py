@@ -1,0 +1,106 @@
+"""What the server tells the page, as plain JSON values. The page never gets a header or a name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from app.colours import colour_tables
+from lmeran.checkpoint import Checkpoint
+from lmeran.findings import FINDINGS, display_name
+from lmeran.maps import CONTOUR_LEVEL, FULL_SCALE_LIFT
+from lmeran.predictor import TRAINED_PINS, Reading
+from lmeran.radiograph import Radiograph
+
+
+def page_facts(checkpoint: Checkpoint, examples: list[str]) -> dict[str, Any]:
+    """What the page needs once: the findings, the model and how well it did, colours, examples."""
+    config = checkpoint.config
+    attention = config.label_branch == "attention"
+    return {
+        "findings": [display_name(f) for f in FINDINGS],
+        "prevalence": _prevalence(checkpoint),
+        "model": {
+            "identity": checkpoint.identity,
+            "source": checkpoint.source,
+            "block": config.block if attention else config.label_branch,
+            "layers": config.layers if attention else 0,
+            "heads": config.heads if attention else 0,
+            "input": config.preprocessing.image_size,
+            "grid": config.grid,
+            "test": _test_facts(checkpoint),
+        },
+        "contour": CONTOUR_LEVEL,
+        "fullScaleLift": FULL_SCALE_LIFT,
+        "trainedPins": TRAINED_PINS,
+        "colours": colour_tables(),
+        "examples": examples,
+    }
+
+
+def film_facts(film: Radiograph) -> dict[str, Any]:
+    """What the page may say of a file: what it is, never who."""
+    spacing = "not stated in the file"
+    if film.spacing is not None:
+        s = film.spacing
+        same = abs(s.row_mm - s.column_mm) < 5e-4
+        sides = f"{s.column_mm:.3f}" if same else f"{s.column_mm:.3f} x {s.row_mm:.3f}"
+        spacing = f"{sides} mm ({s.source})"
+    return {
+        "width": film.width,
+        "height": film.height,
+        "lines": [
+            ["View", film.view or "not stated"],
+            ["Size", f"{film.width} x {film.height} px"],
+            ["Pixel spacing", spacing],
+            ["File", " ".join(p for p in (film.media, film.modality, f"{film.bits} bit") if p)],
+            ["Gray", film.window],
+        ],
+        "warnings": list(film.warnings),
+    }
+
+
+def reading_facts(reading: Reading, layer: int | None, head: int | None) -> dict[str, Any]:
+    """A reading: probabilities, and the maps of all findings without and with the pins."""
+    free, pinned = reading.maps(layer, head, free=True), reading.maps(layer, head)
+    return {
+        "pins": reading.states.tolist(),
+        "free": [round(float(p), 6) for p in reading.free],
+        "conditioned": [None if np.isnan(p) else round(float(p), 6) for p in reading.conditioned],
+        "warnings": list(reading.warnings),
+        "maps": None
+        if not pinned
+        else {
+            "layer": pinned[0].layer,
+            "head": pinned[0].head,
+            "tokens": pinned[0].tokens,
+            "free": [_flat(m.values) for m in free],
+            "pinned": [_flat(m.values) for m in pinned],
+        },
+    }
+
+
+def _flat(values: np.ndarray) -> list[float]:
+    return [float(f"{v:.4g}") for v in values.ravel()]
+
+
+def _prevalence(checkpoint: Checkpoint) -> list[float] | None:
+    """Share of the training films with each finding, where the checkpoint says."""
+    positives = checkpoint.training.get("train_positives")
+    images = checkpoint.training.get("train_images")
+    if not positives or not images:
+        return None
+    return [round(positives[f] / images, 5) for f in FINDINGS]
+
+
+def _test_facts(checkpoint: Checkpoint) -> dict[str, Any] | None:
+    """Mean AUC on the test films, free and with known findings, as measured."""
+    test = checkpoint.metrics.get("test")
+    if not test:
+        return None
+    return {
+        "images": test["images"],
+        "scores": [{"known": s["known"], "mean": s["mean_auc"]} for s in test["scores"]],
+        "auc": [test["scores"][0]["auc"].get(f) for f in FINDINGS],
+    }

@@ -1,0 +1,119 @@
+"""What happens when a reader acts: open, pin, forget. No screen code; the page calls this."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+
+from app.examples import Example
+from app.films import FilmStore
+from app.payload import film_facts, reading_facts
+from lmeran.files import read_file
+from lmeran.findings import FINDINGS, PinError, Pins, State, parse_pins
+from lmeran.predictor import Predictor
+from lmeran.radiograph import ReadError
+from lmeran.report import reading_object
+
+FILM_GONE = "This film is no longer open here (it was idle too long); open it again."
+
+
+class ReadingRoom:
+    """The predictor and the films that readers have open. Shared by all; nothing of one reader
+    is reachable by another."""
+
+    def __init__(self, predictor: Predictor, examples: list[Example], films: FilmStore) -> None:
+        self.predictor = predictor
+        self.examples = examples
+        self.films = films
+
+    def open_file(self, path: str, owner: str) -> dict[str, Any]:
+        """Read and encode a file for a reader; the reply holds the film and its free reading.
+
+        Raises `ReadError`; what the reader had open stays open.
+        """
+        film = read_file(path)
+        encoded = self.predictor.encode(film)
+        ok, picture = cv2.imencode(".png", film.pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        if not ok:
+            raise ReadError("The picture cannot be prepared for the screen; export it again.")
+        held = self.films.add(owner, encoded, picture.tobytes(), film_facts(film))
+        reading = self.predictor.read(encoded, {})
+        return {
+            "kind": "film",
+            "token": held.token,
+            **held.facts,
+            "reading": reading_facts(reading, None, None),
+        }
+
+    def open_example(self, position: int, owner: str) -> dict[str, Any]:
+        """The same for a film on offer."""
+        if not 0 <= position < len(self.examples):
+            raise ReadError("There is no such example; choose one of those shown.")
+        example = self.examples[position]
+        return {**self.open_file(str(example.path), owner), "title": example.title}
+
+    def pin(self, request: dict[str, Any], owner: str) -> dict[str, Any]:
+        """The reading of an open film under pins.
+
+        request: token, seq, pins (14 state numbers), layer and head (None: last, mean).
+        Raises `ReadError` where the film is gone, `PinError` where the request makes no sense.
+        """
+        pins = _pins_of(request.get("pins"))
+        film = self.films.get(str(request.get("token")), owner)
+        if film is None:
+            raise ReadError(FILM_GONE)
+        reading = self.predictor.read(film.encoded, pins)
+        try:
+            facts = reading_facts(reading, _number(request, "layer"), _number(request, "head"))
+        except ValueError as error:
+            raise PinError(str(error)) from None
+        return {
+            "kind": "reading",
+            "token": film.token,
+            "seq": _number(request, "seq") or 0,
+            "reading": facts,
+        }
+
+    def predict(self, path: str, name: str, pins: Any) -> dict[str, Any]:
+        """One file, no session: the object of `python -m lmeran predict`.
+
+        pins: {"Effusion": "positive"}, ["Effusion=positive"], or nothing.
+        """
+        known = _named_pins(pins)
+        film = read_file(path)
+        reading = self.predictor.read(self.predictor.encode(film), known)
+        return reading_object(name, self.predictor.checkpoint.identity, reading, film.warnings)
+
+
+def _pins_of(numbers: Any) -> Pins:
+    valid = [int(state) for state in State]
+    if (
+        not isinstance(numbers, list)
+        or len(numbers) != len(FINDINGS)
+        or any(type(n) is not int or n not in valid for n in numbers)
+    ):
+        raise PinError("The pins sent are not 14 states; reload the page.")
+    states = {finding: State(n) for finding, n in zip(FINDINGS, numbers, strict=True)}
+    return {finding: state for finding, state in states.items() if state is not State.UNKNOWN}
+
+
+def _named_pins(pins: Any) -> Pins:
+    if not pins:
+        return {}
+    if isinstance(pins, str):
+        pins = [part for part in pins.split(",") if part.strip()]
+    if isinstance(pins, dict):
+        pins = [f"{finding}={state}" for finding, state in pins.items()]
+    if not isinstance(pins, list) or not all(isinstance(pin, str) for pin in pins):
+        raise PinError('Pins are written {"Effusion": "positive"} or ["Effusion=positive"].')
+    return parse_pins(pins)
+
+
+def _number(request: dict[str, Any], name: str) -> int | None:
+    value = request.get(name)
+    if value is None:
+        return None
+    if type(value) is not int:
+        raise PinError(f"'{name}' must be a whole number.")
+    return value

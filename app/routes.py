@@ -1,0 +1,31 @@
+"""Bytes the page fetches by address: its own modules, films (from memory), thumbnails."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, HTTPException, Response
+from fastapi.staticfiles import StaticFiles
+
+from app.page import STATIC
+from app.room import ReadingRoom
+
+_PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def add_routes(app: FastAPI, room: ReadingRoom) -> None:
+    """/lmeran/static/..., /lmeran/film/TOKEN, /lmeran/example/NUMBER."""
+
+    def film(token: str) -> Response:
+        held = room.films.get(token)
+        if held is None:
+            raise HTTPException(404)
+        return Response(held.picture, media_type="image/png", headers=_PRIVATE)
+
+    def example(position: int) -> Response:
+        if not 0 <= position < len(room.examples):
+            raise HTTPException(404)
+        thumbnail = room.examples[position].thumbnail
+        return Response(thumbnail, media_type="image/jpeg", headers=_PRIVATE)
+
+    app.add_api_route("/lmeran/film/{token}", film, methods=["GET"])
+    app.add_api_route("/lmeran/example/{position}", example, methods=["GET"])
+    app.mount("/lmeran/static", StaticFiles(directory=STATIC))

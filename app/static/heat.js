@@ -1,0 +1,70 @@
+// A map over the cells of the network to colours and contours in film coordinates.
+
+const SIDE = 256; // side of the square that a map is drawn on before it is laid over the film
+
+// Bilinear between cell centres, edges held: the same as the server's maps on original pixels.
+export function upsample(values, grid, side = SIDE) {
+  const out = new Float32Array(side * side);
+  const at = (k) => Math.max(0, Math.min(grid - 1, ((k + 0.5) * grid) / side - 0.5));
+  for (let y = 0; y < side; y++) {
+    const fy = at(y), y0 = Math.floor(fy), y1 = Math.min(grid - 1, y0 + 1), dy = fy - y0;
+    for (let x = 0; x < side; x++) {
+      const fx = at(x), x0 = Math.floor(fx), x1 = Math.min(grid - 1, x0 + 1), dx = fx - x0;
+      const top = values[y0 * grid + x0] * (1 - dx) + values[y0 * grid + x1] * dx;
+      const low = values[y1 * grid + x0] * (1 - dx) + values[y1 * grid + x1] * dx;
+      out[y * side + x] = top * (1 - dy) + low * dy;
+    }
+  }
+  return out;
+}
+
+// Share of full colour, 0 .. 1, for one attention weight.
+export function colourScale(scale, probability, tokens, fullScaleLift, maximum) {
+  if (scale === "absolute") return (a) => Math.min(1, (probability * a * tokens) / fullScaleLift);
+  return maximum > 0 ? (a) => a / maximum : () => 0;
+}
+
+// A canvas of the coloured map. Weak places are transparent: what is not colour is film.
+export function paint(field, toShare, table, side = SIDE) {
+  const canvas = new OffscreenCanvas(side, side);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(side, side);
+  for (let i = 0; i < field.length; i++) {
+    const share = toShare(field[i]);
+    const c = 3 * Math.round(255 * share);
+    image.data[4 * i] = table[c];
+    image.data[4 * i + 1] = table[c + 1];
+    image.data[4 * i + 2] = table[c + 2];
+    image.data[4 * i + 3] = 255 * Math.min(1, Math.sqrt(share) * 1.15);
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+// Line segments of the level set, in 0 .. 1 of the square (marching squares).
+export function contour(field, level, side = SIDE) {
+  const segments = [];
+  const at = (x, y) => field[y * side + x];
+  const cut = (a, b) => (level - a) / (b - a);
+  for (let y = 0; y + 1 < side; y++) {
+    for (let x = 0; x + 1 < side; x++) {
+      const a = at(x, y), b = at(x + 1, y), c = at(x + 1, y + 1), d = at(x, y + 1);
+      const crossings = [];
+      if (a < level !== b < level) crossings.push([x + cut(a, b), y]);
+      if (b < level !== c < level) crossings.push([x + 1, y + cut(b, c)]);
+      if (d < level !== c < level) crossings.push([x + cut(d, c), y + 1]);
+      if (a < level !== d < level) crossings.push([x, y + cut(a, d)]);
+      for (let k = 0; k + 1 < crossings.length; k += 2) {
+        segments.push([...crossings[k], ...crossings[k + 1]].map((v) => (v + 0.5) / side));
+      }
+    }
+  }
+  return segments;
+}
+
+// Column and row of the strongest place, 0 .. 1 of the film.
+export function peak(field, side = SIDE) {
+  let best = 0;
+  for (let i = 1; i < field.length; i++) if (field[i] > field[best]) best = i;
+  return [((best % side) + 0.5) / side, (Math.floor(best / side) + 0.5) / side];
+}

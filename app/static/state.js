@@ -1,0 +1,65 @@
+// What is on the screen, as plain data, and the few pure functions that read it.
+
+export const UNKNOWN = 0;
+export const NEGATIVE = 1;
+export const POSITIVE = 2;
+
+export const CHANGE_SHOWN = 0.0005; // smaller changes of a probability are drawn as none
+
+export function initialState(findings) {
+  return {
+    film: null, // token, width, height, lines, warnings, title
+    reading: null, // the newest answer of the server
+    before: null, // shown probabilities before the newest pin, to mark what it moved
+    pins: findings.map(() => UNKNOWN),
+    selected: 0,
+    sort: "fixed",
+    sent: 0, // number of the newest request
+    view: { map: true, contour: true, opacity: 0.65, colours: "inferno", scale: "absolute",
+            which: "pinned", layer: null, head: null, invert: false },
+  };
+}
+
+// The probability a reader may see: with pins, or the free one where pinned.
+export function shown(reading, i) {
+  const p = reading.conditioned[i];
+  return p === null ? reading.free[i] : p;
+}
+
+export function change(reading, i) {
+  const p = reading.conditioned[i];
+  return p === null ? null : p - reading.free[i];
+}
+
+export function pinCount(state) {
+  return state.pins.filter((p) => p !== UNKNOWN).length;
+}
+
+export function rowOrder(state) {
+  const order = state.pins.map((_, i) => i);
+  if (!state.reading || state.sort === "fixed") return order;
+  const key = state.sort === "probability"
+    ? (i) => -shown(state.reading, i)
+    : (i) => -Math.abs(change(state.reading, i) ?? -1);
+  return order.sort((a, b) => key(a) - key(b) || a - b);
+}
+
+export function percent(p) {
+  const x = 100 * p;
+  if (x < 0.01) return "<0.01 %";
+  if (x > 99.9 && x < 100) return ">99.9 %";
+  return `${x.toFixed(x < 1 ? 2 : 1)} %`;
+}
+
+export function points(delta) {
+  if (Math.abs(delta) < CHANGE_SHOWN / 5) return "0";
+  const x = 100 * Math.abs(delta);
+  return `${delta < 0 ? "\u2212" : "+"}${x.toFixed(x < 1 ? 2 : 1)}`;
+}
+
+// Position of a probability on the log-odds axis, 0 .. 1 from 0.1 % to 99.9 %.
+export function axisPosition(p) {
+  const ends = Math.log(999);
+  const clipped = Math.min(0.999, Math.max(0.001, p));
+  return (Math.log(clipped / (1 - clipped)) + ends) / (2 * ends);
+}

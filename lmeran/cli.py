@@ -1,0 +1,125 @@
+"""`python -m lmeran predict`: films in, one reading a film out, as JSON lines or CSV."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+from tqdm import tqdm
+
+from lmeran.checkpoint import CheckpointError
+from lmeran.files import looks_like_film, read_file
+from lmeran.findings import PinError, Pins, parse_pins
+from lmeran.hub import open_checkpoint
+from lmeran.predictor import Predictor
+from lmeran.radiograph import ReadError
+from lmeran.report import CSV_COLUMNS, csv_row, error_object, reading_object
+
+FILM_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
+USAGE_ERROR = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status: 0, 1 when a film failed, 2 when nothing could start."""
+    given = _parser().parse_args(arguments)
+    try:
+        pins = parse_pins(given.pin)
+        films = list_films(given.films)
+        device = "cuda" if given.device == "auto" and torch.cuda.is_available() else given.device
+        predictor = Predictor(
+            open_checkpoint(given.checkpoint), "cpu" if device == "auto" else device
+        )
+        with _output(given.out) as stream:
+            return _predict(predictor, films, pins, given.format, stream)
+    except (CheckpointError, PinError, FileNotFoundError, OSError) as error:
+        print(error, file=sys.stderr)
+        return USAGE_ERROR
+
+
+def list_films(arguments: list[str]) -> list[Path]:
+    """Files as named; folders become the films in them, at any depth, sorted.
+
+    In a folder, a file counts as a film by its ending or, with another ending or none, by its
+    first bytes: DICOM files often have no ending.
+    """
+    films: list[Path] = []
+    for argument in arguments:
+        path = Path(argument)
+        if not path.is_dir():
+            films.append(path)
+            continue
+        inside = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        films += [p for p in inside if p.suffix.lower() in FILM_SUFFIXES or looks_like_film(p)]
+    if not films:
+        raise FileNotFoundError("No film in what was named; give DICOM, PNG or JPEG files.")
+    return films
+
+
+def predict_file(predictor: Predictor, path: Path, pins: Pins) -> dict[str, Any]:
+    """One film as the JSON object; a file that cannot be read gives the object with its error."""
+    checkpoint = predictor.checkpoint.identity
+    try:
+        film = read_file(path)
+    except ReadError as error:
+        return error_object(str(path), checkpoint, str(error))
+    reading = predictor.read(predictor.encode(film), pins)
+    return reading_object(str(path), checkpoint, reading, film.warnings)
+
+
+def _predict(predictor: Predictor, films: list[Path], pins: Pins, form: str, stream: TextIO) -> int:
+    write = _writer(form, stream)
+    failed = 0
+    # disable=None: a bar on a terminal only
+    for path in tqdm(films, desc="films", unit="film", disable=None, file=sys.stderr):
+        film = predict_file(predictor, path, pins)
+        failed += film["error"] is not None
+        write(film)
+    return 1 if failed else 0
+
+
+def _writer(form: str, stream: TextIO) -> Callable[[dict[str, Any]], None]:
+    if form == "json":
+        return lambda film: print(json.dumps(film, ensure_ascii=False), file=stream, flush=True)
+    table = csv.DictWriter(stream, CSV_COLUMNS)
+    table.writeheader()
+    return lambda film: table.writerow(csv_row(film))
+
+
+@contextlib.contextmanager
+def _output(path: str | None) -> Iterator[TextIO]:
+    if path is None:
+        yield sys.stdout
+        return
+    with Path(path).open("w", newline="", encoding="utf-8") as stream:
+        yield stream
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m lmeran",
+        description="Label-conditioned chest X-ray reading. Research use, not for diagnosis.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    predict = commands.add_parser(
+        "predict", help="raw probabilities of the 14 findings, free and under pins"
+    )
+    predict.add_argument("films", nargs="+", metavar="FILE_OR_DIR", help="DICOM, PNG or JPEG")
+    predict.add_argument(
+        "--pin",
+        action="append",
+        default=[],
+        metavar="FINDING=STATE",
+        help="what is known, e.g. Effusion=positive; repeat for more",
+    )
+    predict.add_argument("--checkpoint", help="folder or hf://OWNER/REPO@REVISION")
+    predict.add_argument("--format", choices=("json", "csv"), default="json")
+    predict.add_argument("--out", metavar="FILE", help="write here instead of standard output")
+    predict.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:N or auto")
+    return parser

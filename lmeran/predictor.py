@@ -1,0 +1,136 @@
+"""A film to a reading: encode once, then read under any pins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lmeran.checkpoint import Checkpoint
+from lmeran.findings import FINDINGS, Pins, State, states_of
+from lmeran.geometry import Geometry
+from lmeran.maps import AttentionMap, attention_maps
+from lmeran.model import Encoding
+from lmeran.preprocess import network_pixels, to_input
+from lmeran.radiograph import Radiograph
+
+TRAINED_PINS = 10
+"""Training shows the model at most this many known findings (14 less the 4 always masked)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What the model says of one film under one set of pins.
+
+    states: int64 (14,). free, conditioned: float64 (14,), raw probabilities without and with the
+        pins; `conditioned` of a pinned finding is meaningless (it was never trained) and NaN.
+    free_attention, attention: float32 (layers, heads, 14, h w + 14), the label tokens' alpha
+        without and with the pins; no layers for a model without attention.
+    """
+
+    states: np.ndarray
+    free: np.ndarray
+    conditioned: np.ndarray
+    free_attention: np.ndarray
+    attention: np.ndarray
+
+    @property
+    def shift(self) -> np.ndarray:
+        """conditioned - free, float64 (14,); NaN where pinned."""
+        return self.conditioned - self.free
+
+    @property
+    def shown(self) -> np.ndarray:
+        """The probability a reader may be shown: conditioned, or free where pinned."""
+        return np.where(np.isnan(self.conditioned), self.free, self.conditioned)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences about the pins themselves."""
+        pins = int((self.states != State.UNKNOWN).sum())
+        if pins <= TRAINED_PINS:
+            return ()
+        return (
+            f"{pins} findings are pinned; in training the model never saw more than "
+            f"{TRAINED_PINS} known, so this reading is outside what it learned.",
+        )
+
+    def maps(
+        self, layer: int | None = None, head: int | None = None, free: bool = False
+    ) -> list[AttentionMap]:
+        """Attention maps of the 14 findings, with the pins or free; empty without attention."""
+        attention = self.free_attention if free else self.attention
+        return attention_maps(attention, layer, head) if len(attention) else []
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedFilm:
+    """One backbone pass of one film, and its free reading: all a pin needs.
+
+    free_logits: (14,); free_attention: (layers, heads, 14, h w + 14).
+    """
+
+    encoding: Encoding
+    geometry: Geometry
+    free_logits: torch.Tensor
+    free_attention: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it holds, for bounded caches."""
+        tensors = [t for t in vars(self.encoding).values() if t is not None]
+        return sum(t.numel() * t.element_size() for t in tensors) + self.free_attention.nbytes
+
+
+class Predictor:
+    """Reads films with one checkpoint. Safe to share between threads: nothing of it changes."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str | torch.device = "cpu") -> None:
+        self.checkpoint = checkpoint
+        self.device = torch.device(device)
+        self._model = checkpoint.model.to(self.device).eval()
+        self._preprocessing = checkpoint.config.preprocessing
+
+    @torch.inference_mode()
+    def encode(self, film: Radiograph) -> EncodedFilm:
+        """The one backbone pass of a film, and its reading with nothing pinned."""
+        square = network_pixels(film.pixels, self._preprocessing)
+        images = to_input(square[None], self._preprocessing).to(self.device)
+        encoding = self._model.encode(images)
+        logits, attention = self._condition(encoding, states_of({})[None])
+        geometry = Geometry(film.height, film.width, self._preprocessing.image_size)
+        return EncodedFilm(encoding, geometry, logits[0], attention[0])
+
+    def read(self, film: EncodedFilm, pins: Pins) -> Reading:
+        """The reading under one set of pins."""
+        return self.read_many(film, [pins])[0]
+
+    @torch.inference_mode()
+    def read_many(self, film: EncodedFilm, scenarios: Sequence[Pins]) -> list[Reading]:
+        """The readings under several sets of pins, in one batched pass of the label branch."""
+        states = np.stack([states_of(pins) for pins in scenarios])
+        pinned = states != State.UNKNOWN
+        free = _probabilities(film.free_logits)
+        if not pinned.any():
+            attention = film.free_attention
+            return [Reading(row, free, free, attention, attention) for row in states]
+        logits, attention = self._condition(film.encoding.expand(len(states)), states)
+        conditioned = np.where(pinned, np.nan, _probabilities(logits))
+        return [
+            Reading(states[i], free, conditioned[i], film.free_attention, attention[i])
+            for i in range(len(states))
+        ]
+
+    def _condition(self, encoding: Encoding, states: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
+        """Logits (S, 14) and label attention (S, layers, heads, 14, M) under states (S, 14)."""
+        rows = torch.from_numpy(states).to(self.device)
+        output = self._model.condition(encoding, rows, need_attention=True)
+        if not output.attention:
+            return output.logits, np.zeros((len(states), 0, 0, len(FINDINGS), 0), np.float32)
+        return output.logits, torch.stack(output.attention, dim=1).cpu().numpy()
+
+
+def _probabilities(logits: torch.Tensor) -> np.ndarray:
+    return logits.double().sigmoid().cpu().numpy()

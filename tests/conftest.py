@@ -1,0 +1,74 @@
+"""Shared fixtures: small models and films made here. No test needs data from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from lmeran.checkpoint import load_checkpoint, save_checkpoint
+from lmeran.config import Backbone, LMeRANConfig, Preprocessing
+from lmeran.findings import FINDINGS
+from lmeran.model import LMeRAN
+from lmeran.predictor import Predictor
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = Backbone(growth_rate=8, layers_per_block=(2, 2, 2, 2), initial_features=16)
+
+
+def small_config(size: int = 96, **changes: object) -> LMeRANConfig:
+    """A config whose network runs in milliseconds."""
+    return LMeRANConfig(
+        backbone=SMALL, preprocessing=Preprocessing(image_size=size), **{"layers": 3, **changes}
+    )
+
+
+def lively_model(config: LMeRANConfig, seed: int = 0) -> LMeRAN:
+    """Random weights large enough that attention and states matter to the output."""
+    torch.manual_seed(seed)
+    model = LMeRAN(config).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "embedding" in name:
+                parameter.normal_(std=1.0)
+            elif name.startswith("blocks") and parameter.ndim == 2:
+                parameter.mul_(3)
+            elif name.startswith("class_"):
+                parameter.normal_(std=0.3)
+    return model
+
+
+def film_pixels(height: int = 120, width: int = 100, seed: int = 0) -> np.ndarray:
+    """A smooth gray picture, uint8 (height, width)."""
+    noise = np.random.default_rng(seed).random((height // 8 + 1, width // 8 + 1), np.float32)
+    smooth = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(smooth * 255, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small checkpoint on disk, with facts as a trained one has."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    training = {"train_images": 100, "train_positives": dict.fromkeys(FINDINGS, 7)}
+    scores = [
+        {"known": k, "mean_auc": 0.6 + k / 100, "auc": dict.fromkeys(FINDINGS, 0.6)} for k in (0, 7)
+    ]
+    metrics = {"test": {"images": 50, "scores": scores}}
+    save_checkpoint(folder, lively_model(small_config()), training, metrics)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def predictor(checkpoint_folder: Path) -> Predictor:
+    return Predictor(load_checkpoint(checkpoint_folder))
+
+
+@pytest.fixture()
+def film_file(tmp_path: Path) -> Path:
+    """A readable film on disk."""
+    path = tmp_path / "film.png"
+    cv2.imwrite(str(path), film_pixels())
+    return path

@@ -1,0 +1,129 @@
+"""Encode once, read under any pins: the cached way must be the plain way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from lmeran.findings import FINDINGS, Pins, State, states_of
+from lmeran.hub import BUNDLED, open_checkpoint
+from lmeran.maps import attention_map, attention_maps
+from lmeran.predictor import Predictor
+from lmeran.preprocess import network_pixels, to_input
+from lmeran.radiograph import Radiograph
+from tests.conftest import film_pixels
+
+
+def radiograph(height: int = 120, width: int = 100, seed: int = 0) -> Radiograph:
+    return Radiograph(film_pixels(height, width, seed), "PNG", 8)
+
+
+def random_pins(seed: int) -> Pins:
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(1, 11))
+    chosen = rng.choice(len(FINDINGS), count, replace=False)
+    return {FINDINGS[i]: State(int(rng.integers(1, 3))) for i in chosen}
+
+
+@torch.no_grad()
+def plain_probabilities(predictor: Predictor, film: Radiograph, pins: Pins) -> np.ndarray:
+    """The whole network on the film, nothing cached."""
+    preprocessing = predictor.checkpoint.config.preprocessing
+    image = to_input(network_pixels(film.pixels, preprocessing)[None], preprocessing)
+    states = torch.from_numpy(states_of(pins))[None]
+    return predictor.checkpoint.model(image, states).logits[0].sigmoid().numpy()
+
+
+def check_cached_equals_plain(predictor: Predictor) -> None:
+    for seed in range(5):
+        film, pins = radiograph(seed=seed), random_pins(seed)
+        reading = predictor.read(predictor.encode(film), pins)
+        plain = plain_probabilities(predictor, film, pins)
+        free = reading.states == State.UNKNOWN
+        np.testing.assert_allclose(reading.conditioned[free], plain[free], atol=1e-5)
+        np.testing.assert_allclose(
+            reading.free, plain_probabilities(predictor, film, {}), atol=1e-5
+        )
+
+
+def test_cached_reading_equals_the_full_forward(predictor: Predictor) -> None:
+    check_cached_equals_plain(predictor)
+
+
+@pytest.mark.skipif(not BUNDLED.is_dir(), reason="no bundled checkpoint in this checkout")
+def test_cached_reading_equals_the_full_forward_with_the_bundled_checkpoint() -> None:
+    check_cached_equals_plain(Predictor(open_checkpoint()))
+
+
+def test_a_pin_moves_every_other_finding_and_its_map(predictor: Predictor) -> None:
+    film = predictor.encode(radiograph())
+    reading = predictor.read(film, {"Effusion": State.POSITIVE})
+    pinned = FINDINGS.index("Effusion")
+    moved = np.delete(np.abs(reading.shift), pinned)
+    assert (moved > 1e-6).all()
+    for free, now in zip(reading.maps(free=True), reading.maps(), strict=True):
+        assert np.abs(free.values - now.values).max() > 1e-7
+
+
+def test_a_pinned_finding_has_no_conditioned_probability(predictor: Predictor) -> None:
+    reading = predictor.read(predictor.encode(radiograph()), {"Mass": State.NEGATIVE})
+    assert np.isnan(reading.conditioned[FINDINGS.index("Mass")])
+    assert np.isnan(reading.shift[FINDINGS.index("Mass")])
+    assert reading.shown[FINDINGS.index("Mass")] == reading.free[FINDINGS.index("Mass")]
+
+
+def test_pins_in_any_order_and_in_any_batch_give_the_same_reading(predictor: Predictor) -> None:
+    film = predictor.encode(radiograph())
+    pins = random_pins(7)
+    backwards = dict(reversed(pins.items()))
+    one = predictor.read(film, pins)
+    many = predictor.read_many(film, [{}, backwards, {"Hernia": State.POSITIVE}])
+    np.testing.assert_allclose(many[1].conditioned, one.conditioned, atol=1e-6)
+    np.testing.assert_allclose(many[0].conditioned, one.free, atol=1e-6)
+
+
+def test_no_pins_is_the_free_reading_exactly(predictor: Predictor) -> None:
+    reading = predictor.read(predictor.encode(radiograph()), {})
+    assert np.array_equal(reading.free, reading.conditioned)
+    assert reading.warnings == ()
+
+
+def test_more_pins_than_training_ever_showed_are_said(predictor: Predictor) -> None:
+    film = predictor.encode(radiograph())
+    pins = dict.fromkeys(FINDINGS[:11], State.NEGATIVE)
+    assert "11 findings are pinned" in predictor.read(film, pins).warnings[0]
+    assert predictor.read(film, dict.fromkeys(FINDINGS[:10], State.NEGATIVE)).warnings == ()
+
+
+def test_maps_name_themselves_and_differ_between_findings(predictor: Predictor) -> None:
+    reading = predictor.read(predictor.encode(radiograph()), {})
+    maps = reading.maps()
+    assert maps[2].name == "Effusion: attention, layer 3, mean of heads"
+    assert maps[2].values.shape == (3, 3)
+    assert np.abs(maps[2].values - maps[3].values).max() > 1e-6
+    by_head = [attention_map(reading.attention, "Effusion", 3, h).values for h in (1, 2, 3, 4)]
+    np.testing.assert_allclose(np.mean(by_head, axis=0), maps[2].values, atol=1e-7)
+    first = reading.maps(layer=1)[0].values
+    assert np.array_equal(first.ravel(), reading.attention[0, :, 0, :9].mean(0))
+
+
+def test_a_layer_or_head_the_model_has_not_is_refused(predictor: Predictor) -> None:
+    reading = predictor.read(predictor.encode(radiograph()), {})
+    with pytest.raises(ValueError, match="layers 1 to 3"):
+        attention_maps(reading.attention, layer=4)
+    with pytest.raises(ValueError, match="heads 1 to 4"):
+        attention_maps(reading.attention, head=0)
+
+
+def test_colour_is_absolute_so_an_improbable_finding_stays_pale(predictor: Predictor) -> None:
+    maps = predictor.read(predictor.encode(radiograph()), {}).maps()
+    assert maps[0].absolute(0.01).max() <= 0.01 * maps[0].tokens
+    assert maps[0].absolute(0.01).max() < maps[0].absolute(0.9).max()
+    assert maps[0].relative().max() == pytest.approx(1.0)
+
+
+def test_a_zero_map_stays_zero() -> None:
+    values = attention_map(np.zeros((1, 1, 14, 9 + 14), np.float32), "Mass")
+    assert values.relative().max() == 0
+    assert values.absolute(1.0).max() == 0
