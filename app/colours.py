@@ -9,12 +9,14 @@ import matplotlib
 import numpy as np
 
 NAMES = ("inferno", "viridis", "cividis")
+DARKEST = 0.25
+"""Where the tables begin: below, their colours are too dark to be seen on a lung."""
 
 
 @cache
 def colour_tables() -> dict[str, str]:
-    """Name to base64 of 256 x 3 bytes of RGB."""
-    steps = np.linspace(0, 1, 256)
+    """Name to base64 of 256 x 3 bytes of RGB, from faint to full."""
+    steps = np.linspace(DARKEST, 1, 256)
     tables = {}
     for name in NAMES:
         rgb = (matplotlib.colormaps[name](steps)[:, :3] * 255).round().astype(np.uint8)

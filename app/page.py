@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -117,9 +118,20 @@ def discard_upload(path: str | None) -> None:
     """Remove an upload, and the folder made for it, as soon as it has been read."""
     if path is None:
         return
+    upload = Path(path)
     with contextlib.suppress(OSError):
-        Path(path).unlink(missing_ok=True)
-        Path(path).parent.rmdir()
+        upload.unlink(missing_ok=True)
+        upload.parent.rmdir()
+    _sweep_empty_files(upload.parent.parent)
+
+
+def _sweep_empty_files(folder: Path, older_than: float = 60.0) -> None:
+    """Gradio leaves an empty file for each upload it hands over; one just made may be in use."""
+    with contextlib.suppress(OSError):
+        for file in folder.iterdir():
+            facts = file.stat()
+            if file.is_file() and not facts.st_size and time.time() - facts.st_mtime > older_than:
+                file.unlink(missing_ok=True)
 
 
 def _reply(act: Callable[[], dict[str, Any]], seq: Any = None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from app.colours import colour_tables
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, display_name
-from lmeran.maps import CONTOUR_LEVEL, FULL_SCALE_LIFT
+from lmeran.maps import CONTOUR_LEVEL, FULL_SCALE
 from lmeran.predictor import TRAINED_PINS, Reading
 from lmeran.radiograph import Radiograph
 
@@ -32,7 +32,7 @@ def page_facts(checkpoint: Checkpoint, examples: list[str]) -> dict[str, Any]:
             "test": _test_facts(checkpoint),
         },
         "contour": CONTOUR_LEVEL,
-        "fullScaleLift": FULL_SCALE_LIFT,
+        "fullScale": FULL_SCALE,
         "trainedPins": TRAINED_PINS,
         "colours": colour_tables(),
         "examples": examples,

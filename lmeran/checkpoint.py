@@ -84,6 +84,16 @@ def save_checkpoint(
     _replace(folder / FACTS_FILE, json.dumps(facts, indent=1).encode())
 
 
+def record_metrics(folder: str | Path, name: str, values: dict[str, Any]) -> None:
+    """Put a measurement into a checkpoint's JSON under metrics[name]; the weights stay as they are.
+
+    Raises `CheckpointError` where there is no checkpoint.
+    """
+    facts = _read_facts(Path(folder))
+    facts["metrics"][name] = values
+    _replace(Path(folder) / FACTS_FILE, json.dumps(facts, indent=1).encode())
+
+
 def load_checkpoint(folder: str | Path, source: str | None = None) -> Checkpoint:
     """Read and verify a folder. Raises `CheckpointError` naming the first thing wrong."""
     folder = Path(folder)

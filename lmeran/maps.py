@@ -15,9 +15,10 @@ from lmeran.findings import FINDINGS, finding_index
 CONTOUR_LEVEL = 0.4
 """Share of a map's own maximum at which its contour is drawn (the paper's threshold)."""
 
-FULL_SCALE_LIFT = 8.0
-"""Absolute colour scale: full colour is p = 1 and a cell that holds 8 times its even share of the
-attention. Below, colour falls in proportion to both, so an improbable finding stays pale."""
+FULL_SCALE = 2.0
+"""Absolute colour scale: probability x attention over its even share, and the value that gets full
+colour (p = 0.5 and 4 times the even share, say). It falls with both, so that an improbable
+finding stays pale wherever its token looked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,8 @@ class AttentionMap:
         return f"{self.finding}: attention, layer {self.layer}, {heads}"
 
     def absolute(self, probability: float) -> np.ndarray:
-        """0 .. 1 on the absolute scale: probability x attention over `FULL_SCALE_LIFT` / M."""
-        return np.clip(probability * self.values * self.tokens / FULL_SCALE_LIFT, 0, 1)
+        """0 .. 1 on the absolute scale: probability x alpha M / `FULL_SCALE`."""
+        return np.clip(probability * self.values * self.tokens / FULL_SCALE, 0, 1)
 
     def relative(self) -> np.ndarray:
         """0 .. 1 of the map's own maximum; a zero map stays zero."""

@@ -1,8 +1,8 @@
 """Stored gray values to display: modality LUT, VOI, polarity and padding (DICOM PS3.3 C.11, C.7.6).
 
-A stored value has at most 16 bits, so the whole chain is worked out once per possible value, in
-float64, and the film is then looked up in one step. pydicom's own functions work on whole pictures
-and, in 3.0, wrap values beyond an 8-bit LUT and turn the picture over for a negative rescale slope.
+A stored value has at most 16 bits, so the chain is worked out once per possible value, in float64,
+and the film is looked up in one step. pydicom's own functions work on whole pictures and, in 3.0,
+wrap values beyond an 8-bit LUT and turn the picture over for a negative rescale slope.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from pydicom.multival import MultiValue
 
 from lmeran.radiograph import ReadError
 
+PERCENTILE = "percentile window (0.5 to 99.5 %)"
+_FALLBACK = (
+    "The display window in the file is unusable, so gray levels were set from the picture itself "
+    "(0.5 to 99.5 % of its values)."
+)
 _LEAST_SPREAD = 8 / 255
 """A window that leaves less than this between the 0.5 and 99.5 percentiles shows a flat film."""
 _ROWS_AT_A_TIME = 256
 _MAX_SEQUENCE_BYTES = 2**21
 """A LUT sequence of a dozen full tables."""
-
 
 Curve = Callable[[np.ndarray], np.ndarray]
 """A step of the grayscale chain, from values to values."""
@@ -59,9 +63,8 @@ class Window:
 
     def __post_init__(self) -> None:
         least = {"LINEAR": 1.0, "LINEAR_EXACT": 0.0, "SIGMOID": 0.0}.get(self.function)
-        if least is None or not np.isfinite((self.center, self.width)).all():
-            raise BrokenError
-        if self.width < least or self.width == 0:
+        usable = least is not None and np.isfinite((self.center, self.width)).all()
+        if not usable or self.width < least or self.width == 0:
             raise BrokenError
 
     def to_gray(self, values: np.ndarray) -> np.ndarray:
@@ -138,13 +141,6 @@ def render(stored: np.ndarray, scale: Grayscale) -> Rendering:
     table = np.rint(gray * 255).astype(np.uint8)
     table[padding] = 0
     return Rendering(np.ascontiguousarray(table[codes]), words, tuple(warnings))
-
-
-PERCENTILE = "percentile window (0.5 to 99.5 %)"
-_FALLBACK = (
-    "The display window in the file is unusable, so gray levels were set from the picture itself "
-    "(0.5 to 99.5 % of its values)."
-)
 
 
 def grayscale_of(ds: Dataset, little_endian: bool) -> Grayscale:
@@ -276,10 +272,8 @@ def _is_inverted(ds: Dataset, warnings: list[str]) -> bool:
 def _padding(ds: Dataset) -> tuple[int, int] | None:
     """Pixel Padding Value (0028,0120) and Range Limit (0028,0121), as a range of stored values."""
     bounds = numbers(ds, "PixelPaddingValue")[:1]
-    if not bounds:
-        return None
-    bounds += numbers(ds, "PixelPaddingRangeLimit")[:1]
-    if not np.isfinite(bounds).all():
+    bounds += numbers(ds, "PixelPaddingRangeLimit")[:1] if bounds else ()
+    if not bounds or not np.isfinite(bounds).all():
         return None
     signed = integer(ds, "PixelRepresentation") == 1
     # Writers mix up the signed and unsigned forms of the same 16 bits.

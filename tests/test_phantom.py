@@ -11,7 +11,8 @@ import pydicom
 import pytest
 
 from lmeran.findings import FINDINGS
-from train.phantom import (
+from train.phantom.anatomy import dome_points, draw_chest
+from train.phantom.draw import (
     EXAMPLES,
     PhantomSpec,
     build_of,
@@ -19,9 +20,8 @@ from train.phantom import (
     frame_of,
     write_examples,
 )
-from train.phantom_anatomy import dome_points, draw_chest
-from train.phantom_frame import Frame, depth_inside, splat
-from train.phantom_lesions import changed_build
+from train.phantom.frame import Frame, depth_inside, splat
+from train.phantom.lesions import changed_build
 
 SIZE = 256
 EXAMPLES_FOLDER = Path(__file__).parent.parent / "assets" / "examples"
@@ -167,7 +167,7 @@ def test_examples_are_written_as_drawn(tmp_path: Path, monkeypatch: pytest.Monke
         ("a.jpg", "Synthetic: nodule", small(1, "Nodule")),
         ("b.dcm", "Synthetic: normal", small(2, height=200)),
     )
-    monkeypatch.setattr("train.phantom.EXAMPLES", shrunk)
+    monkeypatch.setattr("train.phantom.draw.EXAMPLES", shrunk)
     write_examples(tmp_path / "films")
     picture = cv2.imread(str(tmp_path / "films" / "a.jpg"), cv2.IMREAD_GRAYSCALE)
     assert np.abs(picture.astype(float) - draw(shrunk[0][2]).pixels).mean() < 4

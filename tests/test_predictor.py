@@ -118,7 +118,7 @@ def test_a_layer_or_head_the_model_has_not_is_refused(predictor: Predictor) -> N
 
 def test_colour_is_absolute_so_an_improbable_finding_stays_pale(predictor: Predictor) -> None:
     maps = predictor.read(predictor.encode(radiograph()), {}).maps()
-    assert maps[0].absolute(0.01).max() <= 0.01 * maps[0].tokens
+    assert maps[0].absolute(0.01).max() <= 0.01 * maps[0].tokens / 2
     assert maps[0].absolute(0.01).max() < maps[0].absolute(0.9).max()
     assert maps[0].relative().max() == pytest.approx(1.0)
 

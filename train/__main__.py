@@ -1,4 +1,4 @@
-"""Command line of training: `python -m train fit`, `python -m train evaluate`."""
+"""Command line of training: `python -m train fit`, `evaluate` and `phantom`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pathlib import Path
 import torch
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 
-from lmeran.checkpoint import CheckpointError, load_checkpoint
+from lmeran.checkpoint import CheckpointError, load_checkpoint, record_metrics
 from lmeran.config import ConfigError
 from train.config import TrainConfig
 from train.evaluate import as_json, choose_split, evaluate, report
 from train.fit import TrainingError, fit
 from train.index import DataError
+from train.phantom.draw import write_examples
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,7 +25,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     given = parser.instantiate(parser.parse_args(arguments))
     try:
-        _fit(given.fit) if given.command == "fit" else _evaluate(given.evaluate)
+        match given.command:
+            case "fit":
+                _fit(given.fit)
+            case "evaluate":
+                _evaluate(given.evaluate)
+            case "phantom":
+                write_examples(Path(given.phantom.out))
     except (CheckpointError, ConfigError, DataError, TrainingError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -36,9 +43,7 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subcommands(dest="command")
 
     fit_parser = ArgumentParser(description="Train; the same command again resumes.")
-    fit_parser.add_argument(
-        "--config", action=ActionConfigFile, help="YAML with any option"
-    )
+    fit_parser.add_argument("--config", action=ActionConfigFile, help="YAML with any option")
     fit_parser.add_argument("--data", type=str, required=True, help="folder with index.csv")
     fit_parser.add_argument("--out", type=str, required=True, help="folder of the run")
     fit_parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
@@ -54,10 +59,15 @@ def _parser() -> ArgumentParser:
     evaluate_parser.add_argument("--known", type=list[int], default=[0, 7], help="known findings")
     evaluate_parser.add_argument("--min_size", type=int, default=0, help="smallest side in pixels")
     evaluate_parser.add_argument("--device", type=str, default="auto")
+    evaluate_parser.add_argument("--out", type=str | None, help="also write JSON here")
     evaluate_parser.add_argument(
-        "--out", type=str | None, help="also write JSON here"
+        "--record", type=bool, default=False, help="also put the scores into the checkpoint's JSON"
     )
     commands.add_subcommand("evaluate", evaluate_parser)
+
+    phantom_parser = ArgumentParser(description="Write the bundled synthetic example films.")
+    phantom_parser.add_argument("--out", type=str, required=True, help="folder to write to")
+    commands.add_subcommand("phantom", phantom_parser)
     return parser
 
 
@@ -74,8 +84,11 @@ def _evaluate(given: Namespace) -> None:
         scores = evaluate(checkpoint, index, Path(cache), tuple(given.known), _device(given.device))
     print(f"{len(index)} images of {given.split}, checkpoint {checkpoint.identity}")
     print(report(scores, index))
+    measured = {"min_size": given.min_size, **as_json(scores, index)}
     if given.out:
-        Path(given.out).write_text(json.dumps(as_json(scores, index), indent=1))
+        Path(given.out).write_text(json.dumps(measured, indent=1))
+    if given.record:
+        record_metrics(given.checkpoint, given.split, measured)
 
 
 def _device(name: str) -> torch.device:

@@ -11,7 +11,7 @@ from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, display_name
 from train.index import DataError, Index, read_index, split_by_patient
 from train.pixels import cached_pixels
-from train.scoring import Score, predict_index, score
+from train.scoring import Score, as_metrics, predict_index, score
 
 
 def choose_split(checkpoint: Checkpoint, data: Path, split: str, min_size: int) -> Index:
@@ -53,8 +53,6 @@ def report(scores: list[Score], index: Index) -> str:
 
 def as_json(scores: list[Score], index: Index) -> dict[str, Any]:
     """The same with what it was measured on."""
-    from train.fit import as_metrics
-
     return {"images": len(index), "index_sha256": index.digest, "scores": as_metrics(scores)}
 
 

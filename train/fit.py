@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,19 @@ import numpy as np
 import torch
 import yaml
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from lmeran.checkpoint import load_checkpoint, save_checkpoint
+from lmeran.checkpoint import save_checkpoint
 from lmeran.config import ConfigError
 from lmeran.findings import FINDINGS
 from lmeran.masking import masked_loss, sample_label_mask, states_under_mask
-from lmeran.model import LMeRAN
 from lmeran.preprocess import normalise
 from train.augment import augment
 from train.config import TrainConfig
-from train.index import Index, read_index, split_by_patient
+from train.index import Index, label_sets, read_index, split_by_patient
 from train.pixels import cached_pixels
-from train.scoring import Score, predict_index, score
+from train.run import Run, new_run
+from train.scoring import Score, as_metrics, predict_index, score
 
 SAVE_EVERY = 100
 """Steps between saves of the run's state, besides the end of each epoch."""
@@ -34,45 +32,6 @@ SAVE_EVERY = 100
 
 class TrainingError(RuntimeError):
     """A run that cannot go on; the message says why and what state it left."""
-
-
-@dataclass(eq=False)
-class Run:
-    """All that changes while training: saved as one file, restored as one."""
-
-    model: LMeRAN
-    average: AveragedModel
-    optimizer: torch.optim.Optimizer
-    step: int = 0
-    best: float = -1.0
-    epoch_loss: float = 0.0
-
-    @property
-    def evaluated(self) -> LMeRAN:
-        """The weights that are evaluated and shipped: the moving average."""
-        return self.average.module
-
-    def save(self, path: Path) -> None:
-        """Atomically: a kill leaves the old file or the new one."""
-        partial = path.with_suffix(".partial")
-        state = {
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "best": self.best,
-            "epoch_loss": self.epoch_loss,
-        }
-        torch.save(state, partial)
-        partial.replace(path)
-
-    def restore(self, path: Path, device: torch.device) -> None:
-        state = torch.load(path, map_location=device, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.best = state["step"], state["best"]
-        self.epoch_loss = state["epoch_loss"]
 
 
 def fit(config: TrainConfig, data: Path, out: Path, device: torch.device) -> Path:
@@ -90,7 +49,7 @@ def fit(config: TrainConfig, data: Path, out: Path, device: torch.device) -> Pat
     pixels = cached_pixels(train, preprocessing, out / "cache", config.workers)
     validation_pixels = cached_pixels(validation, preprocessing, out / "cache", config.workers)
 
-    run = _new_run(config, train.labels, device)
+    run = new_run(config, train.labels, device)
     state = out / "state.pt"
     if state.is_file():
         run.restore(state, device)
@@ -194,7 +153,7 @@ def _train_step(
     nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
     run.optimizer.step()
     run.average.update_parameters(run.model)
-    return float(loss)
+    return float(loss.detach())
 
 
 def _validate(
@@ -226,7 +185,7 @@ def _finish_epoch(
         "auc_known7": known,
         **{f"auc_free_{name}": v for name, v in zip(FINDINGS, scores[0].per_finding, strict=True)},
     }
-    _append(out / "history.csv", row)
+    _record(out / "history.csv", row)
     if free > run.best:
         run.best = free
         metrics = {
@@ -235,72 +194,6 @@ def _finish_epoch(
         save_checkpoint(
             out / "best", run.evaluated, {**facts, "epoch": epoch + 1, "step": run.step}, metrics
         )
-
-
-def as_metrics(scores: list[Score]) -> list[dict[str, Any]]:
-    """Scores as they stand in a checkpoint's JSON."""
-    return [
-        {
-            "known": s.known,
-            "mean_auc": s.mean,
-            "auc": dict(zip(FINDINGS, s.per_finding, strict=True)),
-        }
-        for s in scores
-    ]
-
-
-def _new_run(config: TrainConfig, labels: np.ndarray, device: torch.device) -> Run:
-    torch.manual_seed(config.seed)
-    model = LMeRAN(config.model)
-    with torch.no_grad():  # start at the prevalence, not at one half
-        model.class_bias.copy_(torch.from_numpy(labels.mean(0)).clamp(1e-4, 1 - 1e-4).logit())
-    if config.init:
-        initial = load_checkpoint(config.init).model
-        _check_init(initial, model)
-        model.load_state_dict(initial.state_dict())
-    model = model.to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(_parameter_groups(model, config))
-    return Run(
-        model, AveragedModel(model, avg_fn=_averager(config.ema), use_buffers=True), optimizer
-    )
-
-
-def _parameter_groups(model: LMeRAN, config: TrainConfig) -> list[dict[str, Any]]:
-    """Backbone and the rest at their own rates; weight decay on matrices and kernels only."""
-    groups = []
-    for inside, share in ((True, 1.0), (False, config.branch_rate)):
-        named = [
-            p for name, p in model.named_parameters() if name.startswith("backbone.") == inside
-        ]
-        for decayed in (True, False):
-            groups.append(
-                {
-                    "params": [p for p in named if (p.ndim >= 2) == decayed],
-                    "weight_decay": config.weight_decay if decayed else 0.0,
-                    "share": share,
-                }
-            )
-    return groups
-
-
-def _averager(decay: float) -> Any:
-    """Moving average whose decay rises from 0.1, so that the random start is soon forgotten."""
-
-    def average(old: torch.Tensor, new: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
-        if not new.is_floating_point():
-            return new
-        now = min(decay, (1 + int(count)) / (10 + int(count)))
-        return old.lerp(new, 1 - now)
-
-    return average
-
-
-def _check_init(initial: LMeRAN, model: LMeRAN) -> None:
-    shapes = {name: t.shape for name, t in initial.state_dict().items()}
-    wanted = {name: t.shape for name, t in model.state_dict().items()}
-    differing = sorted(k for k in shapes.keys() | wanted.keys() if shapes.get(k) != wanted.get(k))
-    if differing:
-        raise ConfigError(f"init does not fit the model: {differing[0]} differs")
 
 
 def _keep_config(config: TrainConfig, path: Path) -> None:
@@ -322,21 +215,26 @@ def _plain(value: Any) -> Any:
 
 
 def _facts(config: TrainConfig, data: Path, train: Index, validation: Index) -> dict[str, Any]:
+    positives = train.labels.sum(axis=0).astype(int).tolist()
     return {
         "config": _plain(config.to_dict()),
         "train_images": len(train),
-        "train_positives": dict(
-            zip(FINDINGS, train.labels.sum(0).astype(int).tolist(), strict=True)
-        ),
+        "train_positives": dict(zip(FINDINGS, positives, strict=True)),
+        "label_sets": label_sets(train.labels),
         "validation_images": len(validation),
         "validation_split_sha256": validation.digest,
     }
 
 
-def _append(path: Path, row: dict[str, Any]) -> None:
-    new = not path.is_file()
-    with path.open("a", newline="") as file:
+def _record(path: Path, row: dict[str, Any]) -> None:
+    """Add an epoch to the history; an epoch run again after a kill replaces its row."""
+    rows: list[dict[str, Any]] = []
+    if path.is_file():
+        with path.open(newline="") as file:
+            rows = [old for old in csv.DictReader(file) if old["epoch"] != str(row["epoch"])]
+    partial = path.with_suffix(".partial")
+    with partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, row)
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+        writer.writeheader()
+        writer.writerows([*rows, row])
+    partial.replace(path)

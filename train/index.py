@@ -100,6 +100,18 @@ def label_vector(text: str) -> np.ndarray:
     return vector
 
 
+def label_sets(labels: np.ndarray) -> dict[str, int]:
+    """How many films carry each set of findings: {"No Finding": 6000, "Effusion|Mass": 12, ...}.
+
+    labels: (N, 14) of 0 and 1. What co-occurrence in the training data was, kept in checkpoints.
+    """
+    counts: dict[str, int] = {}
+    for row in labels > 0.5:
+        name = "|".join(f for f, on in zip(FINDINGS, row, strict=True) if on) or "No Finding"
+        counts[name] = counts.get(name, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
 def split_by_patient(index: Index, share: float, seed: int) -> tuple[Index, Index]:
     """Training and validation part, no patient in both; depends on ids and seed alone."""
     wanted = np.array([_unit_hash(f"{seed}:{patient}") < share for patient in index.patients])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from lmeran.config import Preprocessing
+from lmeran.findings import FINDINGS
 from lmeran.masking import states_under_mask
 from lmeran.model import LMeRAN
 from lmeran.preprocess import to_input
@@ -68,3 +70,15 @@ def predict_index(
 def score(labels: np.ndarray, probabilities: dict[int, np.ndarray]) -> list[Score]:
     """AUC per finding for each count of known findings."""
     return [Score(k, auc_per_finding(labels, p)) for k, p in sorted(probabilities.items())]
+
+
+def as_metrics(scores: list[Score]) -> list[dict[str, Any]]:
+    """Scores as they stand in a checkpoint's JSON."""
+    return [
+        {
+            "known": s.known,
+            "mean_auc": s.mean,
+            "auc": dict(zip(FINDINGS, s.per_finding, strict=True)),
+        }
+        for s in scores
+    ]

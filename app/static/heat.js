@@ -19,8 +19,8 @@ export function upsample(values, grid, side = SIDE) {
 }
 
 // Share of full colour, 0 .. 1, for one attention weight.
-export function colourScale(scale, probability, tokens, fullScaleLift, maximum) {
-  if (scale === "absolute") return (a) => Math.min(1, (probability * a * tokens) / fullScaleLift);
+export function colourScale(scale, probability, tokens, fullScale, maximum) {
+  if (scale === "absolute") return (a) => Math.min(1, (probability * a * tokens) / fullScale);
   return maximum > 0 ? (a) => a / maximum : () => 0;
 }
 
@@ -35,7 +35,7 @@ export function paint(field, toShare, table, side = SIDE) {
     image.data[4 * i] = table[c];
     image.data[4 * i + 1] = table[c + 1];
     image.data[4 * i + 2] = table[c + 2];
-    image.data[4 * i + 3] = 255 * Math.min(1, Math.sqrt(share) * 1.15);
+    image.data[4 * i + 3] = 255 * Math.min(1, 1.6 * share);
   }
   context.putImageData(image, 0, 0);
   return canvas;

@@ -1,10 +1,10 @@
 // The reading room: state in the middle, the server on one side, film and table on the other.
 
 import { FilmView } from "./film.js";
-import { colourScale, contour, paint, peak, upsample } from "./heat.js";
 import { listenForKeys } from "./keys.js";
+import { Screen, element } from "./screen.js";
 import {
-  NEGATIVE, POSITIVE, UNKNOWN, change, initialState, percent, pinCount, points, rowOrder, shown,
+  NEGATIVE, POSITIVE, UNKNOWN, initialState, pinCount, rowOrder, shown,
 } from "./state.js";
 import { ReadingTable } from "./table.js";
 
@@ -12,8 +12,7 @@ export function mount(root, facts, send) {
   const q = (selector) => root.querySelector(selector);
   const state = initialState(facts.findings);
   const film = new FilmView(q(".lm-stage"), q(".lm-stage > canvas"));
-  const tables = Object.fromEntries(Object.entries(facts.colours).map(([name, base64]) =>
-    [name, Uint8Array.from(atob(base64), (ch) => ch.charCodeAt(0))]));
+  const screen = new Screen(root, facts, film);
   const table = new ReadingTable(q(".lm-table"), facts.findings, facts.prevalence, {
     select: (i) => { state.selected = i; render(); },
     pin,
@@ -68,7 +67,7 @@ export function mount(root, facts, send) {
     state.view.colours = q(".lm-colours").value;
     state.view.scale = q(".lm-scale").value;
     state.view.which = q(".lm-which").value;
-    renderMap();
+    screen.renderMap(state);
   }
 
   function invert() {
@@ -147,96 +146,8 @@ export function mount(root, facts, send) {
 
   function render() {
     root.dataset.state = state.film ? "open" : "empty";
-    q(".lm-prompt").hidden = Boolean(state.film);
     table.render(state);
-    const count = pinCount(state);
-    q(".lm-clear").disabled = !count;
-    q(".lm-forget").disabled = !state.film;
-    q(".lm-count").textContent = count ? `${count} pinned` : "nothing pinned";
-    renderFacts();
-    renderDetail();
-    renderMap();
-  }
-
-  function renderFacts() {
-    const lines = state.film?.lines ?? [];
-    const shownLines = state.film?.title ? [["Film", state.film.title], ...lines] : lines;
-    q(".lm-facts").replaceChildren(...shownLines.flatMap(([name, value]) =>
-      [element("dt", name), element("dd", value)]));
-    const warnings = [...(state.film?.warnings ?? []), ...(state.reading?.warnings ?? [])];
-    q(".lm-warnings").replaceChildren(...warnings.map((text) => element("li", text)));
-  }
-
-  function renderDetail() {
-    const i = state.selected, reading = state.reading, box = q(".lm-detail");
-    if (!reading) return box.replaceChildren();
-    const parts = [element("strong", facts.findings[i])];
-    const delta = change(reading, i);
-    const known = { [NEGATIVE]: "negative", [POSITIVE]: "positive" }[reading.pins[i]];
-    parts.push(element("span", delta === null
-      ? `pinned ${known} by you; the model's free probability was ${percent(reading.free[i])}`
-      : pinCount(state)
-        ? `free ${percent(reading.free[i])}, with pins ${percent(shown(reading, i))} (${points(delta)} points)`
-        : `free ${percent(reading.free[i])}`));
-    if (facts.prevalence) {
-      parts.push(element("span", `in ${percent(facts.prevalence[i])} of the training films`));
-    }
-    const auc = facts.model.test?.auc[i];
-    if (auc) parts.push(element("span", `test AUC ${auc.toFixed(3)}`));
-    box.replaceChildren(...parts);
-  }
-
-  function renderMap() {
-    const maps = state.reading?.maps, view = state.view, i = state.selected;
-    q(".lm-caption").hidden = !maps || !view.map;
-    const canvas = q(".lm-stage > canvas");
-    if (!state.film || !maps || !view.map) {
-      film.setOverlay(null);
-      canvas.setAttribute("aria-label", state.film ? "Film without map" : "No film is open");
-      return;
-    }
-    const values = maps[view.which][i];
-    const maximum = Math.max(...values);
-    const p = view.which === "free" ? state.reading.free[i] : shown(state.reading, i);
-    const toShare = colourScale(view.scale, p, maps.tokens, facts.fullScaleLift, maximum);
-    const field = upsample(values, facts.model.grid);
-    const segments = view.contour && maximum > 0 ? contour(field, facts.contour * maximum) : [];
-    film.setOverlay({ canvas: paint(field, toShare, tables[view.colours]),
-                      opacity: view.opacity, segments });
-    const heads = maps.head === null ? "mean of heads" : `head ${maps.head}`;
-    const which = view.which === "free" ? "free reading"
-      : pinCount(state) ? "reading with pins" : "free reading (no pins)";
-    const name = `${facts.findings[i]}: attention of the label branch, layer ${maps.layer}, `
-      + `${heads}, ${which}`;
-    q(".lm-mapname").textContent = name;
-    q(".lm-rampmax").textContent = view.scale === "absolute"
-      ? `p 1 x ${facts.fullScaleLift} times even attention (absolute)`
-      : `${maximum.toFixed(3)} of its attention (relative: own maximum)`;
-    drawRamp(q(".lm-ramp"), tables[view.colours]);
-    const [px, py] = peak(field).map((v) => Math.round(100 * v));
-    canvas.setAttribute("aria-label",
-      `Film with map. ${name}. Strongest at ${px} % from the left, ${py} % from the top.`);
-  }
-
-  function renderModel() {
-    const { model } = facts;
-    const parts = [`Checkpoint ${model.identity} (${model.source}), block "${model.block}"`];
-    if (model.test) {
-      const [free, ...known] = model.test.scores;
-      parts.push(`mean AUC ${free.mean.toFixed(3)} on ${model.test.images} official test films`
-        + known.map((s) => `, ${s.mean.toFixed(3)} with ${s.known} findings known`).join(""));
-    } else parts.push("not measured on test films");
-    q(".lm-model").textContent = parts.join(" \u00b7 ");
-  }
-
-  function fillSelects() {
-    const fill = (selector, options) => q(selector).replaceChildren(
-      ...options.map(([value, text]) => Object.assign(element("option", text), { value })));
-    const { layers, heads } = facts.model;
-    const numbers = (n) => Array.from({ length: n }, (_, k) => [k + 1, String(k + 1)]);
-    fill(".lm-colours", Object.keys(tables).map((name) => [name, name]));
-    fill(".lm-layer", [["", "last"], ...numbers(layers)]);
-    fill(".lm-headsel", [["", "mean"], ...numbers(heads)]);
+    screen.render(state);
   }
 
   function showExamples() {
@@ -300,8 +211,6 @@ export function mount(root, facts, send) {
     });
   }
 
-  fillSelects();
-  renderModel();
   showExamples();
   listen();
   setTheme(false);
@@ -325,17 +234,3 @@ function setTheme(light) {
   button.textContent = light ? "Dark" : "Light";
 }
 
-function drawRamp(canvas, table) {
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(256, 1);
-  for (let i = 0; i < 256; i++) {
-    image.data.set([table[3 * i], table[3 * i + 1], table[3 * i + 2], 255], 4 * i);
-  }
-  context.putImageData(image, 0, 0);
-}
-
-function element(tag, text) {
-  const node = document.createElement(tag);
-  node.textContent = text;
-  return node;
-}

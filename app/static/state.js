@@ -15,7 +15,7 @@ export function initialState(findings) {
     selected: 0,
     sort: "fixed",
     sent: 0, // number of the newest request
-    view: { map: true, contour: true, opacity: 0.65, colours: "inferno", scale: "absolute",
+    view: { map: true, contour: true, opacity: 0.7, colours: "inferno", scale: "absolute",
             which: "pinned", layer: null, head: null, invert: false },
   };
 }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from train.phantom_anatomy import CAGE_X, CAGE_Y, HILA, Build
-from train.phantom_frame import Frame, blur, curve, splat, splat_all, stream, tube
+from train.phantom.anatomy import CAGE_X, CAGE_Y, HILA, Build
+from train.phantom.frame import Frame, blur, curve, splat, splat_all, stream, tube
 
 
 def draw_vessels(frame: Frame, build: Build) -> np.ndarray:
@@ -25,7 +25,7 @@ def draw_vessels(frame: Frame, build: Build) -> np.ndarray:
                 ]
             )
             _grow(start, heading, radius * build.vessels, side, random, classes)
-    total = blur(splat_all(frame, _hila(frame, build)), 1.2 / frame.pitch)
+    total = blur(splat_all(frame, _hila(frame, build)), 1.7 / frame.pitch)
     for size, pieces in classes.items():
         radius = 0.3 * 1.35**size
         points = np.concatenate(pieces)

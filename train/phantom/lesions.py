@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from train.phantom_anatomy import CAGE, HILA, Build, Chest
-from train.phantom_frame import (
+from train.phantom.anatomy import CAGE, HILA, Build, Chest
+from train.phantom.frame import (
     Frame,
     blur,
     curve,
@@ -133,7 +133,7 @@ def _round(
     """A ball of tissue of a radius in mm with a slightly wavy border, clear of heart and wall."""
     side = _side(random)
     centre = (side * random.uniform(72, 88), random.uniform(low, high))
-    wave = radius * 0.07 * noise(frame, random, radius * 0.8)
+    wave = radius * 0.035 * noise(frame, random, radius * 0.6)
     distance = np.hypot(chest.x - centre[0], chest.y - centre[1]) + wave
     ball = 2 * np.sqrt(np.clip(radius**2 - distance**2, 0, None))
     ball = blur(ball, 0.6 / frame.pitch) * smooth_step(chest.lung, 5, 45)
@@ -201,7 +201,7 @@ def _pneumothorax(frame: Frame, build: Build, chest: Chest, random: np.random.Ge
     widest = random.uniform(20, 30)
     outline = np.array(CAGE[2:], dtype=np.float64)
     apart = widest * (0.12 + 0.88 * smooth_step(outline[:, 1], 210, 0))
-    outline[:, 0] -= apart * 0.75 * smooth_step(outline[:, 0], 30, 80)
+    outline[:, 0] -= apart * 0.75 * np.clip((outline[:, 0] - 30) / 70, 0, 1)
     outline[:, 1] += apart * smooth_step(outline[:, 1], 110, 0)
     outline = np.concatenate([[(-40, 345), (-40, 40)], curve(outline)])
     inside = depth_inside(frame, outline * [side, 1])

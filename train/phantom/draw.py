@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from lmeran.findings import FINDINGS
-from train.phantom_anatomy import (
+from train.phantom.anatomy import (
     Build,
     Chest,
     draw_abdominal_gas,
@@ -24,15 +24,15 @@ from train.phantom_anatomy import (
     draw_body,
     draw_chest,
 )
-from train.phantom_bones import draw_bones
-from train.phantom_detector import collimate, develop, expose, letter, window
-from train.phantom_files import write_dicom, write_jpeg
-from train.phantom_frame import Frame, noise, smooth_step, stream
-from train.phantom_lesions import Lesion, changed_build, draw_lesion
-from train.phantom_vessels import draw_vessels
+from train.phantom.bones import draw_bones
+from train.phantom.detector import collimate, develop, expose, letter, window
+from train.phantom.files import write_dicom, write_jpeg
+from train.phantom.frame import Frame, noise, smooth_step, stream
+from train.phantom.lesions import Lesion, changed_build, draw_lesion
+from train.phantom.vessels import draw_vessels
 
 SMALLEST_SIDE = 64
-BONE_OVER_SOFT = 2.7
+BONE_OVER_SOFT = 3.0
 """What a mm of bone adds to the beam's attenuation, in mm of soft tissue."""
 BLOOD_SHOWN = 1.15
 
@@ -73,7 +73,7 @@ class PhantomFilm:
     Args:
         pixels: uint8 (H, W) for display, dense is bright
         values: uint16 (H, W) of 12 bits, as a detector stores them; `pixels` is these under the
-            sigmoid window of `train.phantom_detector`
+            sigmoid window of `train.phantom.detector`
         masks: finding -> bool (H, W), where it is drawn
         spacing: mm of film per pixel
     """
@@ -89,10 +89,10 @@ EXAMPLES: tuple[tuple[str, str, PhantomSpec], ...] = (
     (
         "effusion_cardiomegaly.jpg",
         "Synthetic: effusion and cardiomegaly",
-        PhantomSpec(8, ("Effusion", "Cardiomegaly")),
+        PhantomSpec(36, ("Effusion", "Cardiomegaly")),
     ),
     ("pneumothorax.jpg", "Synthetic: pneumothorax", PhantomSpec(5, ("Pneumothorax",))),
-    ("mass_nodule.jpg", "Synthetic: mass and nodule", PhantomSpec(6, ("Mass", "Nodule"))),
+    ("mass_nodule.jpg", "Synthetic: mass and nodule", PhantomSpec(43, ("Mass", "Nodule"))),
     (
         "edema_effusion_ap.jpg",
         "Synthetic: edema and effusion (AP)",
@@ -101,7 +101,7 @@ EXAMPLES: tuple[tuple[str, str, PhantomSpec], ...] = (
     (
         "consolidation_pneumonia.dcm",
         "Synthetic: consolidation and pneumonia (DICOM)",
-        PhantomSpec(9, ("Consolidation", "Pneumonia"), height=1072, width=880),
+        PhantomSpec(24, ("Consolidation", "Pneumonia"), height=1072, width=880),
     ),
 )
 """File, title and spec of the films that come with the viewer."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from train.phantom_frame import Frame, blur, stream
+from train.phantom.frame import Frame, blur, stream
 
 SOFT_PER_MM = 0.0185
 """Effective attenuation of soft tissue at about 120 kV behind a grid, 1/mm."""
-USUAL_BODY_MM = 165
+USUAL_BODY_MM = 172
 """Mean thickness of the body on a middling film."""
 DEEPEST = 255
 """Grey of the densest thing the curve can show."""
-WINDOW_CENTRE, WINDOW_WIDTH = 2560, 2650
+WINDOW_CENTRE, WINDOW_WIDTH = 2500, 2400
 """The DICOM sigmoid window under which `values` look as `pixels` do."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from train.phantom_frame import (
+from train.phantom.frame import (
     Frame,
     blur,
     bulge,
@@ -24,14 +24,23 @@ from train.phantom_frame import (
 )
 
 CAGE = [(0, 60), (16, 44), (22, 25), (30, 9), (43, 1), (56, 0), (70, 4), (83, 13), (96, 28)]
-CAGE += [(114, 56), (127, 94), (135, 140), (138, 190), (141, 240), (140, 300), (135, 345)]
+CAGE += [
+    (114, 56),
+    (127, 94),
+    (135, 140),
+    (139, 188),
+    (140, 232),
+    (137, 266),
+    (130, 300),
+    (122, 345),
+]
 """Half of the outline of the pleural cavities, (x, y) in mm from the midline notch downwards."""
 CAGE_Y = np.array([y for _, y in CAGE[5:]], dtype=np.float64)
 CAGE_X = np.array([x for x, _ in CAGE[5:]], dtype=np.float64)
 
 CAGE_DEPTH = ([-5, 0, 30, 60, 100, 150, 200, 300], [42, 50, 80, 112, 146, 173, 187, 190])
 """Front-to-back size of the pleural cavities: y, mm."""
-BODY_DEPTH = ([-80, -40, 0, 40, 90, 150, 250, 360], [108, 112, 130, 158, 190, 218, 228, 228])
+BODY_DEPTH = ([-80, -40, 0, 40, 90, 150, 250, 360], [124, 132, 146, 166, 192, 218, 228, 228])
 HILA = {-1: (-42.0, 124.0), 1: (44.0, 114.0)}
 
 
@@ -169,14 +178,14 @@ def draw_body(frame: Frame, build: Build) -> np.ndarray:
     """Thickness of the whole body as if it were solid: trunk with neck and shoulders, arms."""
     fat, narrow = build.fat, 0.94 if build.female else 1.0
     half = [(54, -190), (55, -95), (61, -68), (78, -50), (108, -38), (146, -28), (182, -16)]
-    half += [(212, 6), (222, 45), (200, 95), (178, 140), (173, 180), (175, 240), (190, 400)]
+    half += [(212, 6), (222, 45), (200, 95), (183, 140), (177, 180), (177, 240), (184, 400)]
     points = np.array(half, dtype=np.float64)
     points[1:9, 0] *= narrow
     points[9:, 0] += (fat - 1) * 28 - (0 if not build.female else 4)
     if build.supine:
         points[4:8, 1] -= 8
     x, y = frame.grid()
-    trunk = bulge(depth_inside(frame, curve(mirrored(list(points)), closed=True)), 70)
+    trunk = bulge(depth_inside(frame, curve(mirrored(list(points)), closed=True)), 52)
     trunk = trunk * table(y, BODY_DEPTH) * (0.72 + 0.28 * fat)
     random = stream(build.seed, "arms")
     limbs = np.zeros_like(x)
@@ -186,7 +195,7 @@ def draw_body(frame: Frame, build: Build) -> np.ndarray:
         outer = [(270 + swing, 420), (252 + swing, 260), (240, 150), (228, 70), (205, 22)]
         arm = np.array([*inner, (212 + swing, 420), *outer]) * [side * narrow, 1]
         depth = depth_inside(frame, curve(arm, closed=True))
-        limbs += bulge(depth, half * 0.8) * 2 * half * smooth_step(y, -10, 90)
+        limbs += bulge(depth, half * 0.6) * 2 * half * smooth_step(y, -10, 90)
     # Where arm and trunk meet, neither hides the other: they share the shoulder.
     body = np.sqrt(trunk**2 + limbs**2)
     body -= 0.25 * np.minimum(trunk, limbs) * smooth_step(y, 160, 60)
@@ -206,7 +215,7 @@ def _surface(frame: Frame, build: Build, x: np.ndarray, y: np.ndarray) -> np.nda
             # A breast hangs: full below, thinning out towards the collar bone.
             down = np.where(down < 0, down * 0.55, down)
             edge = np.clip(1 - across**2 - down**2, 0, None)
-            extra += edge**0.55 * 46 * build.breast
+            extra += edge**0.55 * 44 * build.breast * smooth_step(y, 60, 175)
         else:
             lower_edge = 132 + low - 0.42 * (np.abs(x) - 110)
             across = smooth_step(np.abs(x), 45, 120) * (np.sign(x) == side)

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from train.phantom_anatomy import CAGE_DEPTH, CAGE_X, CAGE_Y, Build
-from train.phantom_frame import (
+from train.phantom.anatomy import CAGE_DEPTH, CAGE_X, CAGE_Y, Build
+from train.phantom.frame import (
     Frame,
     blur,
     bulge,
@@ -27,7 +27,7 @@ VERTEBRA_TOPS = np.array(
 )
 """Upper end plates in mm from C5 on; index 3 is T1."""
 FIRST_RIB = 3
-RIB_FALLS = (38, 56, 72, 86, 96, 104, 109, 111, 108, 98, 80)
+RIB_FALLS = (38, 56, 72, 86, 96, 104, 109, 112, 113, 114, 116)
 """How far each rib comes down from its head at the spine to the front of the chest, in mm."""
 
 
@@ -49,17 +49,17 @@ def _ribs(frame: Frame, build: Build, side: int) -> list[Tube]:
         head_y = VERTEBRA_TOPS[FIRST_RIB + number] + 3 + random.normal(0, 0.8)
         fall = fall + random.normal(0, 2)
         head_y += 6 if number == 0 else 0
-        wide = np.interp(head_y + fall / 2 + 4, CAGE_Y, CAGE_X) + (3 if number else -5)
+        wide = np.interp(head_y + fall / 2 + 10, CAGE_Y, CAGE_X) + (3 if number else -5)
         deep = np.interp(head_y + fall / 2, *CAGE_DEPTH) / 2
-        last = np.radians([118, 128, 132, 130, 126, 122, 116, 108, 98, 86, 74][number])
+        last = np.radians([118, 128, 132, 130, 126, 122, 116, 108, 96, 72, 44][number])
         for start, end in ((np.radians(9), np.pi / 2), (np.pi / 2, last)):
             if end <= start:
                 continue
             turn = np.linspace(start, end, 60)
             x = side * wide * np.sin(turn) ** 0.94
             x += build.turn * -0.5 * np.cos(turn)
-            y = head_y + fall * (1 - np.cos(turn)) / 2 + 3 * np.sin(turn)
-            y -= 5 * np.exp(-(((np.degrees(turn) - 25) / 14) ** 2)) * (number > 1)
+            y = head_y + fall * (1 - np.cos(turn)) / 2 + 11 * np.sin(turn)
+            y -= 2 * np.exp(-(((np.degrees(turn) - 25) / 14) ** 2)) * (number > 1)
             path = np.stack([x, y], axis=1)
             # Where the rib runs along the beam, at the side of the chest, the beam meets more bone.
             in_plane = np.hypot(np.gradient(x), np.gradient(y))
@@ -67,8 +67,8 @@ def _ribs(frame: Frame, build: Build, side: int) -> list[Tube]:
             oblique = np.clip(true / (in_plane + 1e-6), 1, 1.9)
             half = np.interp(turn, [0.1, 0.5, 1.2, 2.3], [4.2, 5.4, 6.4, 7.2])
             half *= 0.85 if number == 0 else 1.0
-            thin = np.where(turn > np.pi / 2, 0.72, 1.0)
-            pieces.append(tube(frame, path, half, 7.2 * oblique * thin, hollow=0.74))
+            thin = np.where(turn > np.pi / 2, 0.72, 0.6 + 0.4 * smooth_step(turn, 0.15, 0.6))
+            pieces.append(tube(frame, path, half, 8.0 * oblique * thin, hollow=0.74))
     return pieces
 
 
@@ -141,7 +141,7 @@ def _spine(frame: Frame, build: Build) -> np.ndarray:
         level = smooth_step(y, top - 1.6, top + 1.6) * smooth_step(y, low + 1.6, low - 1.6)
         plates = np.exp(-(((y - top - 1) / 1.1) ** 2)) + np.exp(-(((y - low + 1) / 1.1) ** 2))
         sides = np.exp(-(((np.abs(x) - half + 1) / 1.2) ** 2))
-        bones += inside * (level * 3.2 * size + plates * 1.6) + sides * level * 1.1
+        bones += inside * (level * 2.7 * size + plates * 1.3) + sides * level * 0.9
         for side in (-1, 1):
             across = (x - side * 9.5 * size - build.turn * 0.2) / (3.4 * size)
             down = (y - top - (low - top) * 0.36) / (4.6 * size)

@@ -14,7 +14,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from train.phantom_detector import WINDOW_CENTRE, WINDOW_WIDTH
+from train.phantom.detector import WINDOW_CENTRE, WINDOW_WIDTH
 
 JPEG_QUALITY = 94
 
@@ -49,7 +49,7 @@ def write_dicom(path: Path, values: np.ndarray, spacing: float, view: str, title
     data.PatientOrientation = ["L", "F"]
     data.ImageLaterality = "U"
     data.StudyDescription = data.ImageComments = title
-    data.BurnedInAnnotation = "YES"
+    data.BurnedInAnnotation = "NO"  # the word burned in identifies nobody
     data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
     data.Rows, data.Columns = values.shape
     data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 12, 11, 0

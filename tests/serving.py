@@ -1,0 +1,64 @@
+"""A running viewer for tests: the real `app.py` in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """url: without trailing slash; temp: the TMPDIR it was given; log: what it printed."""
+
+    url: str
+    temp: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+
+
+@contextlib.contextmanager
+def running_viewer(folder: Path, *arguments: str) -> Iterator[Viewer]:
+    """Start `app.py` on a free port with its own TMPDIR under `folder`; stop it politely."""
+    temp, log = folder / "tmp", folder / "log.txt"
+    temp.mkdir(parents=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", str(port), *arguments],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(temp)},
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+    viewer = Viewer(f"http://127.0.0.1:{port}", temp, log, process)
+    try:
+        _wait_until_ready(viewer)
+        yield viewer
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_until_ready(viewer: Viewer, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if viewer.process.poll() is not None:
+            raise RuntimeError(viewer.log.read_text())
+        with contextlib.suppress(OSError):
+            # The last route to be added: all of the page is there once it answers.
+            urllib.request.urlopen(f"{viewer.url}/lmeran/static/main.js", timeout=5).close()
+            return
+        time.sleep(0.3)
+    raise TimeoutError(viewer.log.read_text())

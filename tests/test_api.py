@@ -1,0 +1,122 @@
+"""The named endpoints through gradio_client: /predict, and readers kept apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+from gradio_client import Client, handle_file
+
+from lmeran.cli import predict_file
+from lmeran.findings import FINDINGS, State
+from lmeran.predictor import Predictor
+from tests.conftest import film_pixels
+from tests.serving import Viewer, running_viewer
+
+
+@pytest.fixture(scope="module")
+def viewer(tmp_path_factory: pytest.TempPathFactory, checkpoint_folder: Path) -> Iterator[Viewer]:
+    folder = tmp_path_factory.mktemp("viewer")
+    with running_viewer(folder, "--checkpoint", str(checkpoint_folder)) as running:
+        yield running
+
+
+def client_of(viewer: Viewer) -> Client:
+    return Client(viewer.url, verbose=False)
+
+
+def test_predict_gives_the_command_lines_json(
+    viewer: Viewer, film_file: Path, predictor: Predictor
+) -> None:
+    pins = {"Effusion": "positive", "Edema": "negative"}
+    answer = client_of(viewer).predict(handle_file(film_file), pins, api_name="/predict")
+    states = {"Effusion": State.POSITIVE, "Edema": State.NEGATIVE}
+    expected = predict_file(predictor, film_file, states)
+    assert {k: v for k, v in answer.items() if k not in ("file", "findings")} == {
+        k: v for k, v in expected.items() if k not in ("file", "findings")
+    }
+    for got, wanted in zip(answer["findings"], expected["findings"], strict=True):
+        assert (got["finding"], got["state"]) == (wanted["finding"], wanted["state"])
+        for value in ("free", "conditioned"):
+            assert got[value] == pytest.approx(wanted[value], abs=2e-6)
+
+
+def test_predict_says_what_is_wrong(viewer: Viewer, film_file: Path, tmp_path: Path) -> None:
+    client = client_of(viewer)
+    bad = tmp_path / "bad.dcm"
+    bad.write_bytes(b"no film")
+    with pytest.raises(Exception, match="not a DICOM, PNG or JPEG"):
+        client.predict(handle_file(bad), None, api_name="/predict")
+    with pytest.raises(Exception, match="not one of the 14 findings"):
+        client.predict(handle_file(film_file), ["Efusion=positive"], api_name="/predict")
+
+
+def test_every_endpoint_is_named(viewer: Viewer) -> None:
+    config = client_of(viewer).config
+    names = [d["api_name"] for d in config["dependencies"] if d["targets"] != [[None, "unload"]]]
+    assert {"open", "example", "pin", "forget", "predict"} <= set(names)
+    assert all(isinstance(name, str) and name for name in names)
+
+
+def test_ten_readers_each_see_their_own_reading(viewer: Viewer, tmp_path: Path) -> None:
+    """Ten clients with different films and pins at once; each must get its own answers."""
+
+    def read(reader: int) -> None:
+        path = tmp_path / f"{reader}.png"
+        cv2.imwrite(str(path), film_pixels(100 + reader, 90 + 2 * reader, reader))
+        client = client_of(viewer)
+        opened = client.predict(handle_file(path), api_name="/open")
+        assert (opened["height"], opened["width"]) == (100 + reader, 90 + 2 * reader)
+        pins = [0] * len(FINDINGS)
+        pins[reader] = int(State.POSITIVE)
+        request = {"token": opened["token"], "seq": reader, "pins": pins}
+        for _ in range(3):
+            answer = client.predict(request, api_name="/pin")
+            assert (answer["token"], answer["seq"]) == (opened["token"], reader)
+            assert answer["reading"]["pins"] == pins
+            assert answer["reading"]["free"] == opened["reading"]["free"]
+        stranger = client_of(viewer).predict(request, api_name="/pin")
+        assert stranger["kind"] == "error"
+
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(read, range(10)))
+
+
+def files_under(folder: Path) -> list[str]:
+    """Files that hold anything; Gradio leaves empty ones, which are swept a minute later."""
+    return [p.name for p in folder.rglob("*") if p.is_file() and p.stat().st_size]
+
+
+def test_no_upload_stays_and_no_name_is_logged(viewer: Viewer, tmp_path: Path) -> None:
+    client = client_of(viewer)
+    path = tmp_path / "Doe_John_1970.png"
+    cv2.imwrite(str(path), film_pixels())
+    client.predict(handle_file(path), None, api_name="/predict")
+    client.predict(handle_file(path), api_name="/open")
+    broken = tmp_path / "Doe_Jane_1971.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    answer: dict[str, Any] = client.predict(handle_file(broken), api_name="/open")
+    assert answer["kind"] == "error"
+    assert "Doe" not in json.dumps(answer)
+    assert files_under(viewer.temp) == []
+    assert "Doe" not in viewer.log.read_text()
+
+
+def test_the_upload_folder_goes_with_the_viewer(tmp_path: Path, checkpoint_folder: Path) -> None:
+    with running_viewer(tmp_path / "v", "--checkpoint", str(checkpoint_folder)) as viewer:
+        assert [p.name for p in viewer.temp.glob("lmeran-viewer-*")]
+    assert list(viewer.temp.glob("lmeran-viewer-*")) == []
+
+
+def test_a_bad_checkpoint_stops_the_viewer_in_one_sentence(tmp_path: Path) -> None:
+    with (
+        pytest.raises(RuntimeError, match=r"no lmeran\.json") as caught,
+        running_viewer(tmp_path / "v", "--checkpoint", str(tmp_path)),
+    ):
+        pass
+    assert "Traceback" not in str(caught.value)

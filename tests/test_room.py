@@ -1,0 +1,148 @@
+"""What the page asks and what it is told, without a browser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from app.examples import Example, load_examples
+from app.films import FilmStore
+from app.payload import page_facts
+from app.room import ReadingRoom
+from app.settings import read_settings
+from lmeran.checkpoint import load_checkpoint
+from lmeran.cli import predict_file
+from lmeran.findings import FINDINGS, PinError, State
+from lmeran.predictor import Predictor
+from lmeran.radiograph import ReadError
+from tests.conftest import film_pixels
+
+
+@pytest.fixture()
+def room(predictor: Predictor, film_file: Path) -> ReadingRoom:
+    return ReadingRoom(predictor, [Example(film_file, "Synthetic", b"")], FilmStore())
+
+
+def request(token: str, **pinned: int) -> dict[str, Any]:
+    return {"token": token, "seq": 5, "pins": [pinned.get(f, 0) for f in FINDINGS]}
+
+
+def test_opening_gives_the_film_and_its_free_reading(room: ReadingRoom, film_file: Path) -> None:
+    reply = room.open_file(str(film_file), "me")
+    assert (reply["kind"], reply["width"], reply["height"]) == ("film", 100, 120)
+    assert reply["reading"]["free"] == reply["reading"]["conditioned"]
+    assert len(reply["reading"]["maps"]["free"]) == 14
+    assert "film.png" not in json.dumps(reply)
+
+
+def test_a_pin_moves_the_others_and_hides_its_own(room: ReadingRoom, film_file: Path) -> None:
+    opened = room.open_file(str(film_file), "me")
+    reply = room.pin(request(opened["token"], Effusion=int(State.POSITIVE)), "me")
+    reading = reply["reading"]
+    assert (reply["token"], reply["seq"]) == (opened["token"], 5)
+    assert reading["conditioned"][FINDINGS.index("Effusion")] is None
+    others = [i for i, f in enumerate(FINDINGS) if f != "Effusion"]
+    assert all(reading["conditioned"][i] != reading["free"][i] for i in others)
+    assert reading["maps"]["free"] != reading["maps"]["pinned"]
+
+
+def test_another_reader_cannot_pin_my_film(room: ReadingRoom, film_file: Path) -> None:
+    token = room.open_file(str(film_file), "me")["token"]
+    with pytest.raises(ReadError, match="no longer open"):
+        room.pin(request(token), "you")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pins": None},
+        {"pins": [0] * 13},
+        {"pins": [3] + [0] * 13},
+        {"pins": [True] * 14},
+        {"layer": "1"},
+        {"layer": 9},
+        {"head": 0},
+        {"seq": 1.5},
+    ],
+)
+def test_nonsense_requests_are_refused_in_words(
+    room: ReadingRoom, film_file: Path, change: dict[str, Any]
+) -> None:
+    token = room.open_file(str(film_file), "me")["token"]
+    with pytest.raises(PinError):
+        room.pin({**request(token), **change}, "me")
+
+
+def test_a_bad_file_leaves_what_was_open(
+    room: ReadingRoom, film_file: Path, tmp_path: Path
+) -> None:
+    token = room.open_file(str(film_file), "me")["token"]
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no")
+    with pytest.raises(ReadError):
+        room.open_file(str(bad), "me")
+    assert room.films.get(token, "me") is not None
+
+
+def test_examples_open_and_a_wrong_number_is_refused(room: ReadingRoom) -> None:
+    assert room.open_example(0, "me")["title"] == "Synthetic"
+    with pytest.raises(ReadError):
+        room.open_example(-1, "me")
+
+
+@pytest.mark.parametrize(
+    "pins",
+    [
+        {"Effusion": "positive", "Edema": "negative"},
+        ["Effusion=positive", "Edema=negative"],
+        "Effusion=positive, Edema=negative",
+    ],
+)
+def test_predict_is_the_command_lines_object(room: ReadingRoom, film_file: Path, pins: Any) -> None:
+    expected = predict_file(
+        room.predictor, film_file, {"Effusion": State.POSITIVE, "Edema": State.NEGATIVE}
+    )
+    assert room.predict(str(film_file), str(film_file), pins) == expected
+
+
+def test_examples_of_a_folder_are_titled_by_number(
+    tmp_path: Path,
+) -> None:
+    cv2.imwrite(str(tmp_path / "Doe_John.png"), film_pixels())
+    (tmp_path / "broken.png").write_bytes(b"no")
+    (tmp_path / "notes.txt").write_text("no")
+    examples = load_examples(tmp_path)
+    assert [e.title for e in examples] == ["Film 1"]
+    assert examples[0].thumbnail.startswith(b"\xff\xd8")
+
+
+def test_bundled_examples_are_there_and_say_they_are_synthetic() -> None:
+    examples = load_examples(None)
+    assert len(examples) >= 3
+    assert all("synthetic" in e.title.lower() for e in examples)
+
+
+def test_the_page_is_told_what_was_measured(checkpoint_folder: Path) -> None:
+    facts = page_facts(load_checkpoint(checkpoint_folder), ["a"])
+    assert facts["prevalence"] == [0.07] * 14
+    means = {s["known"]: s["mean"] for s in facts["model"]["test"]["scores"]}
+    assert means == pytest.approx({0: 0.6, 7: 0.67})
+    json.dumps(facts)
+
+
+def test_settings_command_line_over_environment_over_defaults(tmp_path: Path) -> None:
+    assert read_settings([], {}).host == "127.0.0.1"
+    assert read_settings([], {"SPACE_ID": "a/b"}).host == "0.0.0.0"
+    given = {
+        "LMERAN_PORT": "9000",
+        "LMERAN_CHECKPOINT": "hf://a/b",
+        "LMERAN_EXAMPLES": str(tmp_path),
+    }
+    settings = read_settings(["--port", "9001"], given)
+    assert (settings.port, settings.checkpoint, settings.examples) == (9001, "hf://a/b", tmp_path)
+    with pytest.raises(SystemExit):
+        read_settings(["--examples", str(tmp_path / "none")], {})
