@@ -28,36 +28,47 @@ class MultiHeadAttention(nn.Module):
         self.dropout = dropout
 
     def forward(
-        self, queries: torch.Tensor, tokens: torch.Tensor, need_weights: bool = False
+        self, tokens: torch.Tensor, weights_of_last: int = 0
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """queries (B, Q, d) attend over tokens (B, M, d).
+        """Every token of (B, M, d) attends over all.
 
-        Returns the output (B, Q, d) and, if asked for, alpha (B, heads, Q, M), whose rows sum
-        to 1 (dropout is not applied to what is returned).
+        Returns the output (B, M, d) and alpha (B, heads, L, M) of the last L = `weights_of_last`
+        tokens, None for 0. Its rows sum to 1: dropout is not applied to what is returned.
         """
-        q, k, v = self.split(self.query(queries)), *self.keys_and_values(tokens)
-        return self.attend(q, k, v, need_weights)
+        q, k, v = (self.split(project(tokens)) for project in (self.query, self.key, self.value))
+        drop = self.dropout if self.training else 0.0
+        mixed = functional.scaled_dot_product_attention(q, k, v, dropout_p=drop)
+        weights = None
+        if weights_of_last:
+            weights = self.scores(q[:, :, -weights_of_last:], k).softmax(dim=-1)
+        return self.join(mixed), weights
 
-    def keys_and_values(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """k and v of tokens (B, M, d), each (B, heads, M, head size)."""
-        return self.split(self.key(tokens)), self.split(self.value(tokens))
+    def few(self, queries: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """A few queries (B, Q, d) attend over many tokens (B, M, d); output and alpha as above.
+
+        The same by associativity, without projecting the M tokens: q (W_K x) = (q W_K) x, and
+        alpha (W_V x) = W_V (alpha x). Cheaper where Q heads < M.
+        """
+        by_head = (self.heads, self.head_size)
+        key, value = (w.weight.unflatten(0, by_head) for w in (self.key, self.value))
+        q = self.split(self.query(queries))
+        seen = torch.einsum("bhqs,hsd->bhqd", q, key)
+        weights = self.scores(seen, tokens[:, None]).softmax(dim=-1)
+        drop = self.dropout if self.training else 0.0
+        gathered = functional.dropout(weights, drop) @ tokens[:, None]
+        return self.join(torch.einsum("bhqd,hsd->bhqs", gathered, value)), weights
+
+    def scores(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+        """q k^T / sqrt(head size)."""
+        return q @ k.transpose(-1, -2) * self.head_size**-0.5
 
     def split(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T, heads * head size) to (B, heads, T, head size)."""
         return x.unflatten(-1, (self.heads, self.head_size)).transpose(1, 2)
 
-    def attend(
-        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, need_weights: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Attention from projected heads (B, heads, Q or M, head size); see `forward`."""
-        drop = self.dropout if self.training else 0.0
-        weights = None
-        if need_weights:
-            weights = (q @ k.transpose(-1, -2) * self.head_size**-0.5).softmax(dim=-1)
-            mixed = functional.dropout(weights, drop) @ v
-        else:
-            mixed = functional.scaled_dot_product_attention(q, k, v, dropout_p=drop)
-        return self.output(mixed.transpose(1, 2).flatten(2)), weights
+    def join(self, mixed: torch.Tensor) -> torch.Tensor:
+        """Heads (B, heads, T, head size) concatenated, times W_O: (B, T, d)."""
+        return self.output(mixed.transpose(1, 2).flatten(2))
 
 
 class Block(nn.Module):
@@ -88,12 +99,17 @@ class Block(nn.Module):
             )
 
     def forward(
-        self, tokens: torch.Tensor, first_query: int = 0, need_weights: bool = False
+        self, tokens: torch.Tensor, weights_of_last: int = 0
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """tokens (B, M, d) to the outputs of tokens[first_query:] and their attention."""
+        """All tokens (B, M, d) to all; alpha of the last ones if asked for."""
+        mixed, weights = self.attention(self.norm(tokens), weights_of_last)
+        return self.finish(tokens, mixed), weights
+
+    def last(self, tokens: torch.Tensor, labels: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Outputs of the last `labels` tokens alone, and their alpha: all a last layer owes."""
         normed = self.norm(tokens)
-        mixed, weights = self.attention(normed[:, first_query:], normed, need_weights)
-        return self.finish(tokens[:, first_query:], mixed), weights
+        mixed, weights = self.attention.few(normed[:, -labels:], normed)
+        return self.finish(tokens[:, -labels:], mixed), weights
 
     def finish(self, tokens: torch.Tensor, mixed: torch.Tensor) -> torch.Tensor:
         """What follows the attention: residual and feed-forward, where the block has them."""

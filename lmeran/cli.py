@@ -1,4 +1,7 @@
-"""`python -m lmeran predict`: films in, one reading a film out, as JSON lines or CSV."""
+"""`python -m lmeran predict` and `explain`: films in, one object a film out.
+
+predict gives readings, as JSON lines or CSV; explain says why they are so, as JSON lines.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,18 @@ import torch
 from tqdm import tqdm
 
 from lmeran.checkpoint import CheckpointError
+from lmeran.explain import explain_object
 from lmeran.files import looks_like_film, read_file
 from lmeran.findings import PinError, Pins, parse_pins
 from lmeran.hub import open_checkpoint
-from lmeran.predictor import Predictor
-from lmeran.radiograph import ReadError
+from lmeran.predictor import EncodedFilm, Predictor
+from lmeran.radiograph import Radiograph, ReadError
 from lmeran.report import CSV_COLUMNS, csv_row, error_object, reading_object
 
 FILM_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
 USAGE_ERROR = 2
+
+PerFilm = Callable[[Predictor, Path, Pins], dict[str, Any]]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
             open_checkpoint(given.checkpoint), "cpu" if device == "auto" else device
         )
         with _output(given.out) as stream:
-            return _predict(predictor, films, pins, given.format, stream)
+            write = _writer(given.format, stream)
+            return _each_film(given.per_film, predictor, films, pins, write)
     except (CheckpointError, PinError, FileNotFoundError, OSError) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
@@ -64,21 +71,46 @@ def list_films(arguments: list[str]) -> list[Path]:
 
 def predict_file(predictor: Predictor, path: Path, pins: Pins) -> dict[str, Any]:
     """One film as the JSON object; a file that cannot be read gives the object with its error."""
-    checkpoint = predictor.checkpoint.identity
+
+    def describe(film: Radiograph, encoded: EncodedFilm) -> dict[str, Any]:
+        reading = predictor.read(encoded, pins)
+        return reading_object(str(path), predictor.checkpoint.identity, reading, film.warnings)
+
+    return _described(predictor, path, describe)
+
+
+def explain_file(predictor: Predictor, path: Path, pins: Pins) -> dict[str, Any]:
+    """The same for `explain_object`."""
+
+    def describe(film: Radiograph, encoded: EncodedFilm) -> dict[str, Any]:
+        return explain_object(str(path), predictor, encoded, pins, film.warnings)
+
+    return _described(predictor, path, describe)
+
+
+def _described(
+    predictor: Predictor,
+    path: Path,
+    describe: Callable[[Radiograph, EncodedFilm], dict[str, Any]],
+) -> dict[str, Any]:
     try:
         film = read_file(path)
     except ReadError as error:
-        return error_object(str(path), checkpoint, str(error))
-    reading = predictor.read(predictor.encode(film), pins)
-    return reading_object(str(path), checkpoint, reading, film.warnings)
+        return error_object(str(path), predictor.checkpoint.identity, str(error))
+    return describe(film, predictor.encode(film))
 
 
-def _predict(predictor: Predictor, films: list[Path], pins: Pins, form: str, stream: TextIO) -> int:
-    write = _writer(form, stream)
+def _each_film(
+    per_film: PerFilm,
+    predictor: Predictor,
+    films: list[Path],
+    pins: Pins,
+    write: Callable[[dict[str, Any]], None],
+) -> int:
     failed = 0
     # disable=None: a bar on a terminal only
     for path in tqdm(films, desc="films", unit="film", disable=None, file=sys.stderr):
-        film = predict_file(predictor, path, pins)
+        film = per_film(predictor, path, pins)
         failed += film["error"] is not None
         write(film)
     return 1 if failed else 0
@@ -107,19 +139,34 @@ def _parser() -> argparse.ArgumentParser:
         description="Label-conditioned chest X-ray reading. Research use, not for diagnosis.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
+    common = _common_arguments()
     predict = commands.add_parser(
-        "predict", help="raw probabilities of the 14 findings, free and under pins"
+        "predict",
+        parents=[common],
+        help="raw probabilities of the 14 findings, free and under pins",
     )
-    predict.add_argument("films", nargs="+", metavar="FILE_OR_DIR", help="DICOM, PNG or JPEG")
-    predict.add_argument(
+    predict.add_argument("--format", choices=("json", "csv"), default="json")
+    predict.set_defaults(per_film=predict_file)
+    explain = commands.add_parser(
+        "explain",
+        parents=[common],
+        help="why: logits by part and pin, influence, next finding, label-only baseline",
+    )
+    explain.set_defaults(per_film=explain_file, format="json")
+    return parser
+
+
+def _common_arguments() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("films", nargs="+", metavar="FILE_OR_DIR", help="DICOM, PNG or JPEG")
+    common.add_argument(
         "--pin",
         action="append",
         default=[],
         metavar="FINDING=STATE",
         help="what is known, e.g. Effusion=positive; repeat for more",
     )
-    predict.add_argument("--checkpoint", help="folder or hf://OWNER/REPO@REVISION")
-    predict.add_argument("--format", choices=("json", "csv"), default="json")
-    predict.add_argument("--out", metavar="FILE", help="write here instead of standard output")
-    predict.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:N or auto")
-    return parser
+    common.add_argument("--checkpoint", help="folder or hf://OWNER/REPO@REVISION")
+    common.add_argument("--out", metavar="FILE", help="write here instead of standard output")
+    common.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:N or auto")
+    return common

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def open_checkpoint(source: str | Path | None = None) -> Checkpoint:
 
 def _download(repo: str, revision: str | None) -> Path:
     """Folder in the Hub's cache; the network is asked only for what the cache cannot vouch for."""
+    # Read when the package is imported: without it, each start asks the Hub for a registry.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import (
         EntryNotFoundError,

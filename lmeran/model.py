@@ -15,6 +15,7 @@ from torchvision.models import DenseNet
 from lmeran.attention import Block
 from lmeran.config import LMeRANConfig
 from lmeran.findings import FINDINGS, State
+from lmeran.first_layer import FirstLayer, finish_first_layer, first_layer
 
 
 @dataclass(frozen=True)
@@ -23,30 +24,26 @@ class Encoding:
 
     cells: (B, h w, d), feature cells after the last norm and ReLU, row by row.
     pooled: (B, d), g, their mean.
-    first_keys, first_values, first_queries: (B, heads, h w, head size), the projections of the
-        image cells in the first layer; None without attention.
+    first: the first layer's state-free part; None where there is no such layer to shorten.
     """
 
     cells: torch.Tensor
     pooled: torch.Tensor
-    first_queries: torch.Tensor | None
-    first_keys: torch.Tensor | None
-    first_values: torch.Tensor | None
+    first: FirstLayer | None = None
 
     def expand(self, rows: int) -> Encoding:
-        """The encoding of one image as `rows` views of it, for as many sets of states."""
+        """The encoding of one image for `rows` sets of states, without a copy."""
         return Encoding(
-            *(
-                None if t is None else t.expand(rows, *t.shape[1:])
-                for t in (
-                    self.cells,
-                    self.pooled,
-                    self.first_queries,
-                    self.first_keys,
-                    self.first_values,
-                )
-            )
+            self.cells.expand(rows, -1, -1),
+            self.pooled.expand(rows, -1),
+            None if self.first is None else self.first.expand(rows),
         )
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of its tensors."""
+        tensors = [self.cells, self.pooled, *(vars(self.first).values() if self.first else ())]
+        return sum(t.numel() * t.element_size() for t in tensors)
 
 
 @dataclass(frozen=True)
@@ -100,23 +97,15 @@ class LMeRAN(nn.Module):
         """The one backbone pass: images (B, 3, H, W), H and W multiples of 32."""
         features = self.backbone(images).relu()
         cells = features.flatten(2).transpose(1, 2)
-        pooled = cells.mean(dim=1)
-        if self.config.label_branch != "attention":
-            return Encoding(cells, pooled, None, None, None)
-        first = self.blocks[0]
-        normed = first.norm(self._image_tokens(cells))
-        keys, values = first.attention.keys_and_values(normed)
-        queries = first.attention.split(first.attention.query(normed))
-        return Encoding(cells, pooled, queries, keys, values)
+        first = None
+        if self._shortens_first_layer():
+            first = first_layer(self.blocks[0], self._image_tokens(cells))
+        return Encoding(cells, cells.mean(dim=1), first)
 
     def condition(
         self, encoding: Encoding, states: torch.Tensor, need_attention: bool = False
     ) -> Output:
-        """Read an encoded image under states int64 (B, n): the label branch alone.
-
-        The first layer's image projections come from the encoding; the last layer computes the
-        label tokens only. Both are exact: nothing else of them depends on the states.
-        """
+        """Read an encoded image under states int64 (B, n): the label branch alone."""
         residual, attention = self._label_branch(encoding, states, need_attention)
         image_part = encoding.pooled @ self.class_weight.T
         label_part = self.config.residual_weight * (residual * self.class_weight).sum(-1)
@@ -125,6 +114,7 @@ class LMeRAN(nn.Module):
     def _label_branch(
         self, encoding: Encoding, states: torch.Tensor, need_attention: bool
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """r (B, n, d) and, if asked for, the label tokens' alpha of every layer."""
         rows, d = states.shape[0], self.config.backbone.width
         if self.config.label_branch == "none":
             return encoding.pooled.new_zeros(rows, len(FINDINGS), d), ()
@@ -137,33 +127,28 @@ class LMeRAN(nn.Module):
     def _attention_layers(
         self, encoding: Encoding, labels: torch.Tensor, need_attention: bool
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-        cells = encoding.cells.shape[1]
-        only = len(self.blocks) == 1
-        tokens, weights = self._first_layer(encoding, labels, need_attention, labels_only=only)
-        maps = [weights]
-        for position, block in enumerate(self.blocks[1:], start=2):
-            first_query = cells if position == len(self.blocks) else 0
-            tokens, weights = block(tokens, first_query, need_attention)
-            maps.append(weights)
+        """The layers over [cells; labels]. Of the last one only the label tokens are read."""
         n = labels.shape[1]
-        attention = tuple(w[:, :, -n:] for w in maps if w is not None)
-        return tokens[:, -n:], attention
-
-    def _first_layer(
-        self, encoding: Encoding, labels: torch.Tensor, need_attention: bool, labels_only: bool
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        block = self.blocks[0]
-        normed = block.norm(labels)
-        queries = block.attention.split(block.attention.query(normed))
-        label_keys, label_values = block.attention.keys_and_values(normed)
-        keys = torch.cat([encoding.first_keys, label_keys], dim=2)
-        values = torch.cat([encoding.first_values, label_values], dim=2)
-        tokens = labels
-        if not labels_only:
-            queries = torch.cat([encoding.first_queries, queries], dim=2)
+        wanted = n if need_attention else 0
+        first, maps = encoding.first, []
+        if first is not None:
+            tokens, weights = finish_first_layer(self.blocks[0], first, labels)
+            maps.append(weights)
+            between = self.blocks[1:-1]
+        else:
             tokens = torch.cat([self._image_tokens(encoding.cells), labels], dim=1)
-        mixed, weights = block.attention.attend(queries, keys, values, need_attention)
-        return block.finish(tokens, mixed), weights
+            between = self.blocks[:-1]
+        for block in between:
+            tokens, weights = block(tokens, wanted)
+            maps.append(weights)
+        residual, weights = self.blocks[-1].last(tokens, n)
+        return residual, (*maps, weights) if need_attention else ()
+
+    def _shortens_first_layer(self) -> bool:
+        # Dropout falls on single attention weights, so training computes the layer whole; a first
+        # layer that is also the last has no image outputs to save.
+        attention = self.config.label_branch == "attention"
+        return attention and len(self.blocks) > 1 and not self.training
 
     def _image_tokens(self, cells: torch.Tensor) -> torch.Tensor:
         if self.config.positional == "learned":

@@ -19,6 +19,9 @@ from lmeran.radiograph import Radiograph
 TRAINED_PINS = 10
 """Training shows the model at most this many known findings (14 less the 4 always masked)."""
 
+ROWS_A_PASS = 32
+"""Sets of states in one pass at most, which bounds memory; an influence matrix has 29."""
+
 
 @dataclass(frozen=True, eq=False)
 class Reading:
@@ -80,8 +83,7 @@ class EncodedFilm:
     @property
     def nbytes(self) -> int:
         """Memory it holds, for bounded caches."""
-        tensors = [t for t in vars(self.encoding).values() if t is not None]
-        return sum(t.numel() * t.element_size() for t in tensors) + self.free_attention.nbytes
+        return self.encoding.nbytes + self.free_attention.nbytes
 
 
 class Predictor:
@@ -122,6 +124,35 @@ class Predictor:
             Reading(states[i], free, conditioned[i], film.free_attention, attention[i])
             for i in range(len(states))
         ]
+
+    @torch.inference_mode()
+    def fixed_logits(self, film: EncodedFilm) -> tuple[np.ndarray, np.ndarray]:
+        """b_i and w_i . g, float64 (14,) each: the two parts of a logit that no pin can move."""
+        model = self._model
+        image = film.encoding.pooled[0].double() @ model.class_weight.double().T
+        return model.class_bias.double().cpu().numpy(), image.cpu().numpy()
+
+    @torch.inference_mode()
+    def label_logits(self, film: EncodedFilm, states: np.ndarray) -> np.ndarray:
+        """lambda w_i . r_i under state vectors int64 (S, 14), float64 (S, 14).
+
+        With `fixed_logits` this is the whole logit. Computed in passes of `ROWS_A_PASS` rows
+        without keeping attention. The value of a finding known in its own row is meaningless.
+        """
+        weight = self._model.class_weight.double()
+        parts = []
+        for start in range(0, len(states), ROWS_A_PASS):
+            rows = torch.from_numpy(states[start : start + ROWS_A_PASS]).to(self.device)
+            output = self._model.condition(film.encoding.expand(len(rows)), rows)
+            parts.append((output.residual.double() * weight).sum(-1))
+        return self.checkpoint.config.residual_weight * torch.cat(parts).cpu().numpy()
+
+    @torch.inference_mode()
+    def cell_logits(self, film: EncodedFilm) -> np.ndarray:
+        """w_i . f_p of every cell, float64 (14, h, w); their mean over the cells is w_i . g."""
+        cells = film.encoding.cells[0].double() @ self._model.class_weight.double().T
+        grid = round(len(cells) ** 0.5)
+        return cells.T.reshape(-1, grid, grid).cpu().numpy()
 
     def _condition(self, encoding: Encoding, states: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
         """Logits (S, 14) and label attention (S, layers, heads, 14, M) under states (S, 14)."""

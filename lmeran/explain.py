@@ -1,0 +1,149 @@
+"""One film's explanation put together: why the numbers are what they are under these pins."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lmeran.attention_split import AttentionSplit, attention_split
+from lmeran.findings import FINDINGS, Pins, State
+from lmeran.flags import Flag, flags, prevalence_of
+from lmeran.influence import Influence, NextFinding, influence, next_findings
+from lmeran.label_prior import LabelPrior
+from lmeran.ledger import Ledger, logit_ledger
+from lmeran.predictor import EncodedFilm, Predictor, Reading
+from lmeran.report import DIGITS, reading_object
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """All of it for one film and one set of pins; see the modules the parts come from.
+
+    next_by_change, next_by_entropy: the unknown findings by either criterion, best first.
+    prior: None where the checkpoint does not hold its training labels.
+    attention: last layer, mean of the heads, with the pins; None for a model without attention.
+    """
+
+    pins: Pins
+    reading: Reading
+    ledger: Ledger
+    influence: Influence
+    next_by_change: list[NextFinding]
+    next_by_entropy: list[NextFinding]
+    prior: LabelPrior | None
+    flags: tuple[Flag, ...]
+    attention: AttentionSplit | None
+
+
+def explain(predictor: Predictor, film: EncodedFilm, pins: Pins) -> Explanation:
+    """Explain the reading of one encoded film under one set of pins."""
+    reading = predictor.read(film, pins)
+    moves = influence(predictor, film, pins)
+    prior = LabelPrior.of(predictor.checkpoint)
+    return Explanation(
+        pins=pins,
+        reading=reading,
+        ledger=logit_ledger(predictor, film, pins),
+        influence=moves,
+        next_by_change=next_findings(moves, "expected change"),
+        next_by_entropy=next_findings(moves, "expected entropy reduction"),
+        prior=prior,
+        flags=flags(reading, prior, prevalence_of(predictor.checkpoint, prior)),
+        attention=attention_split(reading.attention),
+    )
+
+
+def explain_object(
+    file: str, predictor: Predictor, film: EncodedFilm, pins: Pins, warnings: tuple[str, ...]
+) -> dict[str, Any]:
+    """`explain` as plain JSON values; null wherever a pinned finding has no meaning.
+
+    The keys of `reading_object` (file, checkpoint, warnings, findings, error) mean the same here;
+    each finding also has its ledger and what each pin did, in logits. warnings: of the film.
+    """
+    given = explain(predictor, film, pins)
+    base = reading_object(file, predictor.checkpoint.identity, given.reading, warnings)
+    return {
+        "file": base["file"],
+        "checkpoint": base["checkpoint"],
+        "warnings": base["warnings"],
+        "pins": {
+            finding: State(int(state)).name.lower()
+            for finding, state in zip(FINDINGS, given.reading.states, strict=True)
+            if state != State.UNKNOWN
+        },
+        "findings": [
+            entry | _ledger_entry(given.ledger, i) for i, entry in enumerate(base["findings"])
+        ],
+        "influence": {
+            "positive": _plain(given.influence.positive),
+            "negative": _plain(given.influence.negative),
+        },
+        "next": [_rounded(asdict(entry)) for entry in given.next_by_change],
+        "next_by_entropy": [_rounded(asdict(entry)) for entry in given.next_by_entropy],
+        "label_only": _label_only(given.prior, pins),
+        "flags": [asdict(flag) for flag in given.flags],
+        "attention": _attention(given.attention, given.reading),
+        "error": base["error"],
+    }
+
+
+def _ledger_entry(ledger: Ledger, i: int) -> dict[str, Any]:
+    """The ledger of finding i; of a pinned finding its free part alone."""
+    pinned = ledger.states[i] != State.UNKNOWN
+    errors = ledger.per_pin_error
+    return {
+        "ledger": {
+            "bias": _plain(ledger.bias[i]),
+            "image": _plain(ledger.image[i]),
+            "label_free": _plain(ledger.label_free[i]),
+            "free_logit": _plain(ledger.free_logit[i]),
+            "shift": _plain(ledger.shift[i]),
+            "logit": _plain(ledger.logit[i]),
+        },
+        "per_pin": None if pinned else _by_pin(ledger, ledger.per_pin[:, i]),
+        "per_pin_error": None if pinned or errors is None else _by_pin(ledger, errors[:, i]),
+        "method": ledger.method,
+    }
+
+
+def _by_pin(ledger: Ledger, values: np.ndarray) -> dict[str, float]:
+    return dict(zip(ledger.pins, _plain(values), strict=True))
+
+
+def _label_only(prior: LabelPrior | None, pins: Pins) -> dict[str, Any] | None:
+    if prior is None:
+        return None
+    return {
+        "description": prior.description,
+        "films": prior.seen(pins),
+        "probabilities": _plain(prior.probabilities(pins)),
+    }
+
+
+def _attention(split: AttentionSplit | None, reading: Reading) -> dict[str, Any] | None:
+    """By finding: shares of its token's attention, summing to 1; null where it is pinned."""
+    if split is None:
+        return None
+    shares: dict[str, Any] = {}
+    for i, finding in enumerate(FINDINGS):
+        others = {FINDINGS[j]: _plain(split.labels[i, j]) for j in range(len(FINDINGS)) if j != i}
+        own, image = _plain(split.own[i]), _plain(split.image[i])
+        pinned = reading.states[i] != State.UNKNOWN
+        shares[finding] = None if pinned else {"image": image, "own": own, "labels": others}
+    return shares
+
+
+def _plain(values: ArrayLike) -> Any:
+    """An array or number to (nested lists of) rounded floats, NaN to None."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim:
+        return [_plain(row) for row in array]
+    return None if np.isnan(array) else round(float(array), DIGITS)
+
+
+def _rounded(entry: dict[str, Any]) -> dict[str, Any]:
+    return {k: _plain(v) if isinstance(v, float) else v for k, v in entry.items()}

@@ -1,0 +1,113 @@
+"""What the pins alone say, without the image: counts of the label sets of the training films."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lmeran.checkpoint import Checkpoint, CheckpointError
+from lmeran.findings import FINDINGS, Pins, State, states_of
+
+KAPPA = 10
+"""Pseudo-films with the average shares that are added to those compatible with the pins."""
+
+NO_FINDING = "No Finding"
+
+
+@dataclass(frozen=True, eq=False)
+class LabelPrior:
+    """The label sets of the training films.
+
+    labels: bool (S, 14), the distinct sets of findings. counts: int64 (S,), films with each.
+    """
+
+    labels: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> LabelPrior | None:
+        """From the checkpoint's `training["label_sets"]`; None where it has none.
+
+        Raises `CheckpointError` for label sets that are not counts of sets of the 14 findings.
+        """
+        sets = checkpoint.training.get("label_sets")
+        return None if sets is None else cls.from_sets(sets)
+
+    @classmethod
+    def from_sets(cls, sets: Mapping[str, int]) -> LabelPrior:
+        """From {"No Finding": 60361, "Effusion|Mass": 12, ...}; see `of`."""
+        try:
+            labels = np.array([_label_row(name) for name in sets], dtype=bool)
+            counts = np.array([int(count) for count in sets.values()], dtype=np.int64)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise CheckpointError(f"The checkpoint's label sets are damaged: {error}.") from None
+        if not len(counts) or counts.min() < 0 or counts.sum() == 0:
+            raise CheckpointError("The checkpoint's label sets count no films.")
+        return cls(labels, counts)
+
+    @property
+    def films(self) -> int:
+        """Number of training films."""
+        return int(self.counts.sum())
+
+    @property
+    def marginal(self) -> np.ndarray:
+        """Share of all training films with each finding, float64 (14,)."""
+        return self.counts @ self.labels / self.films
+
+    @property
+    def description(self) -> str:
+        """What `probabilities` are, as a sentence for the screen."""
+        return (
+            f"From labels alone, without this image: the share of the {self.films:,} training "
+            f"films compatible with the pins that have the finding, drawn towards its share of "
+            f"all training films by {KAPPA} pseudo-films."
+        )
+
+    def seen(self, pins: Pins) -> int:
+        """Number of training films compatible with all pins."""
+        return int(self.counts[self._compatible(pins)].sum())
+
+    def probabilities(self, pins: Pins) -> np.ndarray:
+        """P(finding | pins) from labels alone, float64 (14,); NaN where pinned.
+
+        (films compatible with all pins that have it + kappa * share of all films with it)
+        / (films compatible with all pins + kappa), with kappa = 10 pseudo-films: a set of pins
+        that few films have falls back on the marginal share.
+        """
+        compatible = self._compatible(pins)
+        counts = self.counts[compatible]
+        having = counts @ self.labels[compatible]
+        share = (having + KAPPA * self.marginal) / (counts.sum() + KAPPA)
+        return np.where(states_of(pins) == State.UNKNOWN, share, np.nan)
+
+    def lift(self) -> np.ndarray:
+        """P(i and j) / (P(i) P(j)), float64 (14, 14): 1 where two findings ignore each other.
+
+        NaN on the diagonal and where a finding has no film, so that none can be expected.
+        """
+        labels = self.labels.astype(np.int64)
+        together = labels.T @ (self.counts[:, None] * labels)
+        alone = np.diag(together)
+        expected = np.outer(alone, alone) / self.films
+        lift = np.full(expected.shape, np.nan)
+        np.divide(together, expected, out=lift, where=expected > 0)
+        np.fill_diagonal(lift, np.nan)
+        return lift
+
+    def _compatible(self, pins: Pins) -> np.ndarray:
+        """bool (S,): label sets in which every pinned finding is as pinned."""
+        states = states_of(pins)
+        pinned = states != State.UNKNOWN
+        return (self.labels[:, pinned] == (states[pinned] == State.POSITIVE)).all(axis=1)
+
+
+def _label_row(name: str) -> list[bool]:
+    """'Effusion|Mass' to 14 booleans; raises `ValueError` for a name that is no finding."""
+    present = [] if name == NO_FINDING else name.split("|")
+    unknown = set(present) - set(FINDINGS)
+    if unknown:
+        raise ValueError(f"'{min(unknown)}' is not one of the 14 findings")
+    return [finding in present for finding in FINDINGS]

@@ -1,0 +1,305 @@
+"""The logit ledger against the whole network, Shapley values against the definition, the CAM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import permutations
+
+import numpy as np
+import pytest
+import torch
+
+from lmeran.cam import image_maps, sum_maps
+from lmeran.checkpoint import Checkpoint
+from lmeran.config import LMeRANConfig
+from lmeran.findings import FINDINGS, Pins, State, states_of
+from lmeran.ledger import logit_ledger
+from lmeran.predictor import EncodedFilm, Predictor
+from lmeran.preprocess import network_pixels, to_input
+from lmeran.shapley import exact_shares, sampled_shares, shapley
+from tests.conftest import lively_model, small_config
+from tests.test_predictor import radiograph
+
+N = len(FINDINGS)
+PINS: Pins = {"Mass": State.NEGATIVE, "Effusion": State.POSITIVE, "Edema": State.POSITIVE}
+SEVEN: Pins = {f: State(1 + i % 2) for i, f in enumerate(FINDINGS[:7])}
+CONFIGS = [
+    small_config(block="paper"),
+    small_config(block="residual"),
+    small_config(block="transformer"),
+    small_config(layers=1),
+    small_config(label_branch="embedding"),
+    small_config(label_branch="none"),
+]
+
+
+def predictor_of(config: LMeRANConfig) -> Predictor:
+    return Predictor(Checkpoint(lively_model(config), "0" * 12, "made here", {}, {}))
+
+
+@pytest.fixture(scope="module")
+def film(predictor: Predictor) -> EncodedFilm:
+    return predictor.encode(radiograph())
+
+
+@torch.no_grad()
+def network_logits(predictor: Predictor, pins: Pins) -> np.ndarray:
+    """Logits of the film `radiograph()` from the whole network, nothing cached."""
+    preprocessing = predictor.checkpoint.config.preprocessing
+    image = to_input(network_pixels(radiograph().pixels, preprocessing)[None], preprocessing)
+    return predictor.checkpoint.model(image, torch.from_numpy(states_of(pins))[None]).logits[0]
+
+
+def shares_over_all_orders(
+    players: int, value: Callable[[np.ndarray], np.ndarray], n: int
+) -> np.ndarray:
+    """The definition: marginal contributions averaged over every order of joining."""
+    total = np.zeros((players, n))
+    orders = list(permutations(range(players)))
+    for order in orders:
+        members = np.zeros((1, players), dtype=bool)
+        before = value(members)[0]
+        for player in order:
+            members[0, player] = True
+            after = value(members)[0]
+            total[player] += after - before
+            before = after
+    return total / len(orders)
+
+
+def toy_game(players: int, seed: int = 0) -> Callable[[np.ndarray], np.ndarray]:
+    """Two values a coalition, with interactions of every pair and a bend."""
+    rng = np.random.default_rng(seed)
+    single, pair = rng.normal(size=(players, 2)), rng.normal(size=(players, players, 2))
+
+    def value(coalitions: np.ndarray) -> np.ndarray:
+        s = coalitions.astype(float)
+        linear = s @ single + np.einsum("si,sj,ijn->sn", s, s, pair)
+        return linear + np.tanh(linear)
+
+    return value
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.label_branch}-{c.block}-{c.layers}")
+def test_the_ledger_sums_to_the_networks_logit(config: LMeRANConfig) -> None:
+    predictor = predictor_of(config)
+    ledger = logit_ledger(predictor, predictor.encode(radiograph()), PINS)
+    unknown = np.array([f not in PINS for f in FINDINGS])
+    parts = ledger.bias + ledger.image + ledger.label_free + ledger.shift
+    logits = network_logits(predictor, PINS)
+    np.testing.assert_allclose(parts[unknown], logits[unknown], atol=1e-4)
+    np.testing.assert_allclose(ledger.logit[unknown], logits[unknown], atol=1e-4)
+    np.testing.assert_allclose(ledger.free_logit, network_logits(predictor, {}), atol=1e-4)
+    np.testing.assert_allclose(
+        ledger.per_pin.sum(0)[unknown], ledger.shift[unknown], rtol=0, atol=1e-12
+    )
+    if config.label_branch == "none":
+        assert not ledger.label_free.any()
+        assert not ledger.per_pin[:, unknown].any()
+    else:
+        assert (np.abs(ledger.shift[unknown]) > 1e-6).all()
+
+
+def test_the_parts_are_the_equations(predictor: Predictor, film: EncodedFilm) -> None:
+    model = predictor.checkpoint.model
+    states = torch.from_numpy(np.stack([states_of({}), states_of(PINS)]))
+    with torch.inference_mode():
+        residual = model.condition(film.encoding.expand(2), states).residual.double().numpy()
+        w, b = model.class_weight.double().numpy(), model.class_bias.double().numpy()
+        g = film.encoding.pooled[0].double().numpy()
+    ledger = logit_ledger(predictor, film, PINS)
+    weight = predictor.checkpoint.config.residual_weight
+    for i, finding in enumerate(FINDINGS):
+        assert ledger.bias[i] == pytest.approx(b[i])
+        assert ledger.image[i] == pytest.approx(w[i] @ g)
+        assert ledger.label_free[i] == pytest.approx(weight * w[i] @ residual[0, i], abs=1e-5)
+        if finding not in PINS:
+            shift = weight * w[i] @ (residual[1, i] - residual[0, i])
+            assert ledger.shift[i] == pytest.approx(shift, abs=1e-5)
+
+
+def test_a_pinned_finding_has_no_ledger_under_pins(predictor: Predictor, film: EncodedFilm) -> None:
+    for pins in (PINS, SEVEN):
+        ledger = logit_ledger(predictor, film, pins)
+        pinned = np.array([f in pins for f in FINDINGS])
+        for values in (ledger.shift, ledger.logit, *ledger.per_pin):
+            assert np.isnan(values[pinned]).all()
+            assert not np.isnan(values[~pinned]).any()
+        if ledger.per_pin_error is not None:
+            assert np.isnan(ledger.per_pin_error[:, pinned]).all()
+        assert not np.isnan(ledger.free_logit).any()
+
+
+def test_the_lines_of_a_finding_sum_to_its_logit(predictor: Predictor, film: EncodedFilm) -> None:
+    ledger = logit_ledger(predictor, film, PINS)
+    entries = ledger.entries("Hernia")
+    assert [e.kind for e in entries] == ["bias", "image", "label branch", *["pin"] * 3]
+    assert [(e.finding, e.state) for e in entries[3:]] == [
+        ("Effusion", State.POSITIVE),
+        ("Mass", State.NEGATIVE),
+        ("Edema", State.POSITIVE),
+    ]
+    assert sum(e.value for e in entries) == pytest.approx(ledger.logit[FINDINGS.index("Hernia")])
+    own = ledger.entries("Mass")
+    assert [e.kind for e in own] == ["bias", "image", "label branch"]
+    assert sum(e.value for e in own) == pytest.approx(ledger.free_logit[FINDINGS.index("Mass")])
+    sampled = logit_ledger(predictor, film, SEVEN).entries("Hernia")
+    assert all(e.error is not None and e.error >= 0 for e in sampled[3:])
+
+
+def test_without_pins_nothing_is_shifted(predictor: Predictor, film: EncodedFilm) -> None:
+    ledger = logit_ledger(predictor, film, {})
+    assert ledger.pins == ()
+    assert ledger.per_pin.shape == (0, N)
+    assert not ledger.shift.any()
+    assert np.array_equal(ledger.logit, ledger.free_logit)
+
+
+def test_pin_shares_are_the_average_over_all_orders(
+    predictor: Predictor, film: EncodedFilm
+) -> None:
+    pins = {**PINS, "Hernia": State.NEGATIVE}
+    ledger = logit_ledger(predictor, film, pins)
+    known: dict[tuple[bool, ...], np.ndarray] = {}
+
+    def value(coalition: np.ndarray) -> np.ndarray:
+        key = tuple(coalition[0])
+        if key not in known:
+            some = {f: pins[f] for f, on in zip(ledger.pins, key, strict=True) if on}
+            known[key] = network_logits(predictor, some).numpy().astype(float)
+        return known[key][None]
+
+    expected = shares_over_all_orders(4, value, N)
+    unknown = [i for i, f in enumerate(FINDINGS) if f not in pins]
+    np.testing.assert_allclose(ledger.per_pin[:, unknown], expected[:, unknown], atol=1e-5)
+    assert ledger.method == "exact"
+    assert ledger.per_pin_error is None
+
+
+@pytest.mark.parametrize("pins", [PINS, SEVEN], ids=["exact", "sampled"])
+def test_pins_in_any_order_give_the_same_ledger(
+    predictor: Predictor, film: EncodedFilm, pins: Pins
+) -> None:
+    one = logit_ledger(predictor, film, pins)
+    other = logit_ledger(predictor, film, dict(reversed(pins.items())))
+    assert one.pins == other.pins
+    np.testing.assert_array_equal(one.per_pin, other.per_pin)
+    np.testing.assert_array_equal(one.logit, other.logit)
+
+
+def test_more_than_six_pins_are_sampled_and_still_sum(
+    predictor: Predictor, film: EncodedFilm
+) -> None:
+    six = logit_ledger(predictor, film, dict(list(SEVEN.items())[:6]))
+    seven = logit_ledger(predictor, film, SEVEN)
+    assert (six.method, seven.method) == ("exact", "sampled")
+    assert six.per_pin_error is None
+    np.testing.assert_allclose(seven.per_pin.sum(0), seven.shift, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(seven.logit[7:], network_logits(predictor, SEVEN)[7:], atol=1e-4)
+
+
+def test_a_coalition_is_read_once_for_all_findings(
+    predictor: Predictor, film: EncodedFilm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[np.ndarray] = []
+    plain = Predictor.label_logits
+
+    def counted(self: Predictor, given: EncodedFilm, states: np.ndarray) -> np.ndarray:
+        read.append(states)
+        return plain(self, given, states)
+
+    monkeypatch.setattr(Predictor, "label_logits", counted)
+    logit_ledger(predictor, film, PINS)
+    logit_ledger(predictor, film, SEVEN)
+    assert [len(rows) for rows in read][0] == 8
+    assert len(read) == 2
+    for rows in read:
+        assert len(np.unique(rows, axis=0)) == len(rows)
+
+
+@pytest.mark.parametrize("players", [1, 2, 3, 4])
+def test_exact_shares_are_the_definition(players: int) -> None:
+    value = toy_game(players)
+    shares = exact_shares(players, value)
+    np.testing.assert_allclose(shares.values, shares_over_all_orders(players, value, 2), atol=1e-12)
+
+
+@pytest.mark.parametrize("players", [0, 1, 5, 6, 7, 9, 14])
+def test_shares_are_efficient(players: int) -> None:
+    value = toy_game(players)
+    shares = shapley(players, value)
+    total = value(np.ones((1, players), bool)) - value(np.zeros((1, players), bool))
+    np.testing.assert_allclose(shares.values.sum(0), total[0], rtol=0, atol=1e-9)
+    assert shares.method == ("exact" if players <= 6 else "sampled")
+
+
+@pytest.mark.parametrize("shares_of", [exact_shares, sampled_shares])
+def test_a_dummy_gets_nothing_and_equals_get_the_same(shares_of: Callable) -> None:
+    def value(coalitions: np.ndarray) -> np.ndarray:
+        # players 0 and 1 are interchangeable, 2 is a dummy, 3 matters with the others
+        pair = coalitions[:, 0].astype(float) + coalitions[:, 1]
+        return (pair**2 + 3 * coalitions[:, 3] * pair + coalitions[:, 3])[:, None]
+
+    shares = shares_of(4, value)
+    np.testing.assert_allclose(shares.values[2], 0, atol=1e-12)
+    if shares.method == "exact":
+        assert shares.values[0] == pytest.approx(shares.values[1], abs=1e-12)
+    else:
+        distance = np.abs(shares.values[0] - shares.values[1])
+        assert (distance <= 4 * (shares.errors[0] + shares.errors[1]) + 1e-12).all()
+
+
+def test_sampled_shares_lie_as_near_the_exact_as_they_state() -> None:
+    z = []
+    for seed in range(60):
+        value = toy_game(7, seed)
+        exact, sampled = exact_shares(7, value), sampled_shares(7, value, pairs=40, seed=seed)
+        z.append((sampled.values - exact.values) / sampled.errors)
+    deviation = np.sqrt(np.mean(np.square(z)))
+    assert 0.8 < deviation < 1.2
+    assert np.abs(z).max() < 6
+
+
+def test_the_cam_sums_to_the_image_part(predictor: Predictor, film: EncodedFilm) -> None:
+    ledger, cams = logit_ledger(predictor, film, {}), image_maps(predictor, film)
+    assert [m.finding for m in cams] == list(FINDINGS)
+    for i, cam in enumerate(cams):
+        assert cam.values.shape == (3, 3)
+        assert cam.values.sum() == pytest.approx(ledger.image[i], abs=1e-5)
+    assert cams[2].name == "Effusion: image part, exact class activation map"
+    assert min(cam.values.min() for cam in cams) < 0 < max(cam.values.max() for cam in cams)
+
+
+def test_the_cam_puts_a_feature_in_its_cell(predictor: Predictor, film: EncodedFilm) -> None:
+    row, column, finding = 1, 2, FINDINGS.index("Nodule")
+    weight = predictor.checkpoint.model.class_weight.detach()[finding]
+    cells = torch.zeros_like(film.encoding.cells)
+    cells[0, row * 3 + column] = weight
+    encoding = predictor.checkpoint.model.encode(torch.zeros(1, 3, 96, 96))
+    planted = type(encoding)(**{**vars(encoding), "cells": cells})
+    made = EncodedFilm(planted, film.geometry, film.free_logits, film.free_attention)
+    cam = image_maps(predictor, made)[finding].values
+    assert np.unravel_index(cam.argmax(), cam.shape) == (row, column)
+    assert cam.sum() == pytest.approx(float(weight @ weight) / 9, rel=1e-6)
+    assert np.count_nonzero(cam) == 1
+
+
+def test_the_sum_map_sums_to_the_logit_without_its_bias(
+    predictor: Predictor, film: EncodedFilm
+) -> None:
+    ledger, reading = logit_ledger(predictor, film, PINS), predictor.read(film, PINS)
+    sums = sum_maps(image_maps(predictor, film), ledger, reading)
+    for i, total in enumerate(sums):
+        if FINDINGS[i] in PINS:
+            assert total is None
+        else:
+            assert total.values.sum() == pytest.approx(ledger.logit[i] - ledger.bias[i], abs=1e-5)
+            assert "not exact" in total.name
+
+
+def test_a_model_without_attention_has_a_cam_and_no_sum_map() -> None:
+    predictor = predictor_of(small_config(label_branch="embedding"))
+    film = predictor.encode(radiograph())
+    cams = image_maps(predictor, film)
+    assert len(cams) == N
+    assert sum_maps(cams, logit_ledger(predictor, film, PINS), predictor.read(film, PINS)) == []
