@@ -17,8 +17,15 @@ DARKEST = 0.25
 def colour_tables() -> dict[str, str]:
     """Name to base64 of 256 x 3 bytes of RGB, from faint to full."""
     steps = np.linspace(DARKEST, 1, 256)
-    tables = {}
-    for name in NAMES:
-        rgb = (matplotlib.colormaps[name](steps)[:, :3] * 255).round().astype(np.uint8)
-        tables[name] = base64.b64encode(rgb.tobytes()).decode("ascii")
-    return tables
+    return {name: _table(name, steps) for name in NAMES}
+
+
+@cache
+def signed_table() -> str:
+    """The same for signed maps: purple below zero, white at zero, orange above."""
+    return _table("PuOr_r", np.linspace(0.1, 0.9, 256))
+
+
+def _table(name: str, steps: np.ndarray) -> str:
+    rgb = (matplotlib.colormaps[name](steps)[:, :3] * 255).round().astype(np.uint8)
+    return base64.b64encode(rgb.tobytes()).decode("ascii")

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 # The page's own modules; they send requests by setting the value and triggering an event.
 MOUNT_ROOM = """
-const events = ["pin", "example", "forget"];
+const events = ["pin", "explain", "example", "forget"];
 import(new URL("lmeran/static/main.js", document.baseURI)).then((room) =>
   room.mount(element.querySelector(".lm"), JSON.parse(props.facts), (event, request) => {
     props.value = request;
@@ -59,6 +59,10 @@ def build_page(room: ReadingRoom) -> gr.Blocks:
     def pin(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         given = value if isinstance(value, dict) else {}
         return _reply(lambda: room.pin(given, _owner(request)), seq=given.get("seq"))
+
+    def explain(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        given = value if isinstance(value, dict) else {}
+        return _reply(lambda: room.explain(given, _owner(request)), seq=given.get("seq"))
 
     def forget(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         room.films.forget(_owner(request))
@@ -99,6 +103,9 @@ def build_page(room: ReadingRoom) -> gr.Blocks:
         reply = gr.HTML(
             value=None, html_template="<i></i>", js_on_load=MOUNT_REPLY, elem_id="lm-reply"
         )
+        answer_why = gr.HTML(
+            value=None, html_template="<i></i>", js_on_load=MOUNT_REPLY, elem_id="lm-reply-why"
+        )
         file, pins, answer = gr.File(visible=False), gr.JSON(visible=False), gr.JSON(visible=False)
         call = gr.Button(visible=False)
 
@@ -108,6 +115,7 @@ def build_page(room: ReadingRoom) -> gr.Blocks:
         last: dict[str, Any] = {"trigger_mode": "always_last", **quiet}
         desk.example(open_example, desk, reply, api_name="example", concurrency_id="encode", **last)
         desk.pin(pin, desk, reply, api_name="pin", concurrency_limit=2, **last)
+        desk.explain(explain, desk, answer_why, api_name="explain", **last)
         desk.forget(forget, desk, reply, api_name="forget", **last)
         call.click(predict, [file, pins], answer, api_name="predict", concurrency_id="encode")
         page.unload(leave)

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from app.colours import colour_tables
+from app.colours import colour_tables, signed_table
+from app.why import CAM_FULL_SCALE, lift_facts
+from lmeran.attention_split import MOVED_FULL_SCALE
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, display_name
 from lmeran.maps import CONTOUR_LEVEL, FULL_SCALE
@@ -35,6 +37,10 @@ def page_facts(checkpoint: Checkpoint, examples: list[str]) -> dict[str, Any]:
         "fullScale": FULL_SCALE,
         "trainedPins": TRAINED_PINS,
         "colours": colour_tables(),
+        "signed": signed_table(),
+        "movedFullScale": MOVED_FULL_SCALE,
+        "camFullScale": CAM_FULL_SCALE,
+        "lift": lift_facts(checkpoint),
         "examples": examples,
     }
 

@@ -7,8 +7,9 @@ from typing import Any
 import cv2
 
 from app.examples import Example
-from app.films import FilmStore
+from app.films import FilmStore, OpenFilm
 from app.payload import film_facts, reading_facts
+from app.why import cam_facts, why_facts
 from lmeran.files import read_file
 from lmeran.findings import FINDINGS, PinError, Pins, State, parse_pins
 from lmeran.predictor import Predictor
@@ -44,6 +45,7 @@ class ReadingRoom:
             "token": held.token,
             **held.facts,
             "reading": reading_facts(reading, None, None),
+            "cam": cam_facts(self.predictor, encoded),
         }
 
     def open_example(self, position: int, owner: str) -> dict[str, Any]:
@@ -59,10 +61,7 @@ class ReadingRoom:
         request: token, seq, pins (14 state numbers), layer and head (None: last, mean).
         Raises `ReadError` where the film is gone, `PinError` where the request makes no sense.
         """
-        pins = _pins_of(request.get("pins"))
-        film = self.films.get(str(request.get("token")), owner)
-        if film is None:
-            raise ReadError(FILM_GONE)
+        film, pins = self._film_and_pins(request, owner)
         reading = self.predictor.read(film.encoded, pins)
         try:
             facts = reading_facts(reading, _number(request, "layer"), _number(request, "head"))
@@ -74,6 +73,23 @@ class ReadingRoom:
             "seq": _number(request, "seq") or 0,
             "reading": facts,
         }
+
+    def explain(self, request: dict[str, Any], owner: str) -> dict[str, Any]:
+        """Why the reading under these pins is what it is; request and errors as for `pin`."""
+        film, pins = self._film_and_pins(request, owner)
+        return {
+            "kind": "why",
+            "token": film.token,
+            "seq": _number(request, "seq") or 0,
+            "why": why_facts(self.predictor, film.encoded, pins),
+        }
+
+    def _film_and_pins(self, request: dict[str, Any], owner: str) -> tuple[OpenFilm, Pins]:
+        pins = _pins_of(request.get("pins"))
+        film = self.films.get(str(request.get("token")), owner)
+        if film is None:
+            raise ReadError(FILM_GONE)
+        return film, pins
 
     def predict(self, path: str, name: str, pins: Any) -> dict[str, Any]:
         """One file, no session: the object of `python -m lmeran predict`.

@@ -59,13 +59,20 @@ def explain(predictor: Predictor, film: EncodedFilm, pins: Pins) -> Explanation:
 def explain_object(
     file: str, predictor: Predictor, film: EncodedFilm, pins: Pins, warnings: tuple[str, ...]
 ) -> dict[str, Any]:
-    """`explain` as plain JSON values; null wherever a pinned finding has no meaning.
+    """`explain` as plain JSON values; see `explanation_object`."""
+    given = explain(predictor, film, pins)
+    return explanation_object(file, predictor.checkpoint.identity, given, warnings)
+
+
+def explanation_object(
+    file: str, checkpoint: str, given: Explanation, warnings: tuple[str, ...]
+) -> dict[str, Any]:
+    """An explanation as plain JSON values; null wherever a pinned finding has no meaning.
 
     The keys of `reading_object` (file, checkpoint, warnings, findings, error) mean the same here;
     each finding also has its ledger and what each pin did, in logits. warnings: of the film.
     """
-    given = explain(predictor, film, pins)
-    base = reading_object(file, predictor.checkpoint.identity, given.reading, warnings)
+    base = reading_object(file, checkpoint, given.reading, warnings)
     return {
         "file": base["file"],
         "checkpoint": base["checkpoint"],
@@ -84,7 +91,7 @@ def explain_object(
         },
         "next": [_rounded(asdict(entry)) for entry in given.next_by_change],
         "next_by_entropy": [_rounded(asdict(entry)) for entry in given.next_by_entropy],
-        "label_only": _label_only(given.prior, pins),
+        "label_only": _label_only(given.prior, given.pins),
         "flags": [asdict(flag) for flag in given.flags],
         "attention": _attention(given.attention, given.reading),
         "error": base["error"],

@@ -52,7 +52,11 @@ def film_pixels(height: int = 120, width: int = 100, seed: int = 0) -> np.ndarra
 def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small checkpoint on disk, with facts as a trained one has."""
     folder = tmp_path_factory.mktemp("checkpoint")
-    training = {"train_images": 100, "train_positives": dict.fromkeys(FINDINGS, 7)}
+    training = {
+        "train_images": 100,
+        "train_positives": dict.fromkeys(FINDINGS, 7),
+        "label_sets": {"No Finding": 70, "Effusion": 12, "Effusion|Edema": 8, "Mass": 10},
+    }
     scores = [
         {"known": k, "mean_auc": 0.6 + k / 100, "auc": dict.fromkeys(FINDINGS, 0.6)} for k in (0, 7)
     ]

@@ -117,6 +117,8 @@ def test_the_explanation_is_plain_data_that_agrees_with_its_parts(
         assert finding not in shares["labels"]
         total = shares["image"] + shares["own"] + sum(shares["labels"].values())
         assert total == pytest.approx(1, abs=1e-4)
+        pinned = attention_split(reading.attention).image[FINDINGS.index(finding)]
+        assert shares["image"] == pytest.approx(pinned, abs=1e-5)
 
 
 def test_sampled_shares_come_with_their_error(counted: Predictor, film: EncodedFilm) -> None:
@@ -149,7 +151,7 @@ def test_the_command_line_writes_one_object_a_film_and_a_bad_file_is_an_object(
     assert main([*common, str(film_file)]) == 0
     film = json.loads(capsys.readouterr().out)
     assert film["pins"] == {"Effusion": "positive"}
-    assert film["label_only"] is None
+    assert len(film["findings"]) == N
     assert main([*common, str(film_file), str(bad), "--out", str(out)]) == 1
     first, second = (json.loads(line) for line in out.read_text().splitlines())
     assert first == film

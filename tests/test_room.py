@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 from app.examples import Example, load_examples
@@ -48,6 +49,27 @@ def test_a_pin_moves_the_others_and_hides_its_own(room: ReadingRoom, film_file: 
     others = [i for i, f in enumerate(FINDINGS) if f != "Effusion"]
     assert all(reading["conditioned"][i] != reading["free"][i] for i in others)
     assert reading["maps"]["free"] != reading["maps"]["pinned"]
+
+
+def test_the_explanation_is_of_the_same_reading(room: ReadingRoom, film_file: Path) -> None:
+    token = room.open_file(str(film_file), "me")["token"]
+    asked = request(token, Effusion=int(State.POSITIVE), Mass=int(State.NEGATIVE))
+    reading, reply = room.pin(asked, "me")["reading"], room.explain(asked, "me")
+    why = reply["why"]
+    assert (reply["kind"], reply["seq"]) == ("why", 5)
+    for i, entry in enumerate(why["findings"]):
+        assert entry["conditioned"] == reading["conditioned"][i]
+        if entry["conditioned"] is None:
+            assert why["sum"][i] is None
+            continue
+        parts = entry["ledger"]
+        shift = sum(entry["per_pin"].values())
+        logit = parts["bias"] + parts["image"] + parts["label_free"] + shift
+        assert 1 / (1 + np.exp(-logit)) == pytest.approx(entry["conditioned"], abs=1e-4)
+        assert np.mean(why["sum"][i]) == pytest.approx(parts["logit"] - parts["bias"], abs=0.02)
+    json.dumps(reply, allow_nan=False)
+    with pytest.raises(ReadError):
+        room.explain(asked, "you")
 
 
 def test_another_reader_cannot_pin_my_film(room: ReadingRoom, film_file: Path) -> None:

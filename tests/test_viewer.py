@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,7 +95,7 @@ def row(page: Page, finding: str) -> dict[str, str]:
 def film_colours(page: Page) -> int:
     """Number of canvas pixels that are not gray: where the map is seen."""
     return page.evaluate(
-        """() => { const c = document.querySelector(".lm-stage > canvas");
+        """() => { const c = document.querySelector(".lm-first > canvas");
           const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
           let n = 0;
           for (let i = 0; i < d.length; i += 4)
@@ -162,7 +164,7 @@ def test_the_map_is_drawn_hidden_and_faded_without_asking_the_server(
     page.locator(".lm-scale").select_option("relative")
     page.wait_for_timeout(100)
     assert film_colours(page) > 1000
-    page.locator(".lm-stage > canvas").focus()
+    page.locator(".lm-first > canvas").focus()
     page.keyboard.press("m")
     page.wait_for_timeout(100)
     assert film_colours(page) == 0
@@ -176,11 +178,11 @@ def test_the_map_is_drawn_hidden_and_faded_without_asking_the_server(
 def test_each_map_names_finding_layer_head_and_scale(page: Page, film: Path) -> None:
     upload(page, film)
     page.locator("tr[data-finding='4'] .lm-select").click()
-    name = page.locator(".lm-mapname")
+    name = page.locator(".lm-caption1 .lm-mapname")
     expect(name).to_have_text(
         "Mass: attention of the label branch, layer 3, mean of heads, free reading (no pins)"
     )
-    expect(page.locator(".lm-scalebar")).to_contain_text("absolute")
+    expect(page.locator(".lm-caption1 .lm-scalebar")).to_contain_text("absolute")
     page.locator(".lm-layer").select_option("1")
     page.locator(".lm-headsel").select_option("2")
     settled(page)
@@ -201,6 +203,76 @@ def test_the_whole_reading_works_from_the_keyboard(page: Page, film: Path) -> No
     settled(page)
     expect(group.get_by_role("radio", name="unknown")).to_be_focused()
     assert row(page, "Cardiomegaly")["cond"] != "pinned"
+
+
+def why_settled(page: Page) -> None:
+    """The explanation of the reading on the screen has come."""
+    settled(page)
+    page.wait_for_selector(".lm-why:not(.lm-stale) .lm-figurehead")
+
+
+def test_the_ledger_adds_up_and_follows_the_selected_finding(page: Page, film: Path) -> None:
+    upload(page, film)
+    for finding, state in (("Effusion", "positive"), ("Mass", "negative")):
+        pin(page, finding, state)
+        settled(page)
+    page.locator("tr[data-finding='9'] .lm-select").click()
+    why_settled(page)
+    expect(page.locator(".lm-why h3").first).to_contain_text("Edema")
+    figure = page.locator(".lm-whybody svg")
+    expect(figure).to_have_attribute("aria-label", re.compile("Mass negative"))
+    label = figure.get_attribute("aria-label") or ""
+    parts = [float(x.replace("\u2212", "-")) for x in re.findall(r"[+\u2212]\d+\.\d\d", label)]
+    bias, image, branch, free, *pins, total = parts
+    assert bias + image + branch == pytest.approx(free, abs=0.021)
+    assert free + sum(pins) == pytest.approx(total, abs=0.031)
+    assert len(pins) == 2
+
+
+def test_the_influence_matrix_pins_on_click(page: Page, film: Path) -> None:
+    upload(page, film)
+    why_settled(page)
+    page.get_by_role("tab", name="Influence").click()
+    page.get_by_role("button", name="if negative").click()
+    hernia = FINDINGS.index("Hernia")
+    page.locator(f"rect[data-row='{hernia}'][data-column='0']").first.click()
+    settled(page)
+    group = page.get_by_role("radiogroup", name="Hernia")
+    expect(group.get_by_role("radio", name="negative")).to_have_attribute("aria-checked", "true")
+
+
+def test_what_next_selects_and_figures_are_saved(page: Page, film: Path) -> None:
+    upload(page, film)
+    why_settled(page)
+    page.get_by_role("tab", name="What next").click()
+    first = page.locator(".lm-next button").first
+    name = first.inner_text()
+    first.click()
+    expect(page.locator("tr.lm-selected .lm-select")).to_have_text(name)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="as CSV").click()
+    rows = list(csv.reader(Path(download.value.path()).read_text().splitlines()))
+    assert rows[0][:2] == ["finding", "expected change"]
+    assert len(rows) == 15
+    page.get_by_role("tab", name="Attention").click()
+    for form, magic in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"as {form}").first.click()
+        assert Path(download.value.path()).read_bytes().startswith(magic)
+
+
+def test_two_maps_side_by_side_are_each_named(page: Page, film: Path) -> None:
+    upload(page, film)
+    page.locator(".lm-beside").select_option("cam")
+    expect(page.locator(".lm-caption1 .lm-mapname")).to_contain_text("attention")
+    expect(page.locator(".lm-caption2 .lm-mapname")).to_contain_text("exact class activation map")
+    page.locator(".lm-kind").select_option("moved")
+    expect(page.locator(".lm-caption1 .lm-mapname")).to_contain_text("nothing is pinned")
+    pin(page, "Mass", "positive")
+    why_settled(page)
+    expect(page.locator(".lm-caption1 .lm-scalebar")).to_contain_text("even shares")
+    page.locator(".lm-kind").select_option("sum")
+    expect(page.locator(".lm-caption1 .lm-mapname")).to_contain_text("not exact")
 
 
 def test_rows_sort_by_probability_and_by_change(page: Page, film: Path) -> None:

@@ -14,12 +14,12 @@ export class FilmView {
     this.centre = [0.5, 0.5]; // point of the film in the middle of the stage
     this.pointers = new Map();
     this.frame = 0;
+    this.linked = null; // another view that follows this one's zoom and place
     new ResizeObserver(() => this.schedule()).observe(stage);
     this.listen();
   }
 
   setFilm(bitmap) {
-    this.bitmap?.close();
     this.bitmap = bitmap;
     this.overlay = null;
     this.fit();
@@ -36,9 +36,8 @@ export class FilmView {
   }
 
   fit() {
-    this.zoom = 1;
-    this.centre = [0.5, 0.5];
-    this.schedule();
+    this.place(1, [0.5, 0.5]);
+    this.linked?.place(1, [0.5, 0.5]);
   }
 
   schedule() {
@@ -112,7 +111,13 @@ export class FilmView {
   }
 
   keepInView() {
-    this.centre = this.centre.map((v) => Math.min(1, Math.max(0, v)));
+    this.place(this.zoom, this.centre.map((v) => Math.min(1, Math.max(0, v))));
+    this.linked?.place(this.zoom, this.centre);
+  }
+
+  place(zoom, centre) {
+    this.zoom = zoom;
+    this.centre = centre;
     this.schedule();
   }
 

@@ -18,12 +18,6 @@ export function upsample(values, grid, side = SIDE) {
   return out;
 }
 
-// Share of full colour, 0 .. 1, for one attention weight.
-export function colourScale(scale, probability, tokens, fullScale, maximum) {
-  if (scale === "absolute") return (a) => Math.min(1, (probability * a * tokens) / fullScale);
-  return maximum > 0 ? (a) => a / maximum : () => 0;
-}
-
 // A canvas of the coloured map. Weak places are transparent: what is not colour is film.
 export function paint(field, toShare, table, side = SIDE) {
   const canvas = new OffscreenCanvas(side, side);
@@ -36,6 +30,23 @@ export function paint(field, toShare, table, side = SIDE) {
     image.data[4 * i + 1] = table[c + 1];
     image.data[4 * i + 2] = table[c + 2];
     image.data[4 * i + 3] = 255 * Math.min(1, 1.6 * share);
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+// The same for signed fields: transparent at zero, full colour at +-full.
+export function paintSigned(field, full, table, side = SIDE) {
+  const canvas = new OffscreenCanvas(side, side);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(side, side);
+  for (let i = 0; i < field.length; i++) {
+    const share = Math.max(-1, Math.min(1, field[i] / full));
+    const c = 3 * Math.round(127.5 + 127.5 * share);
+    image.data[4 * i] = table[c];
+    image.data[4 * i + 1] = table[c + 1];
+    image.data[4 * i + 2] = table[c + 2];
+    image.data[4 * i + 3] = 255 * Math.min(1, 1.4 * Math.abs(share));
   }
   context.putImageData(image, 0, 0);
   return canvas;

@@ -3,20 +3,26 @@
 import { FilmView } from "./film.js";
 import { listenForKeys } from "./keys.js";
 import { Screen, element } from "./screen.js";
+import { WhyPanel } from "./why.js";
 import {
   NEGATIVE, POSITIVE, UNKNOWN, initialState, pinCount, rowOrder, shown,
 } from "./state.js";
 import { ReadingTable } from "./table.js";
 
+const WHY_DELAY = 150; // ms without a further pin before the explanation is asked for
+
 export function mount(root, facts, send) {
   const q = (selector) => root.querySelector(selector);
   const state = initialState(facts.findings);
-  const film = new FilmView(q(".lm-stage"), q(".lm-stage > canvas"));
-  const screen = new Screen(root, facts, film);
-  const table = new ReadingTable(q(".lm-table"), facts.findings, facts.prevalence, {
-    select: (i) => { state.selected = i; render(); },
-    pin,
-  });
+  const film = new FilmView(q(".lm-first"), q(".lm-first > canvas"));
+  const beside = new FilmView(q(".lm-second"), q(".lm-second > canvas"));
+  film.linked = beside;
+  beside.linked = film;
+  const screen = new Screen(root, facts, film, beside);
+  const select = (i) => { state.selected = i; render(); };
+  const table = new ReadingTable(q(".lm-table"), facts.findings, facts.prevalence, { select, pin });
+  const why = new WhyPanel(q(".lm-why"), facts, { select, pin });
+  let asking = 0; // timer of the next question why
 
   // ---- what the reader does
 
@@ -42,8 +48,20 @@ export function mount(root, facts, send) {
     state.sent += 1;
     root.dataset.pending = state.sent;
     render();
-    send("pin", { token: state.film.token, seq: state.sent, pins: [...state.pins],
-                  layer: state.view.layer, head: state.view.head });
+    send("pin", request());
+  }
+
+  function request() {
+    return { token: state.film.token, seq: state.sent, pins: [...state.pins],
+             layer: state.view.layer, head: state.view.head };
+  }
+
+  // The explanation is heavier: it is asked for once the pins have rested.
+  function askWhy() {
+    clearTimeout(asking);
+    asking = setTimeout(() => {
+      if (state.film && state.readingSeq === state.sent) send("explain", request());
+    }, WHY_DELAY);
   }
 
   function step(by) {
@@ -67,6 +85,8 @@ export function mount(root, facts, send) {
     state.view.colours = q(".lm-colours").value;
     state.view.scale = q(".lm-scale").value;
     state.view.which = q(".lm-which").value;
+    state.view.kind = q(".lm-kind").value;
+    state.view.beside = q(".lm-beside").value;
     screen.renderMap(state);
   }
 
@@ -74,6 +94,7 @@ export function mount(root, facts, send) {
     state.view.invert = !state.view.invert;
     q(".lm-invert").setAttribute("aria-pressed", state.view.invert);
     film.setInvert(state.view.invert);
+    beside.setInvert(state.view.invert);
   }
 
   function openFile(file) {
@@ -93,6 +114,7 @@ export function mount(root, facts, send) {
   async function receive(reply) {
     if (reply.kind === "film") return receiveFilm(reply);
     if (reply.kind === "reading") return receiveReading(reply);
+    if (reply.kind === "why") return receiveWhy(reply);
     if (reply.kind === "forgotten") return closeFilm();
     busy(false);
     alertText(reply.message);
@@ -106,19 +128,25 @@ export function mount(root, facts, send) {
     const response = await fetch(new URL(`lmeran/film/${reply.token}`, document.baseURI));
     if (!response.ok) return alertText("The film could not be shown; open it again.");
     const plain = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
-    film.setFilm(await createImageBitmap(await response.blob(), plain));
-    state.film = reply;
-    state.reading = reply.reading;
-    state.before = null;
+    setFilm(await createImageBitmap(await response.blob(), plain));
+    Object.assign(state, { film: reply, reading: reply.reading, before: null, why: null });
     state.pins.fill(UNKNOWN);
     state.view.layer = state.view.head = null;
     q(".lm-layer").value = q(".lm-headsel").value = "";
     state.sent += 1; // answers to requests about the film before are late by definition
+    state.readingSeq = state.sent;
     state.selected = rowOrder({ ...state, sort: "probability" })[0];
     delete root.dataset.pending;
     alertText("");
     busy(false);
     render();
+    askWhy();
+  }
+
+  function setFilm(bitmap) {
+    film.bitmap?.close();
+    film.setFilm(bitmap);
+    beside.setFilm(bitmap);
   }
 
   function receiveReading(reply) {
@@ -126,13 +154,22 @@ export function mount(root, facts, send) {
     const same = reply.reading.pins.every((p, i) => p === state.reading.pins[i]);
     if (!same) state.before = state.pins.map((_, i) => shown(state.reading, i));
     state.reading = reply.reading;
+    state.readingSeq = reply.seq;
     delete root.dataset.pending;
+    render();
+    askWhy();
+  }
+
+  function receiveWhy(reply) {
+    if (reply.token !== state.film?.token || reply.seq !== state.readingSeq) return;
+    state.why = { ...reply.why, seq: reply.seq };
+    root.dataset.why = reply.seq;
     render();
   }
 
   function closeFilm() {
-    film.setFilm(null);
-    Object.assign(state, { film: null, reading: null, before: null });
+    setFilm(null);
+    Object.assign(state, { film: null, reading: null, before: null, why: null });
     state.pins.fill(UNKNOWN);
     render();
   }
@@ -148,6 +185,7 @@ export function mount(root, facts, send) {
     root.dataset.state = state.film ? "open" : "empty";
     table.render(state);
     screen.render(state);
+    why.render(state);
   }
 
   function showExamples() {
@@ -180,7 +218,8 @@ export function mount(root, facts, send) {
       delete root.dataset.drop;
       if (e.dataTransfer.files.length) openFile(e.dataTransfer.files[0]);
     });
-    for (const selector of [".lm-map", ".lm-contour", ".lm-opacity", ".lm-colours", ".lm-scale", ".lm-which"]) {
+    for (const selector of [".lm-map", ".lm-contour", ".lm-opacity", ".lm-colours", ".lm-scale",
+      ".lm-which", ".lm-kind", ".lm-beside"]) {
       q(selector).addEventListener("input", readView);
     }
     for (const [selector, name] of [[".lm-layer", "layer"], [".lm-headsel", "head"]]) {
@@ -195,7 +234,7 @@ export function mount(root, facts, send) {
     q(".lm-fit").addEventListener("click", () => film.fit());
     q(".lm-forget").addEventListener("click", () => send("forget", { seq: ++state.sent }));
     q(".lm-alert button").addEventListener("click", () => alertText(""));
-    q(".lm-theme").addEventListener("click", () => setTheme(!isLight()));
+    q(".lm-theme").addEventListener("click", () => { setTheme(!isLight()); render(); });
     window.addEventListener("lmeran:reply", (e) => receive(e.detail));
     listenForKeys({
       toggleMap: () => toggle(".lm-map"),

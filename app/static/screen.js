@@ -1,15 +1,19 @@
 // Everything on the screen but the film and the table: facts, detail, map and its legend, header.
 
-import { colourScale, contour, paint, peak, upsample } from "./heat.js";
+import { peak } from "./heat.js";
+import { KINDS, mapOf } from "./maps.js";
 import { NEGATIVE, POSITIVE, change, percent, pinCount, points, shown } from "./state.js";
 
 export class Screen {
-  constructor(root, facts, film) {
+  // film, beside: the two views of the film; the second is shown side by side only.
+  constructor(root, facts, film, beside) {
     this.q = (selector) => root.querySelector(selector);
     this.facts = facts;
     this.film = film;
+    this.beside = beside;
     this.tables = Object.fromEntries(Object.entries(facts.colours).map(([name, base64]) =>
-      [name, Uint8Array.from(atob(base64), (ch) => ch.charCodeAt(0))]));
+      [name, bytesOf(base64)]));
+    this.tables.signed = bytesOf(facts.signed);
     this.renderModel();
     this.fillSelects();
   }
@@ -55,30 +59,39 @@ export class Screen {
   }
 
   renderMap(state) {
-    const maps = state.reading?.maps, { view, selected: i } = state, { facts } = this;
-    const canvas = this.q(".lm-stage > canvas");
-    this.q(".lm-caption").hidden = !maps || !view.map;
-    if (!maps || !view.map) {
-      this.film.setOverlay(null);
+    const { view } = state, second = view.beside;
+    this.q(".lm-second").hidden = !second || !state.film;
+    this.q(".lm-caption2").hidden = !second || !state.film || !view.map;
+    this.lay(state, view.kind, this.film, ".lm-first > canvas", ".lm-caption1");
+    if (second) this.lay(state, second, this.beside, ".lm-second > canvas", ".lm-caption2");
+  }
+
+  // One map over one view of the film, with its name and scale in the caption.
+  lay(state, kind, film, canvasSelector, captionSelector) {
+    const canvas = this.q(canvasSelector), caption = this.q(captionSelector);
+    const on = Boolean(state.reading) && state.view.map;
+    if (captionSelector === ".lm-caption1") caption.hidden = !on;
+    if (!on) {
+      film.setOverlay(null);
       canvas.setAttribute("aria-label", state.film ? "Film without map" : "No film is open");
       return;
     }
-    const values = maps[view.which][i], maximum = Math.max(...values);
-    const p = view.which === "free" ? state.reading.free[i] : shown(state.reading, i);
-    const toShare = colourScale(view.scale, p, maps.tokens, facts.fullScale, maximum);
-    const field = upsample(values, facts.model.grid), table = this.tables[view.colours];
-    const segments = view.contour && maximum > 0 ? contour(field, facts.contour * maximum) : [];
-    this.film.setOverlay({ canvas: paint(field, toShare, table), opacity: view.opacity, segments });
-
-    const name = `${facts.findings[i]}: ${mapName(state)}`;
-    this.q(".lm-mapname").textContent = name;
-    this.q(".lm-rampmax").textContent = view.scale === "absolute"
-      ? `${facts.fullScale} (absolute: probability x attention over its even share)`
-      : `${maximum.toFixed(3)} of its attention (relative: own maximum)`;
-    drawRamp(this.q(".lm-ramp"), table);
-    const [px, py] = peak(field).map((v) => Math.round(100 * v));
+    const map = mapOf(kind, state, this.facts, this.tables);
+    caption.querySelector(".lm-mapname").textContent = map.missing
+      ? `${map.name}: ${map.missing}` : map.name;
+    caption.querySelector(".lm-scalebar").hidden = Boolean(map.missing);
+    if (map.missing) {
+      film.setOverlay(null);
+      canvas.setAttribute("aria-label", `Film without map. ${map.name}: ${map.missing}`);
+      return;
+    }
+    film.setOverlay({ canvas: map.canvas, opacity: state.view.opacity, segments: map.segments });
+    caption.querySelector(".lm-rampmin").textContent = map.low;
+    caption.querySelector(".lm-rampmax").textContent = map.high;
+    drawRamp(caption.querySelector(".lm-ramp"), map.table);
+    const [px, py] = peak(map.field).map((v) => Math.round(100 * v));
     canvas.setAttribute("aria-label",
-      `Film with map. ${name}. Strongest at ${px} % from the left, ${py} % from the top.`);
+      `Film with map. ${map.name}. Strongest at ${px} % from the left, ${py} % from the top.`);
   }
 
   renderModel() {
@@ -96,20 +109,17 @@ export class Screen {
     const fill = (selector, options) => this.q(selector).replaceChildren(
       ...options.map(([value, text]) => Object.assign(element("option", text), { value })));
     const { layers, heads } = this.facts.model;
-    const numbers = (n) => Array.from({ length: n }, (_, k) => [k + 1, String(k + 1)]);
-    fill(".lm-colours", Object.keys(this.tables).map((name) => [name, name]));
-    fill(".lm-layer", [["", "last"], ...numbers(layers)]);
-    fill(".lm-headsel", [["", "mean"], ...numbers(heads)]);
+    const numbers = (word, n) => Array.from({ length: n }, (_, k) => [k + 1, `${word} ${k + 1}`]);
+    fill(".lm-colours", Object.keys(this.facts.colours).map((name) => [name, name]));
+    fill(".lm-kind", KINDS);
+    fill(".lm-beside", [["", "none"], ...KINDS]);
+    fill(".lm-layer", [["", "last layer"], ...numbers("layer", layers)]);
+    fill(".lm-headsel", [["", "mean of heads"], ...numbers("head", heads)]);
   }
 }
 
-function mapName(state) {
-  const { maps } = state.reading;
-  const heads = maps.head === null ? "mean of heads" : `head ${maps.head}`;
-  let which = "reading with pins";
-  if (state.view.which === "free") which = "free reading";
-  else if (!pinCount(state)) which = "free reading (no pins)";
-  return `attention of the label branch, layer ${maps.layer}, ${heads}, ${which}`;
+function bytesOf(base64) {
+  return Uint8Array.from(atob(base64), (ch) => ch.charCodeAt(0));
 }
 
 function drawRamp(canvas, table) {

@@ -10,12 +10,14 @@ export function initialState(findings) {
   return {
     film: null, // token, width, height, lines, warnings, title
     reading: null, // the newest answer of the server
+    readingSeq: 0, // number of the request it answers
+    why: null, // the newest explanation, with the number of its request
     before: null, // shown probabilities before the newest pin, to mark what it moved
     pins: findings.map(() => UNKNOWN),
     selected: 0,
     sort: "fixed",
     sent: 0, // number of the newest request
-    view: { map: true, contour: true, opacity: 0.7, colours: "inferno", scale: "absolute",
+    view: { map: true, kind: "attention", beside: "", contour: true, opacity: 0.7, colours: "inferno", scale: "absolute",
             which: "pinned", layer: null, head: null, invert: false },
   };
 }

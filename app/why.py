@@ -1,0 +1,56 @@
+"""What the page is told about why a reading moved: `lmeran.explain` and the maps in logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lmeran.cam import image_maps, sum_maps
+from lmeran.checkpoint import Checkpoint
+from lmeran.explain import explain, explanation_object
+from lmeran.findings import Pins
+from lmeran.label_prior import LabelPrior
+from lmeran.predictor import EncodedFilm, Predictor
+
+CAM_FULL_SCALE = 4.0
+"""Logits that get full colour on a map in logits, where a cell shows what the whole film would
+give if it all looked like that cell (so that the mean of the map is the part it is of)."""
+
+
+def cam_facts(predictor: Predictor, film: EncodedFilm) -> list[list[float]]:
+    """Exact class activation maps of the image part, per finding, as logits of a whole film."""
+    return [_density(cam.values) for cam in image_maps(predictor, film)]
+
+
+def why_facts(predictor: Predictor, film: EncodedFilm, pins: Pins) -> dict[str, Any]:
+    """The explanation of one reading; see `lmeran.explain.explain_object` for its keys.
+
+    Besides: "sum", the map of image part plus label branch per finding, and "label_matrix", how
+    much of each label token's attention lies on each label token; rows of pinned findings None.
+    """
+    given = explain(predictor, film, pins)
+    facts = explanation_object("", predictor.checkpoint.identity, given, ())
+    sums = sum_maps(image_maps(predictor, film), given.ledger, given.reading)
+    return {
+        **{k: v for k, v in facts.items() if k not in ("file", "checkpoint", "error")},
+        "sum": [None if m is None else _density(m.values) for m in sums],
+        "label_matrix": None
+        if given.attention is None
+        else [
+            None if pinned else np.round(row, 5).tolist()
+            for row, pinned in zip(given.attention.labels, given.reading.states > 0, strict=True)
+        ],
+    }
+
+
+def lift_facts(checkpoint: Checkpoint) -> list[list[float | None]] | None:
+    """How often two findings go together in the training labels over chance, 14 x 14."""
+    prior = LabelPrior.of(checkpoint)
+    if prior is None:
+        return None
+    return [[None if np.isnan(x) else round(float(x), 3) for x in row] for row in prior.lift()]
+
+
+def _density(values: np.ndarray) -> list[float]:
+    return [float(f"{v:.4g}") for v in (values * values.size).ravel()]
