@@ -11,7 +11,7 @@ from app.why import CAM_FULL_SCALE, lift_facts
 from lmeran.attention_split import MOVED_FULL_SCALE
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, display_name
-from lmeran.maps import CONTOUR_LEVEL, FULL_SCALE
+from lmeran.maps import CONTOUR_LEVEL, FULL_SCALE, AttentionMap
 from lmeran.predictor import TRAINED_PINS, Reading
 from lmeran.radiograph import Radiograph
 
@@ -67,9 +67,10 @@ def film_facts(film: Radiograph) -> dict[str, Any]:
     }
 
 
-def reading_facts(reading: Reading, layer: int | None, head: int | None) -> dict[str, Any]:
+def reading_facts(
+    reading: Reading, free: list[AttentionMap], pinned: list[AttentionMap]
+) -> dict[str, Any]:
     """A reading: probabilities, and the maps of all findings without and with the pins."""
-    free, pinned = reading.maps(layer, head, free=True), reading.maps(layer, head)
     return {
         "pins": reading.states.tolist(),
         "free": [round(float(p), 6) for p in reading.free],

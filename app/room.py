@@ -12,6 +12,7 @@ from app.payload import film_facts, reading_facts
 from app.why import cam_facts, why_facts
 from lmeran.files import read_file
 from lmeran.findings import FINDINGS, PinError, Pins, State, parse_pins
+from lmeran.maps import ROLLOUT
 from lmeran.predictor import Predictor
 from lmeran.radiograph import ReadError
 from lmeran.report import reading_object
@@ -44,7 +45,7 @@ class ReadingRoom:
             "kind": "film",
             "token": held.token,
             **held.facts,
-            "reading": reading_facts(reading, None, None),
+            "reading": reading_facts(reading, reading.maps(free=True), reading.maps()),
             "cam": cam_facts(self.predictor, encoded),
         }
 
@@ -58,20 +59,25 @@ class ReadingRoom:
     def pin(self, request: dict[str, Any], owner: str) -> dict[str, Any]:
         """The reading of an open film under pins.
 
-        request: token, seq, pins (14 state numbers), layer and head (None: last, mean).
+        request: token, seq, pins (14 state numbers), layer (None: last, 0: rollout) and head
+        (None: mean) of the maps.
         Raises `ReadError` where the film is gone, `PinError` where the request makes no sense.
         """
         film, pins = self._film_and_pins(request, owner)
         reading = self.predictor.read(film.encoded, pins)
+        layer, head = _number(request, "layer"), _number(request, "head")
         try:
-            facts = reading_facts(reading, _number(request, "layer"), _number(request, "head"))
+            if layer == ROLLOUT:
+                free, pinned = self.predictor.rollouts(film.encoded, [{}, pins])
+            else:
+                free, pinned = reading.maps(layer, head, free=True), reading.maps(layer, head)
         except ValueError as error:
             raise PinError(str(error)) from None
         return {
             "kind": "reading",
             "token": film.token,
             "seq": _number(request, "seq") or 0,
-            "reading": facts,
+            "reading": reading_facts(reading, free, pinned),
         }
 
     def explain(self, request: dict[str, Any], owner: str) -> dict[str, Any]:

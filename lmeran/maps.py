@@ -12,6 +12,9 @@ import numpy as np
 
 from lmeran.findings import FINDINGS, finding_index
 
+ROLLOUT = 0
+"""In place of a layer: attention rolled out over all layers, heads averaged."""
+
 CONTOUR_LEVEL = 0.4
 """Share of a map's own maximum at which its contour is drawn (the paper's threshold)."""
 
@@ -26,7 +29,7 @@ class AttentionMap:
     """Attention of one finding's label token on the image cells.
 
     values: float32 (h, w), alpha summed over nothing, averaged over the heads named.
-    layer: 1 .. layers; head: 1 .. heads, None for the mean of all.
+    layer: 1 .. layers, `ROLLOUT` for all of them; head: 1 .. heads, None for the mean of all.
     tokens: M, so that alpha M is 1 where the token looks nowhere in particular.
     """
 
@@ -40,6 +43,8 @@ class AttentionMap:
     def name(self) -> str:
         """What the map is, in words that stand beside it."""
         heads = "mean of heads" if self.head is None else f"head {self.head}"
+        if self.layer == ROLLOUT:
+            return f"{self.finding}: attention rollout over all layers, {heads}"
         return f"{self.finding}: attention, layer {self.layer}, {heads}"
 
     def absolute(self, probability: float) -> np.ndarray:
@@ -60,7 +65,7 @@ def attention_maps(
     layer counts from 1, None is the last; head counts from 1, None is the mean of the heads.
     Raises `ValueError` for a layer or head the model does not have.
     """
-    layers, heads, n, tokens = attention.shape
+    layers, heads = attention.shape[:2]
     layer = layers if layer is None else layer
     if not 1 <= layer <= layers:
         raise ValueError(f"The model has layers 1 to {layers}; {layer} is not one of them.")
@@ -68,9 +73,12 @@ def attention_maps(
         raise ValueError(f"The model has heads 1 to {heads}; {head} is not one of them.")
     chosen = attention[layer - 1]
     mixed = chosen.mean(axis=0) if head is None else chosen[head - 1]
-    grid = round((tokens - n) ** 0.5)
-    cells = mixed[:, : tokens - n].reshape(n, grid, grid)
-    return [AttentionMap(FINDINGS[i], layer, head, cells[i], tokens) for i in range(n)]
+    return _maps_of_rows(mixed, layer, head)
+
+
+def rollout_maps(rows: np.ndarray) -> list[AttentionMap]:
+    """The maps of all findings from the label tokens' rows of a rollout, (n, h w + n)."""
+    return _maps_of_rows(rows, ROLLOUT, None)
 
 
 def attention_map(
@@ -78,3 +86,10 @@ def attention_map(
 ) -> AttentionMap:
     """The map of one finding; see `attention_maps`."""
     return attention_maps(attention, layer, head)[finding_index(finding)]
+
+
+def _maps_of_rows(rows: np.ndarray, layer: int, head: int | None) -> list[AttentionMap]:
+    n, tokens = rows.shape
+    grid = round((tokens - n) ** 0.5)
+    cells = rows[:, : tokens - n].reshape(n, grid, grid)
+    return [AttentionMap(FINDINGS[i], layer, head, cells[i], tokens) for i in range(n)]

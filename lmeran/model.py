@@ -111,6 +111,18 @@ class LMeRAN(nn.Module):
         label_part = self.config.residual_weight * (residual * self.class_weight).sum(-1)
         return Output(self.class_bias + image_part + label_part, residual, attention)
 
+    def full_attention(self, encoding: Encoding, states: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Alpha of every layer and token, each (B, heads, M, M): the plain way, for rollout."""
+        if self.config.label_branch != "attention":
+            return ()
+        labels = self.label_embedding + self.state_embedding[states]
+        tokens = torch.cat([self._image_tokens(encoding.cells), labels], dim=1)
+        maps = []
+        for block in self.blocks:
+            tokens, weights = block(tokens, weights_of_last=tokens.shape[1])
+            maps.append(weights)
+        return tuple(maps)
+
     def _label_branch(
         self, encoding: Encoding, states: torch.Tensor, need_attention: bool
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:

@@ -11,10 +11,11 @@ import torch
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, Pins, State, states_of
 from lmeran.geometry import Geometry
-from lmeran.maps import AttentionMap, attention_maps
+from lmeran.maps import AttentionMap, attention_maps, rollout_maps
 from lmeran.model import Encoding
 from lmeran.preprocess import network_pixels, to_input
 from lmeran.radiograph import Radiograph
+from lmeran.rollout import rollout
 
 TRAINED_PINS = 10
 """Training shows the model at most this many known findings (14 less the 4 always masked)."""
@@ -124,6 +125,17 @@ class Predictor:
             Reading(states[i], free, conditioned[i], film.free_attention, attention[i])
             for i in range(len(states))
         ]
+
+    @torch.inference_mode()
+    def rollouts(self, film: EncodedFilm, scenarios: Sequence[Pins]) -> list[list[AttentionMap]]:
+        """Attention rollout of the 14 findings under several sets of pins; [] without attention."""
+        states = torch.from_numpy(np.stack([states_of(pins) for pins in scenarios]))
+        encoding = film.encoding.expand(len(scenarios))
+        attention = self._model.full_attention(encoding, states.to(self.device))
+        if not attention:
+            return [[] for _ in scenarios]
+        mixed = rollout(attention, residual=self.checkpoint.config.block != "paper")
+        return [rollout_maps(rows) for rows in mixed[:, -len(FINDINGS) :].cpu().numpy()]
 
     @torch.inference_mode()
     def fixed_logits(self, film: EncodedFilm) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from lmeran.maps import attention_map, attention_maps
 from lmeran.predictor import Predictor
 from lmeran.preprocess import network_pixels, to_input
 from lmeran.radiograph import Radiograph
+from lmeran.rollout import rollout
 from tests.conftest import film_pixels
 
 
@@ -114,6 +115,33 @@ def test_a_layer_or_head_the_model_has_not_is_refused(predictor: Predictor) -> N
         attention_maps(reading.attention, layer=4)
     with pytest.raises(ValueError, match="heads 1 to 4"):
         attention_maps(reading.attention, head=0)
+
+
+def test_rollout_multiplies_the_layers_mixings(predictor: Predictor) -> None:
+    film = predictor.encode(radiograph())
+    pins = {"Effusion": State.POSITIVE}
+    states = torch.from_numpy(states_of(pins))[None]
+    with torch.no_grad():
+        layers = predictor.checkpoint.model.full_attention(film.encoding, states)
+    tokens = layers[0].shape[-1]
+    mixed = np.eye(tokens)
+    for alpha, label_rows in zip(layers, predictor.read(film, pins).attention, strict=True):
+        np.testing.assert_allclose(alpha[0, :, -14:].numpy(), label_rows, atol=1e-5)
+        step = alpha[0].numpy().mean(axis=0)
+        mixed = (0.5 * step + 0.5 * np.eye(tokens)) @ mixed
+    np.testing.assert_allclose(mixed.sum(axis=1), 1, atol=1e-5)
+    free, pinned = predictor.rollouts(film, [{}, pins])
+    np.testing.assert_allclose(pinned[4].values.ravel(), mixed[-14 + 4, :9], atol=1e-5)
+    assert np.abs(free[4].values - pinned[4].values).max() > 1e-7
+    assert pinned[4].name == "Mass: attention rollout over all layers, mean of heads"
+
+
+def test_rollout_of_blocks_without_residual_has_no_identity() -> None:
+    alpha = torch.rand(2, 1, 3, 5, 5).softmax(dim=-1)
+    expected = alpha[1].mean(1) @ alpha[0].mean(1)
+    torch.testing.assert_close(rollout(list(alpha), residual=False), expected)
+    with pytest.raises(ValueError, match="at least one layer"):
+        rollout([], residual=True)
 
 
 def test_colour_is_absolute_so_an_improbable_finding_stays_pale(predictor: Predictor) -> None:

@@ -72,6 +72,13 @@ def test_the_explanation_is_of_the_same_reading(room: ReadingRoom, film_file: Pa
         room.explain(asked, "you")
 
 
+def test_rollout_is_chosen_in_place_of_a_layer(room: ReadingRoom, film_file: Path) -> None:
+    token = room.open_file(str(film_file), "me")["token"]
+    maps = room.pin({**request(token, Mass=2), "layer": 0}, "me")["reading"]["maps"]
+    assert (maps["layer"], maps["head"]) == (0, None)
+    assert maps["free"] != maps["pinned"]
+
+
 def test_another_reader_cannot_pin_my_film(room: ReadingRoom, film_file: Path) -> None:
     token = room.open_file(str(film_file), "me")["token"]
     with pytest.raises(ReadError, match="no longer open"):
@@ -88,6 +95,7 @@ def test_another_reader_cannot_pin_my_film(room: ReadingRoom, film_file: Path) -
         {"layer": "1"},
         {"layer": 9},
         {"head": 0},
+        {"layer": -1},
         {"seq": 1.5},
     ],
 )

@@ -87,7 +87,8 @@ function signed(name, values, fullScale, unit, { view, facts, tables }) {
 }
 
 function layerName(maps) {
-  return `layer ${maps.layer}, ${maps.head === null ? "mean of heads" : `head ${maps.head}`}`;
+  const heads = maps.head === null ? "mean of heads" : `head ${maps.head}`;
+  return `${maps.layer === 0 ? "rollout over all layers" : `layer ${maps.layer}`}, ${heads}`;
 }
 
 function short(x) {

@@ -113,7 +113,7 @@ export class Screen {
     fill(".lm-colours", Object.keys(this.facts.colours).map((name) => [name, name]));
     fill(".lm-kind", KINDS);
     fill(".lm-beside", [["", "none"], ...KINDS]);
-    fill(".lm-layer", [["", "last layer"], ...numbers("layer", layers)]);
+    fill(".lm-layer", [["", "last layer"], ...numbers("layer", layers), [0, "rollout"]]);
     fill(".lm-headsel", [["", "mean of heads"], ...numbers("head", heads)]);
   }
 }
