@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _prepare_environment(uploads)
     try:
         serve(settings)
-    except CheckpointError as error:
+    except (CheckpointError, AddressError) as error:
         print(error, file=sys.stderr)
         return 2
     finally:
@@ -48,6 +49,7 @@ def serve(settings: Settings) -> None:
     predictor = Predictor(open_checkpoint(settings.checkpoint))
     room = ReadingRoom(predictor, load_examples(settings.examples), FilmStore())
     page = build_page(room)
+    check_address(settings.host, settings.port)
     app, _, _ = page.launch(
         server_name=settings.host,
         server_port=settings.port,
@@ -66,6 +68,24 @@ def serve(settings: Settings) -> None:
     add_routes(app, room)
     print(f"LMeRAN viewer at http://{settings.host}:{settings.port} (Ctrl-C ends it)", flush=True)
     page.block_thread()
+
+
+class AddressError(OSError):
+    """An address that cannot be listened on: one sentence."""
+
+
+def check_address(host: str, port: int) -> None:
+    """Raises `AddressError` where the port is taken or the host is not this machine's."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(found[0], found[1]) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(found[4])
+    except OSError as error:
+        raise AddressError(
+            f"The viewer cannot listen on {host}:{port} ({error.strerror}); "
+            "choose another --port or --host."
+        ) from None
 
 
 def remove_stale_folders(parent: Path | None = None) -> None:

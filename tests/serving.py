@@ -27,8 +27,11 @@ class Viewer:
 
 
 @contextlib.contextmanager
-def running_viewer(folder: Path, *arguments: str) -> Iterator[Viewer]:
-    """Start `app.py` on a free port with its own TMPDIR under `folder`; stop it politely."""
+def running_viewer(folder: Path, *arguments: str, **environment: str) -> Iterator[Viewer]:
+    """Start `app.py` on a free port with its own TMPDIR under `folder`; stop it politely.
+
+    environment: variables to set besides.
+    """
     temp, log = folder / "tmp", folder / "log.txt"
     temp.mkdir(parents=True)
     with socket.socket() as free:
@@ -38,7 +41,7 @@ def running_viewer(folder: Path, *arguments: str) -> Iterator[Viewer]:
         process = subprocess.Popen(
             [sys.executable, "app.py", "--port", str(port), *arguments],
             cwd=ROOT,
-            env={**os.environ, "TMPDIR": str(temp)},
+            env={**os.environ, "TMPDIR": str(temp), **environment},
             stdout=stream,
             stderr=subprocess.STDOUT,
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +17,7 @@ from gradio_client import Client, handle_file
 from lmeran.cli import predict_file
 from lmeran.findings import FINDINGS, State
 from lmeran.predictor import Predictor
-from tests.conftest import film_pixels
+from tests.conftest import ROOT, film_pixels
 from tests.serving import Viewer, running_viewer
 
 
@@ -105,6 +107,49 @@ def test_no_upload_stays_and_no_name_is_logged(viewer: Viewer, tmp_path: Path) -
     assert "Doe" not in json.dumps(answer)
     assert files_under(viewer.temp) == []
     assert "Doe" not in viewer.log.read_text()
+
+
+WATCH_THE_NETWORK = """
+import os, socket
+look_up = socket.getaddrinfo
+def watched(host, *rest, **more):
+    with open(os.environ["LOOKED_UP"], "a") as log:
+        print(host, file=log)
+    return look_up(host, *rest, **more)
+socket.getaddrinfo = watched
+"""
+
+
+def test_the_server_asks_for_no_other_host(
+    tmp_path: Path, checkpoint_folder: Path, film_file: Path
+) -> None:
+    """Every name the server's process looks up, from its start over a reading to its end."""
+    watcher, asked = tmp_path / "watcher", tmp_path / "asked.txt"
+    watcher.mkdir()
+    (watcher / "sitecustomize.py").write_text(WATCH_THE_NETWORK)
+    arguments = ("--checkpoint", str(checkpoint_folder))
+    variables = {"PYTHONPATH": str(watcher), "LOOKED_UP": str(asked)}
+    with running_viewer(tmp_path / "v", *arguments, **variables) as viewer:
+        client_of(viewer).predict(handle_file(film_file), None, api_name="/predict")
+    hosts = set(asked.read_text().split())
+    assert hosts <= {"127.0.0.1", "localhost", "None"}
+
+
+def test_a_taken_port_is_said_in_one_sentence(
+    viewer: Viewer, checkpoint_folder: Path, tmp_path: Path
+) -> None:
+    port = viewer.url.rsplit(":", 1)[1]
+    done = subprocess.run(
+        [sys.executable, "app.py", "--port", port, "--checkpoint", str(checkpoint_folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "choose another --port" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_upload_folder_goes_with_the_viewer(tmp_path: Path, checkpoint_folder: Path) -> None:

@@ -114,7 +114,7 @@ export class Screen {
     fill(".lm-kind", KINDS);
     fill(".lm-beside", [["", "none"], ...KINDS]);
     fill(".lm-layer", [["", "last layer"], ...numbers("layer", layers), [0, "rollout"]]);
-    fill(".lm-headsel", [["", "mean of heads"], ...numbers("head", heads)]);
+    fill(".lm-headsel", [["", "all heads"], ...numbers("head", heads)]);
   }
 }
 

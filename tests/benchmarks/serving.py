@@ -1,0 +1,55 @@
+"""Cold start and memory of the viewer.
+
+    python -m tests.benchmarks.serving [--checkpoint C] [--films 100]
+
+Prints the seconds from starting `app.py` to a page that answers, and the memory of its process
+(Linux: VmRSS, VmHWM) after the start, after the first film and after many films of many readers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from gradio_client import Client
+
+from tests.serving import Viewer, running_viewer
+
+
+def memory(viewer: Viewer) -> str:
+    """Present and largest resident memory of the viewer's process."""
+    status = Path(f"/proc/{viewer.process.pid}/status").read_text()
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    now, peak = (int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
+    return f"{now:6.0f} MB now, {peak:6.0f} MB at most"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--checkpoint")
+    parser.add_argument("--films", type=int, default=100)
+    given = parser.parse_args()
+    arguments = ["--checkpoint", given.checkpoint] if given.checkpoint else []
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.monotonic()
+        with running_viewer(Path(folder) / "viewer", *arguments) as viewer:
+            print(f"cold start      {time.monotonic() - start:5.1f} s")
+            print(f"after start     {memory(viewer)}")
+            client = Client(viewer.url, verbose=False)
+            begun = time.monotonic()
+            client.predict({"example": 0}, api_name="/example")
+            print(f"first film      {time.monotonic() - begun:5.1f} s")
+            print(f"after one film  {memory(viewer)}")
+            begun = time.monotonic()
+            for film in range(given.films):
+                if film % 10 == 0:
+                    client = Client(viewer.url, verbose=False)
+                client.predict({"example": film % 6}, api_name="/example")
+            each = (time.monotonic() - begun) / given.films
+            print(f"after {given.films:>3} more  {memory(viewer)}, {each:.2f} s a film")
+
+
+if __name__ == "__main__":
+    main()
