@@ -15,9 +15,10 @@ export const KEYS = [
 
 const TYPING = "input:not([type=checkbox]):not([type=range]), select, textarea";
 
-export function listenForKeys(commands) {
+// active(): whether the keys mean anything now; else they stay the browser's own.
+export function listenForKeys(commands, active) {
   document.addEventListener("keydown", (e) => {
-    if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest?.(TYPING)) return;
+    if (!active() || e.ctrlKey || e.metaKey || e.altKey || e.target.closest?.(TYPING)) return;
     if (e.target.matches?.("input[type=range]") && e.key.startsWith("Arrow")) return;
     const bound = KEYS.find((entry) => entry.keys.includes(e.key));
     if (!bound) return;

@@ -247,7 +247,7 @@ export function mount(root, facts, send) {
       pinNegative: () => pin(state.selected, NEGATIVE),
       pinUnknown: () => pin(state.selected, UNKNOWN),
       clear,
-    });
+    }, () => Boolean(state.film));
   }
 
   showExamples();
