@@ -11,6 +11,7 @@ from app.why import CAM_FULL_SCALE, lift_facts
 from lmeran.attention_split import MOVED_FULL_SCALE
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, display_name
+from lmeran.limits import MAX_FILE_BYTES
 from lmeran.maps import CONTOUR_LEVEL, FULL_SCALE, AttentionMap
 from lmeran.predictor import TRAINED_PINS, Reading
 from lmeran.radiograph import Radiograph
@@ -33,6 +34,7 @@ def page_facts(checkpoint: Checkpoint, examples: list[str]) -> dict[str, Any]:
             "grid": config.grid,
             "test": _test_facts(checkpoint),
         },
+        "maxBytes": MAX_FILE_BYTES,
         "contour": CONTOUR_LEVEL,
         "fullScale": FULL_SCALE,
         "trainedPins": TRAINED_PINS,

@@ -44,6 +44,7 @@ def serve(settings: Settings) -> None:
     from app.room import ReadingRoom
     from app.routes import add_routes
     from lmeran.hub import open_checkpoint
+    from lmeran.limits import MAX_FILE_BYTES
     from lmeran.predictor import Predictor
 
     predictor = Predictor(open_checkpoint(settings.checkpoint))
@@ -59,7 +60,7 @@ def serve(settings: Settings) -> None:
         run_history=False,
         enable_monitoring=False,
         footer_links=[],
-        max_file_size="64mb",
+        max_file_size=MAX_FILE_BYTES,
         ssr_mode=False,
         pwa=False,
         css_paths=[STATIC / "room.css"],

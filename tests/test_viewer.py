@@ -306,6 +306,18 @@ def test_a_bad_file_says_why_and_leaves_the_screen(page: Page, film: Path, tmp_p
     expect(page.locator(".lm-count")).to_have_text("1 pinned")
 
 
+def test_too_large_a_file_is_refused_before_it_is_sent(page: Page, tmp_path: Path) -> None:
+    big = tmp_path / "big.dcm"
+    with big.open("wb") as file:
+        file.truncate(65 * 2**20)
+    sent: list[str] = []
+    page.on("request", lambda r: sent.append(r.url) if "upload" in r.url else None)
+    page.set_input_files("input[type=file]", big)
+    expect(page.locator(".lm-alert")).to_contain_text("limit of 64 MB")
+    expect(page.locator(".lm-busy")).to_be_hidden()
+    assert sent == []
+
+
 def test_examples_open_with_one_click_and_forget_clears(page: Page, viewer: Viewer) -> None:
     page.locator(".lm-examples button").first.click()
     page.wait_for_selector(".lm[data-state=open]")

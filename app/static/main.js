@@ -9,6 +9,8 @@ import {
 } from "./state.js";
 import { ReadingTable } from "./table.js";
 
+// A pin that is asked again behind another request carries that one's number: it comes too late.
+const LATE = -1;
 const WHY_DELAY = 150; // ms without a further pin before the explanation is asked for
 
 export function mount(root, facts, send) {
@@ -116,6 +118,8 @@ export function mount(root, facts, send) {
     if (reply.kind === "reading") return receiveReading(reply);
     if (reply.kind === "why") return receiveWhy(reply);
     if (reply.kind === "forgotten") return closeFilm();
+    // Of a question that is no longer the newest one; an answer about a file has no number.
+    if (reply.seq !== null && reply.seq !== state.sent) return;
     busy(false);
     alertText(reply.message);
     // The pins the screen shows must be those of the reading it shows.
@@ -126,7 +130,10 @@ export function mount(root, facts, send) {
 
   async function receiveFilm(reply) {
     const response = await fetch(new URL(`lmeran/film/${reply.token}`, document.baseURI));
-    if (!response.ok) return alertText("The film could not be shown; open it again.");
+    if (!response.ok) {
+      busy(false);
+      return alertText("The film could not be shown; open it again.");
+    }
     const plain = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
     setFilm(await createImageBitmap(await response.blob(), plain));
     Object.assign(state, { film: reply, reading: reply.reading, before: null, why: null });
@@ -199,7 +206,7 @@ export function mount(root, facts, send) {
       button.append(image, element("span", title));
       button.addEventListener("click", () => {
         busy(true);
-        send("example", { example: k, seq: ++state.sent });
+        send("example", { example: k, seq: LATE });
       });
       return button;
     }));
@@ -208,7 +215,13 @@ export function mount(root, facts, send) {
   function listen() {
     q(".lm-open").addEventListener("click", () => fileInput().click());
     document.addEventListener("change", (e) => {
-      if (e.target === fileInput() && e.target.files.length) busy(true);
+      if (e.target !== fileInput() || !e.target.files.length) return;
+      if (e.target.files[0].size <= facts.maxBytes) return busy(true);
+      // Gradio would only refuse it after sending all of it.
+      e.stopImmediatePropagation();
+      e.target.value = "";
+      alertText(`The file is larger than the limit of ${facts.maxBytes / 2 ** 20} MB; `
+        + "export the film alone, or compress it.");
     }, true);
     const stage = q(".lm-left");
     stage.addEventListener("dragover", (e) => { e.preventDefault(); root.dataset.drop = "1"; });
@@ -232,7 +245,7 @@ export function mount(root, facts, send) {
     q(".lm-clear").addEventListener("click", clear);
     q(".lm-invert").addEventListener("click", invert);
     q(".lm-fit").addEventListener("click", () => film.fit());
-    q(".lm-forget").addEventListener("click", () => send("forget", { seq: ++state.sent }));
+    q(".lm-forget").addEventListener("click", () => send("forget", { seq: LATE }));
     q(".lm-alert button").addEventListener("click", () => alertText(""));
     q(".lm-theme").addEventListener("click", () => { setTheme(!isLight()); render(); });
     window.addEventListener("lmeran:reply", (e) => receive(e.detail));
