@@ -4,8 +4,9 @@
 
 A paper-size model with random weights. "plain": every layer over every token, nothing cached, as
 the equations are printed. "pin": from the cached encoding to 14 probabilities and the map of one
-finding. "matrix": all 29 scenarios (free, and each finding positive or negative) in one pass. The
-ways are timed in turn, so that the machine's drift falls on all of them; medians are printed.
+finding. "matrix": the influence matrix, 29 scenarios (as pinned, and each finding positive or
+negative besides). The ways are timed in turn, so that the machine's drift falls on all of them;
+medians are printed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import torch
 from lmeran.checkpoint import Checkpoint
 from lmeran.config import LMeRANConfig, Preprocessing
 from lmeran.findings import FINDINGS, Pins, State, states_of
+from lmeran.influence import influence
 from lmeran.model import LMeRAN
 from lmeran.predictor import EncodedFilm, Predictor
 from lmeran.radiograph import Radiograph
@@ -41,12 +43,6 @@ def plain(model: LMeRAN, film: EncodedFilm) -> torch.Tensor:
     return ((z * model.class_weight).sum(-1) + model.class_bias).sigmoid()
 
 
-def scenarios() -> list[Pins]:
-    """Free, and each finding pinned positive and negative: 29."""
-    pinned = [{f: state} for f in FINDINGS for state in (State.NEGATIVE, State.POSITIVE)]
-    return [{}, *pinned]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=448)
@@ -57,12 +53,11 @@ def main() -> None:
     predictor = Predictor(Checkpoint(model, "", "", {}, {}))
     pixels = np.random.default_rng(0).integers(0, 256, (512, 512), dtype=np.uint8)
     film = predictor.encode(Radiograph(pixels, "PNG", 8))
-    every = scenarios()
 
     ways: dict[str, Callable[[], object]] = {
         "plain": lambda: plain(model, film),
         "pin": lambda: film.geometry.map_to_original(predictor.read(film, PIN).maps()[2].values),
-        "matrix": lambda: predictor.read_many(film, every),
+        "matrix": lambda: influence(predictor, film, {}),
     }
     difference = np.nanmax(
         np.abs(plain(model, film).numpy()[0] - predictor.read(film, PIN).conditioned)
