@@ -20,9 +20,8 @@ from lmeran.rollout import rollout
 TRAINED_PINS = 10
 """Training shows the model at most this many known findings (14 less the 4 always masked)."""
 
-ROWS_A_PASS = 8
-"""Sets of states in one batch: bounds memory, and its tokens stay in the processor's cache (at
-448 px the 29 sets of an influence matrix take an eighth less time so than as one batch)."""
+ROWS_A_PASS = 32
+"""Sets of states in one pass at most, which bounds memory; an influence matrix has 29."""
 
 
 @dataclass(frozen=True, eq=False)
