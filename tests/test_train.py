@@ -22,8 +22,15 @@ from train.__main__ import main
 from train.augment import augment
 from train.config import TrainConfig
 from train.fit import TrainingError, fit, learning_rate
-from train.index import DataError, label_sets, label_vector, read_index, split_by_patient
-from train.metrics import auc, known_masks, mean_auc
+from train.index import (
+    DataError,
+    label_sets,
+    label_vector,
+    read_index,
+    source_offsets,
+    split_by_patient,
+)
+from train.metrics import auc, auc_within, known_masks, mean_auc
 from train.pixels import cached_pixels
 from train.scoring import predict_index
 
@@ -148,6 +155,35 @@ def test_auc_equals_sklearn_with_ties_and_says_none_for_one_class() -> None:
     assert mean_auc([None]) is None
 
 
+def test_auc_within_sources_counts_pairs_of_one_source_only() -> None:
+    rng = np.random.default_rng(1)
+    labels, groups = rng.integers(0, 2, 200), rng.integers(0, 3, 200)
+    labels[groups == 2] = 1  # no pair in there
+    scores = (rng.random(200) + labels).round(1)
+    right = [
+        (scores[a] > scores[b]) + 0.5 * (scores[a] == scores[b])
+        for a in range(200)
+        for b in range(200)
+        if labels[a] == 1 and labels[b] == 0 and groups[a] == groups[b]
+    ]
+    assert auc_within(labels, scores, groups) == pytest.approx(np.mean(right))
+    assert auc_within(labels, scores, np.arange(200)) is None
+    everything = auc_within(labels, scores, np.zeros(200))
+    assert everything == pytest.approx(roc_auc_score(labels, scores))
+
+
+def test_source_offsets_are_what_a_source_says_by_itself(data: Path) -> None:
+    index = read_index(data, "train_val")
+    everywhere = source_offsets(index)  # one source: next to nothing to add
+    assert np.abs(everywhere[:, [2, 4, 9]]).max() < 0.05
+    halves = dataclasses.replace(index, groups=(np.arange(len(index)) >= 16).astype(np.int64))
+    labels = np.zeros_like(index.labels)
+    labels[:16, 2] = 1
+    offsets = source_offsets(dataclasses.replace(halves, labels=labels), pseudo=4)
+    assert offsets[0, 2] == pytest.approx(np.log((16 + 2) / 2), rel=1e-3)
+    assert offsets[1, 2] == pytest.approx(-np.log((16 + 2) / 2), rel=1e-3)
+
+
 @pytest.mark.parametrize("known", [0, 3, 7, 10, 13])
 def test_known_masks_hide_each_finding_at_least_once(known: int) -> None:
     masks = known_masks("00000001_000.png", 14, known)
@@ -227,6 +263,20 @@ def test_a_run_stopped_at_any_step_ends_in_the_same_weights(
     facts = load_checkpoint(whole)
     assert facts.training["label_sets"]["Effusion"] > 0
     assert facts.metrics["validation"]["scores"][1]["known"] == 7
+
+
+def test_the_source_adjustment_changes_the_training(data: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(data / "index.csv")
+    table["source"] = np.where(table["finding_labels"] == "No Finding", "a", "b")
+    table["file"] = [str(data / f) for f in table["file"]]
+    table.to_csv(tmp_path / "index.csv", index=False)
+    weights = []
+    for adjust in (False, True):
+        out = tmp_path / str(adjust)
+        fit(config(epochs=1, max_steps=2, source_adjust=adjust), tmp_path, out, CPU)
+        state = torch.load(out / "state.pt", weights_only=True)
+        weights.append(state["model"]["class_bias"])
+    assert (weights[0] != weights[1]).any()
 
 
 def test_a_run_folder_of_another_configuration_is_refused(data: Path, tmp_path: Path) -> None:

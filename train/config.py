@@ -17,6 +17,8 @@ class TrainConfig:
         model: architecture and preprocessing
         label_masking: false for the paper's "w/o LMT": every state unknown, loss on all findings
         mask_lower: lower bound of the share of masked findings (paper: 0.25)
+        source_adjust: in training, add to each logit what the image's source alone says of the
+            finding, so that the network need not learn the source
         loss: reduction of the masked loss, per masked finding ("mean") or per image ("sum")
         epochs: passes over the training split
         batch_size: images a step
@@ -41,6 +43,7 @@ class TrainConfig:
     model: LMeRANConfig = field(default_factory=LMeRANConfig)
     label_masking: bool = True
     mask_lower: float = 0.25
+    source_adjust: bool = False
     loss: Literal["mean", "sum"] = "mean"
     epochs: int = 50
     batch_size: int = 64

@@ -37,7 +37,7 @@ def evaluate(
     pixels = cached_pixels(index, checkpoint.config.preprocessing, cache)
     model = checkpoint.model.to(device)
     probabilities = predict_index(model, pixels, index, known, batch_size, device)
-    return score(index.labels, probabilities)
+    return score(index, probabilities)
 
 
 def report(scores: list[Score], index: Index) -> str:
@@ -48,6 +48,7 @@ def report(scores: list[Score], index: Index) -> str:
         cells = "".join(_cell(s.per_finding[i]) for s in scores)
         lines.append(f"{display_name(finding):<20}{int(index.labels[:, i].sum()):>9}{cells}")
     lines.append(f"{'mean':<20}{'':>9}" + "".join(_cell(s.mean) for s in scores))
+    lines.append(f"{'mean within sources':<29}" + "".join(_cell(s.within) for s in scores))
     return "\n".join(lines)
 
 

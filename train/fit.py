@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from lmeran.masking import masked_loss, sample_label_mask, states_under_mask
 from lmeran.preprocess import normalise
 from train.augment import augment
 from train.config import TrainConfig
-from train.index import Index, label_sets, read_index, split_by_patient
+from train.index import Index, label_sets, read_index, source_offsets, split_by_patient
 from train.pixels import cached_pixels
 from train.run import Run, new_run
 from train.scoring import Score, as_metrics, predict_index, score
@@ -30,12 +31,30 @@ SAVE_EVERY = 100
 """Steps between saves of the run's state, besides the end of each epoch."""
 
 
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What a run is made of and does not change.
+
+    pixels: uint8 (N, S, S); offsets: (groups, 14) of `source_offsets`, or None; total: steps.
+    """
+
+    config: TrainConfig
+    train: Index
+    pixels: np.ndarray
+    offsets: np.ndarray | None
+    device: torch.device
+    steps_per_epoch: int
+    total: int
+    state: Path
+
+
 class TrainingError(RuntimeError):
     """A run that cannot go on; the message says why and what state it left."""
 
 
 def fit(config: TrainConfig, data: Path, out: Path, device: torch.device) -> Path:
-    """Train; returns the folder of the best checkpoint by validation mean AUC, free.
+    """Train; returns the folder of the best checkpoint by validation mean AUC, free, within
+    sources.
 
     The same command again resumes from `out`. Raises `ConfigError` where `out` holds a run of
     another configuration, `DataError` for unusable data, `TrainingError` for a loss not finite.
@@ -49,29 +68,34 @@ def fit(config: TrainConfig, data: Path, out: Path, device: torch.device) -> Pat
     pixels = cached_pixels(train, preprocessing, out / "cache", config.workers)
     validation_pixels = cached_pixels(validation, preprocessing, out / "cache", config.workers)
 
+    steps = max(1, len(train) // config.batch_size)
+    plan = Plan(
+        config=config,
+        train=train,
+        pixels=pixels,
+        offsets=source_offsets(train) if config.source_adjust else None,
+        device=device,
+        steps_per_epoch=steps,
+        total=min(steps * config.epochs, config.max_steps or steps * config.epochs),
+        state=out / "state.pt",
+    )
     run = new_run(config, train.labels, device)
-    state = out / "state.pt"
-    if state.is_file():
-        run.restore(state, device)
+    if plan.state.is_file():
+        run.restore(plan.state, device)
         print(f"resumed at step {run.step}")
-    steps_per_epoch = max(1, len(train) // config.batch_size)
-    total = steps_per_epoch * config.epochs
-    if config.max_steps:
-        total = min(total, config.max_steps)
-    facts = _facts(config, data, train, validation)
+    facts = _facts(config, train, validation)
 
     try:
-        while run.step < total:
-            epoch, started = run.step // steps_per_epoch, time.monotonic()
-            end = min(total, (epoch + 1) * steps_per_epoch)
-            _train_steps(run, config, train, pixels, device, end, total, steps_per_epoch, state)
+        while run.step < plan.total:
+            epoch, started = run.step // steps, time.monotonic()
+            _train_epoch(run, plan)
             scores = _validate(run, validation, validation_pixels, config, device)
-            loss = run.epoch_loss / (run.step - epoch * steps_per_epoch)
+            loss = run.epoch_loss / (run.step - epoch * steps)
             _finish_epoch(run, out, facts, scores, epoch, loss, time.monotonic() - started)
-            run.save(state)
+            run.save(plan.state)
     except KeyboardInterrupt:
-        run.save(state)
-        print(f"\nstopped at step {run.step} of {total}; the same command goes on from here")
+        run.save(plan.state)
+        print(f"\nstopped at step {run.step} of {plan.total}; the same command goes on from here")
     return out / "best"
 
 
@@ -84,21 +108,14 @@ def learning_rate(step: int, total: int, config: TrainConfig) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def _train_steps(
-    run: Run,
-    config: TrainConfig,
-    train: Index,
-    pixels: np.ndarray,
-    device: torch.device,
-    end: int,
-    total: int,
-    steps_per_epoch: int,
-    state: Path,
-) -> None:
+def _train_epoch(run: Run, plan: Plan) -> None:
+    """From where the run stands to the end of its epoch."""
+    config = plan.config
     run.model.train()
-    epoch = run.step // steps_per_epoch
-    order = np.random.default_rng([config.seed, epoch]).permutation(len(train))
-    first = epoch * steps_per_epoch
+    epoch = run.step // plan.steps_per_epoch
+    order = np.random.default_rng([config.seed, epoch]).permutation(len(plan.train))
+    first = epoch * plan.steps_per_epoch
+    end = min(plan.total, first + plan.steps_per_epoch)
     if run.step == first:
         run.epoch_loss = 0.0
     bar = tqdm(total=end - first, initial=run.step - first, desc=f"epoch {epoch + 1}", unit="step")
@@ -106,8 +123,8 @@ def _train_steps(
         while run.step < end:
             position = (run.step - first) * config.batch_size
             rows = np.sort(order[position : position + config.batch_size])
-            rate = learning_rate(run.step, total, config)
-            loss = _train_step(run, config, train, pixels, rows, rate, device)
+            rate = learning_rate(run.step, plan.total, config)
+            loss = _train_step(run, plan, rows, rate)
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"The loss is {loss} at step {run.step + 1}; the last saved state is good, "
@@ -118,19 +135,12 @@ def _train_steps(
             bar.update()
             bar.set_postfix(loss=f"{run.epoch_loss / (run.step - first):.4f}", lr=f"{rate:.1e}")
             if run.step % SAVE_EVERY == 0 and run.step < end:
-                run.save(state)
+                run.save(plan.state)
 
 
-def _train_step(
-    run: Run,
-    config: TrainConfig,
-    train: Index,
-    pixels: np.ndarray,
-    rows: np.ndarray,
-    rate: float,
-    device: torch.device,
-) -> float:
+def _train_step(run: Run, plan: Plan, rows: np.ndarray, rate: float) -> float:
     """One step. All randomness is a function of (seed, step), so a resumed run repeats it."""
+    config, train, device = plan.config, plan.train, plan.device
     seed = int(np.random.SeedSequence([config.seed, run.step]).generate_state(1)[0])
     torch.manual_seed(seed)  # dropout
     generator = torch.Generator().manual_seed(seed + 1)
@@ -139,15 +149,17 @@ def _train_step(
     if config.label_masking:
         mask = sample_label_mask(*labels.shape, config.mask_lower, generator)
     states = states_under_mask(labels, mask).to(device)
-    gray = torch.from_numpy(np.array(pixels[rows])).to(device).float() / 255.0
+    gray = torch.from_numpy(np.array(plan.pixels[rows])).to(device).float() / 255.0
     images = normalise(augment(gray, config, generator), config.model.preprocessing)
     images = images.contiguous(memory_format=torch.channels_last)
 
     for group in run.optimizer.param_groups:
         group["lr"] = rate * group["share"]
     with torch.autocast(device.type, torch.bfloat16, config.precision == "bf16"):
-        logits = run.model(images, states).logits
-    loss = masked_loss(logits.float(), labels.to(device), mask.to(device), config.loss)
+        logits = run.model(images, states).logits.float()
+    if plan.offsets is not None:
+        logits = logits + torch.from_numpy(plan.offsets[train.groups[rows]]).to(device)
+    loss = masked_loss(logits, labels.to(device), mask.to(device), config.loss)
     run.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
@@ -162,7 +174,7 @@ def _validate(
     probabilities = predict_index(
         run.evaluated, pixels, validation, (0, 7), config.batch_size, device, config.precision
     )
-    return score(validation.labels, probabilities)
+    return score(validation, probabilities)
 
 
 def _finish_epoch(
@@ -175,19 +187,24 @@ def _finish_epoch(
     seconds: float,
 ) -> None:
     free, known = (s.mean or 0.0 for s in scores)
-    print(f"epoch {epoch + 1}: validation mean AUC free {free:.4f}, 7 known {known:.4f}")
+    within = scores[0].within or 0.0
+    print(
+        f"epoch {epoch + 1}: validation mean AUC free {free:.4f} ({within:.4f} within sources), "
+        f"7 known {known:.4f}"
+    )
     row = {
         "epoch": epoch + 1,
         "step": run.step,
         "seconds": round(seconds, 1),
         "loss": round(loss, 5),
         "auc_free": free,
+        "auc_free_within_sources": within,
         "auc_known7": known,
         **{f"auc_free_{name}": v for name, v in zip(FINDINGS, scores[0].per_finding, strict=True)},
     }
     _record(out / "history.csv", row)
-    if free > run.best:
-        run.best = free
+    if within > run.best:
+        run.best = within
         metrics = {
             "validation": {"images": facts["validation_images"], "scores": as_metrics(scores)}
         }
@@ -214,7 +231,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _facts(config: TrainConfig, data: Path, train: Index, validation: Index) -> dict[str, Any]:
+def _facts(config: TrainConfig, train: Index, validation: Index) -> dict[str, Any]:
     positives = train.labels.sum(axis=0).astype(int).tolist()
     return {
         "config": _plain(config.to_dict()),

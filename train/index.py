@@ -29,6 +29,7 @@ class Index:
     root: folder the files are relative to.
     files: relative paths; names: NIH image names, which seed masks; patients: ids, (N,).
     labels: float32 (N, 14), 0 or 1, in the order of `FINDINGS`.
+    groups: int64 (N,), where an image comes from: its source and size, as far as the index says.
     """
 
     root: Path
@@ -36,6 +37,7 @@ class Index:
     names: tuple[str, ...]
     patients: np.ndarray
     labels: np.ndarray
+    groups: np.ndarray
 
     def __len__(self) -> int:
         return len(self.files)
@@ -53,6 +55,7 @@ class Index:
             tuple(self.names[i] for i in rows),
             self.patients[rows],
             self.labels[rows],
+            self.groups[rows],
         )
 
 
@@ -85,6 +88,7 @@ def read_index(root: str | Path, split: str, min_size: int = 0) -> Index:
         tuple(rows["image_index"]),
         rows["patient_id"].to_numpy(),
         np.stack([label_vector(text) for text in rows["finding_labels"]]),
+        _groups(rows),
     )
 
 
@@ -98,6 +102,23 @@ def label_vector(text: str) -> np.ndarray:
             raise DataError(f"'{name}' in the index is not one of the 14 findings.")
         vector[FINDINGS.index(name)] = 1.0
     return vector
+
+
+def source_offsets(index: Index, pseudo: float = 10.0) -> np.ndarray:
+    """Log-odds of each finding in each group over those in all images, float32 (groups, 14).
+
+    Added to the logits in training, they explain what the source alone says of a finding, so that
+    the network need not learn the source (logit adjustment, Menon et al., ICLR 2021, by source).
+    Shares are drawn towards the overall one by `pseudo` images.
+    """
+    films = len(index)
+    overall = (index.labels.sum(axis=0, dtype=np.float64) + 0.5) / (films + 1)
+    offsets = np.zeros((int(index.groups.max()) + 1, index.labels.shape[1]), dtype=np.float32)
+    for group in np.unique(index.groups):
+        labels = index.labels[index.groups == group]
+        share = (labels.sum(axis=0) + pseudo * overall) / (len(labels) + pseudo)
+        offsets[group] = np.log(share / (1 - share)) - np.log(overall / (1 - overall))
+    return offsets
 
 
 def label_sets(labels: np.ndarray) -> dict[str, int]:
@@ -122,6 +143,13 @@ def split_by_patient(index: Index, share: float, seed: int) -> tuple[Index, Inde
 
 def _unit_hash(text: str) -> float:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+
+
+def _groups(rows: pd.DataFrame) -> np.ndarray:
+    known = [column for column in ("source", "height") if column in rows.columns]
+    if not known:
+        return np.zeros(len(rows), dtype=np.int64)
+    return rows.groupby(known, dropna=False).ngroup().to_numpy(dtype=np.int64)
 
 
 def _check_patients(table: pd.DataFrame) -> None:

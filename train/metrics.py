@@ -26,6 +26,22 @@ def auc_per_finding(labels: np.ndarray, scores: np.ndarray) -> list[float | None
     return [auc(labels[:, i], scores[:, i]) for i in range(labels.shape[1])]
 
 
+def auc_within(labels: np.ndarray, scores: np.ndarray, groups: np.ndarray) -> float | None:
+    """Share of the pairs of a positive and a negative *of one group* that are ranked right.
+
+    What is left of the AUC when knowing an image's source is of no use. None without such pairs.
+    """
+    right, pairs = 0.0, 0
+    for group in np.unique(groups):
+        rows = groups == group
+        value = auc(labels[rows], scores[rows])
+        if value is not None:
+            positive = int((labels[rows] > 0.5).sum())
+            count = positive * (int(rows.sum()) - positive)
+            right, pairs = right + value * count, pairs + count
+    return right / pairs if pairs else None
+
+
 def mean_auc(values: list[float | None]) -> float | None:
     """Mean over the findings that have both classes; None where none has."""
     present = [v for v in values if v is not None]

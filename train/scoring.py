@@ -15,15 +15,19 @@ from lmeran.masking import states_under_mask
 from lmeran.model import LMeRAN
 from lmeran.preprocess import to_input
 from train.index import Index
-from train.metrics import auc_per_finding, known_masks, mean_auc
+from train.metrics import auc_per_finding, auc_within, known_masks, mean_auc
 
 
 @dataclass(frozen=True)
 class Score:
-    """AUC with `known` of the 14 findings given; None where a finding has a single class."""
+    """AUC with `known` of the 14 findings given; None where a finding has a single class.
+
+    within: mean over findings of the AUC within sources (`auc_within`).
+    """
 
     known: int
     per_finding: list[float | None]
+    within: float | None
 
     @property
     def mean(self) -> float | None:
@@ -67,9 +71,16 @@ def predict_index(
     return results
 
 
-def score(labels: np.ndarray, probabilities: dict[int, np.ndarray]) -> list[Score]:
+def score(index: Index, probabilities: dict[int, np.ndarray]) -> list[Score]:
     """AUC per finding for each count of known findings."""
-    return [Score(k, auc_per_finding(labels, p)) for k, p in sorted(probabilities.items())]
+    scores = []
+    for known, values in sorted(probabilities.items()):
+        within = [
+            auc_within(index.labels[:, i], values[:, i], index.groups)
+            for i in range(values.shape[1])
+        ]
+        scores.append(Score(known, auc_per_finding(index.labels, values), mean_auc(within)))
+    return scores
 
 
 def as_metrics(scores: list[Score]) -> list[dict[str, Any]]:
@@ -78,6 +89,7 @@ def as_metrics(scores: list[Score]) -> list[dict[str, Any]]:
         {
             "known": s.known,
             "mean_auc": s.mean,
+            "mean_auc_within_sources": s.within,
             "auc": dict(zip(FINDINGS, s.per_finding, strict=True)),
         }
         for s in scores
