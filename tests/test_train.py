@@ -175,7 +175,7 @@ def test_auc_within_sources_counts_pairs_of_one_source_only() -> None:
 def test_source_offsets_are_what_a_source_says_by_itself(data: Path) -> None:
     index = read_index(data, "train_val")
     everywhere = source_offsets(index)  # one source: next to nothing to add
-    assert np.abs(everywhere[:, [2, 4, 9]]).max() < 0.05
+    assert np.abs(everywhere[:, [2, 4, 9]]).max() < 0.1
     halves = dataclasses.replace(index, groups=(np.arange(len(index)) >= 16).astype(np.int64))
     labels = np.zeros_like(index.labels)
     labels[:16, 2] = 1
