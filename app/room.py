@@ -83,11 +83,18 @@ class ReadingRoom:
     def explain(self, request: dict[str, Any], owner: str) -> dict[str, Any]:
         """Why the reading under these pins is what it is; request and errors as for `pin`."""
         film, pins = self._film_and_pins(request, owner)
+        layer, head = _number(request, "layer"), _number(request, "head")
+        if layer == ROLLOUT:  # a map only: a rollout has no heads and no split by label
+            layer, head = None, None
+        try:
+            why = why_facts(self.predictor, film.encoded, pins, layer, head)
+        except ValueError as error:
+            raise PinError(str(error)) from None
         return {
             "kind": "why",
             "token": film.token,
             "seq": _number(request, "seq") or 0,
-            "why": why_facts(self.predictor, film.encoded, pins),
+            "why": why,
         }
 
     def _film_and_pins(self, request: dict[str, Any], owner: str) -> tuple[OpenFilm, Pins]:

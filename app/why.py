@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from lmeran.attention_split import AttentionSplit, attention_split
 from lmeran.cam import image_maps, sum_maps
 from lmeran.checkpoint import Checkpoint
-from lmeran.explain import explain, explanation_object
-from lmeran.findings import Pins
+from lmeran.explain import attention_shares, explain, explanation_object
+from lmeran.findings import Pins, State
 from lmeran.label_prior import LabelPrior
-from lmeran.predictor import EncodedFilm, Predictor
+from lmeran.predictor import EncodedFilm, Predictor, Reading
 
 CAM_FULL_SCALE = 4.0
 """Logits that get full colour on a map in logits, where a cell shows what the whole film would
@@ -23,25 +24,38 @@ def cam_facts(predictor: Predictor, film: EncodedFilm) -> list[list[float]]:
     return [_density(cam.values) for cam in image_maps(predictor, film)]
 
 
-def why_facts(predictor: Predictor, film: EncodedFilm, pins: Pins) -> dict[str, Any]:
+def why_facts(
+    predictor: Predictor,
+    film: EncodedFilm,
+    pins: Pins,
+    layer: int | None = None,
+    head: int | None = None,
+) -> dict[str, Any]:
     """The explanation of one reading; see `lmeran.explain.explain_object` for its keys.
 
-    Besides: "sum", the map of image part plus label branch per finding, and "label_matrix", how
-    much of each label token's attention lies on each label token; rows of pinned findings None.
+    "attention" is that of the given layer (None: last) and head (None: mean of all). Besides:
+    "sum", the map of image part plus label branch per finding, and "label_matrix", how much of
+    each label token's attention lies on each label token; rows of pinned findings None.
+    Raises `ValueError` for a layer or head the model does not have.
     """
     given = explain(predictor, film, pins)
+    split = attention_split(given.reading.attention, layer, head)
     facts = explanation_object("", predictor.checkpoint.identity, given, ())
     sums = sum_maps(image_maps(predictor, film), given.ledger, given.reading)
     return {
         **{k: v for k, v in facts.items() if k not in ("file", "checkpoint", "error")},
         "sum": [None if m is None else _density(m.values) for m in sums],
-        "label_matrix": None
-        if given.attention is None
-        else [
-            None if pinned else np.round(row, 5).tolist()
-            for row, pinned in zip(given.attention.labels, given.reading.states > 0, strict=True)
-        ],
+        "attention": attention_shares(split, given.reading),
+        "label_matrix": None if split is None else _label_matrix(split, given.reading),
+        "split": None if split is None else {"layer": split.layer, "head": split.head},
     }
+
+
+def _label_matrix(split: AttentionSplit, reading: Reading) -> list[list[float] | None]:
+    return [
+        None if state != State.UNKNOWN else np.round(row, 5).tolist()
+        for row, state in zip(split.labels, reading.states, strict=True)
+    ]
 
 
 def lift_facts(checkpoint: Checkpoint) -> list[list[float | None]] | None:

@@ -93,7 +93,7 @@ def explanation_object(
         "next_by_entropy": [_rounded(asdict(entry)) for entry in given.next_by_entropy],
         "label_only": _label_only(given.prior, given.pins),
         "flags": [asdict(flag) for flag in given.flags],
-        "attention": _attention(given.attention, given.reading),
+        "attention": attention_shares(given.attention, given.reading),
         "error": base["error"],
     }
 
@@ -131,7 +131,7 @@ def _label_only(prior: LabelPrior | None, pins: Pins) -> dict[str, Any] | None:
     }
 
 
-def _attention(split: AttentionSplit | None, reading: Reading) -> dict[str, Any] | None:
+def attention_shares(split: AttentionSplit | None, reading: Reading) -> dict[str, Any] | None:
     """By finding: shares of its token's attention, summing to 1; null where it is pinned."""
     if split is None:
         return None

@@ -48,6 +48,16 @@ def test_predict_gives_the_command_lines_json(
             assert got[value] == pytest.approx(wanted[value], abs=2e-6)
 
 
+def test_an_open_film_is_explained(viewer: Viewer, film_file: Path) -> None:
+    client = client_of(viewer)
+    token = client.predict(handle_file(film_file), api_name="/open")["token"]
+    request = {"token": token, "seq": 1, "pins": [0, 0, 2] + [0] * 11}
+    why = client.predict(request, api_name="/explain")["why"]
+    assert why["pins"] == {"Effusion": "positive"}
+    entry = why["findings"][0]
+    assert entry["per_pin"]["Effusion"] == pytest.approx(entry["ledger"]["shift"], abs=1e-5)
+
+
 def test_predict_says_what_is_wrong(viewer: Viewer, film_file: Path, tmp_path: Path) -> None:
     client = client_of(viewer)
     bad = tmp_path / "bad.dcm"

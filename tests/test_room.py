@@ -67,6 +67,13 @@ def test_the_explanation_is_of_the_same_reading(room: ReadingRoom, film_file: Pa
         logit = parts["bias"] + parts["image"] + parts["label_free"] + shift
         assert 1 / (1 + np.exp(-logit)) == pytest.approx(entry["conditioned"], abs=1e-4)
         assert np.mean(why["sum"][i]) == pytest.approx(parts["logit"] - parts["bias"], abs=0.02)
+    assert why["split"] == {"layer": 3, "head": None}
+    other = room.explain({**asked, "layer": 1, "head": 2}, "me")["why"]
+    assert other["split"] == {"layer": 1, "head": 2}
+    assert other["label_matrix"] != why["label_matrix"]
+    shares = other["attention"]["Edema"]
+    total = shares["image"] + shares["own"] + sum(shares["labels"].values())
+    assert total == pytest.approx(1, abs=1e-4)
     json.dumps(reply, allow_nan=False)
     with pytest.raises(ReadError):
         room.explain(asked, "you")

@@ -218,7 +218,8 @@ export class WhyPanel {
   attention(why) {
     const i = this.state.selected, names = this.facts.findings;
     if (!why.attention || !why.label_matrix) return [make("p", "lm-quiet", "This model has no attention.")];
-    const split = why.attention[this.key(i)];
+    const { layer, head } = why.split, split = why.attention[this.key(i)];
+    const where = `layer ${layer}, ${head === null ? "mean of heads" : `head ${head}`}`;
     const parts = [];
     if (split) {
       const others = Object.entries(split.labels).sort((a, b) => b[1] - a[1]);
@@ -228,7 +229,7 @@ export class WhyPanel {
         + bars.map((b) => `${b.name} ${(100 * b.value).toFixed(1)} %`).join(", ");
       const table = [["on", "share"], ...bars.map((b) => [b.name, +b.value.toFixed(5)])];
       const figure = shares(bars, label, this.colours);
-      parts.push(heading(`${names[i]}: where its token's attention goes (last layer, mean of heads)`,
+      parts.push(heading(`${names[i]}: where its token's attention goes (${where})`,
         saveButtons(figure, table, `attention-${names[i]}`)), figure, tableOf(table));
     } else parts.push(make("p", "lm-quiet", `${names[i]} is pinned; choose a finding that is not.`));
     const label = "Attention of each label token (row) on each label token (column). The numbers "
@@ -240,7 +241,7 @@ export class WhyPanel {
         : `${names[r]} on ${names[c]}: ${(100 * v).toFixed(2)} % of its attention`),
       this.colours);
     const table = [["from", ...names], ...rows.map((row, r) => [names[r], ...row])];
-    parts.push(heading("Label to label", saveButtons(figure, table, "label-attention")),
+    parts.push(heading(`Label to label (${where})`, saveButtons(figure, table, "label-attention")),
       make("p", "lm-quiet", `Full colour at ${(100 * most).toFixed(1)} % of a token's attention.`),
       figure, tableOf(table));
     return parts;
