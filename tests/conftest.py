@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -76,3 +77,34 @@ def film_file(tmp_path: Path) -> Path:
     path = tmp_path / "film.png"
     cv2.imwrite(str(path), film_pixels())
     return path
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 small films of 20 patients; a bright corner means Effusion, which comes with Edema."""
+    root = tmp_path_factory.mktemp("data")
+    (root / "images").mkdir()
+    rows = []
+    rng = np.random.default_rng(0)
+    for k in range(40):
+        pixels = film_pixels(64, 64, k) // 2
+        names = []
+        if k % 3 == 0:
+            pixels[40:, :24] += 100
+            names = ["Effusion", "Edema"] if k % 2 else ["Effusion"]
+        if rng.random() < 0.3:
+            names.append("Mass")
+        cv2.imwrite(str(root / "images" / f"{k}.png"), pixels)
+        rows.append(
+            {
+                "file": f"images/{k}.png",
+                "image_index": f"{k}.png",
+                "official_split": "test" if k >= 32 else "train_val",
+                "patient_id": k // 2,
+                "finding_labels": "|".join(names) or "No Finding",
+                "height": 64,
+                "width": 64,
+            }
+        )
+    pd.DataFrame(rows).to_csv(root / "index.csv", index=False)
+    return root
