@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import gradio as gr
 
 from app.payload import page_facts
 from app.room import ReadingRoom
+from app.uploads import Uploads
 from lmeran.findings import PinError
 from lmeran.radiograph import ReadError
 
@@ -41,15 +40,15 @@ watch("value", () => {
 """
 
 
-def build_page(room: ReadingRoom) -> gr.Blocks:
-    """The Blocks app over a reading room."""
+def build_page(room: ReadingRoom, uploads: Uploads) -> gr.Blocks:
+    """The Blocks app over a reading room; `uploads` is told of each file that has been read."""
     facts = page_facts(room.predictor.checkpoint, [e.title for e in room.examples])
 
     def open_upload(path: str | None, request: gr.Request) -> dict[str, Any]:
         try:
             return _reply(lambda: room.open_file(path or "", _owner(request)))
         finally:
-            discard_upload(path)
+            uploads.discard(path)
 
     def open_example(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         position = value.get("example") if isinstance(value, dict) else None
@@ -85,9 +84,9 @@ def build_page(room: ReadingRoom) -> gr.Blocks:
             log.error("predict failed: %s", type(error).__name__)
             raise gr.Error(UNEXPECTED, print_exception=False) from None
         finally:
-            discard_upload(file)
+            uploads.discard(file)
 
-    # delete_cache: a second net under `discard_upload`, for uploads whose handler never ran
+    # delete_cache: a second net, for uploads whose handler never ran
     with gr.Blocks(
         analytics_enabled=False, delete_cache=(600, 900), fill_width=True, title="LMeRAN viewer"
     ) as page:
@@ -120,26 +119,6 @@ def build_page(room: ReadingRoom) -> gr.Blocks:
         call.click(predict, [file, pins], answer, api_name="predict", concurrency_id="encode")
         page.unload(leave)
     return page.queue(max_size=32, default_concurrency_limit=1)
-
-
-def discard_upload(path: str | None) -> None:
-    """Remove an upload, and the folder made for it, as soon as it has been read."""
-    if path is None:
-        return
-    upload = Path(path)
-    with contextlib.suppress(OSError):
-        upload.unlink(missing_ok=True)
-        upload.parent.rmdir()
-    _sweep_empty_files(upload.parent.parent)
-
-
-def _sweep_empty_files(folder: Path, older_than: float = 60.0) -> None:
-    """Gradio leaves an empty file for each upload it hands over; one just made may be in use."""
-    with contextlib.suppress(OSError):
-        for file in folder.iterdir():
-            facts = file.stat()
-            if file.is_file() and not facts.st_size and time.time() - facts.st_mtime > older_than:
-                file.unlink(missing_ok=True)
 
 
 def _reply(act: Callable[[], dict[str, Any]], seq: Any = None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, display_name
 from lmeran.limits import MAX_FILE_BYTES
 from lmeran.maps import CONTOUR_LEVEL, FULL_SCALE, AttentionMap
-from lmeran.predictor import TRAINED_PINS, Reading
+from lmeran.predictor import Reading
 from lmeran.radiograph import Radiograph
 
 
@@ -30,14 +30,12 @@ def page_facts(checkpoint: Checkpoint, examples: list[str]) -> dict[str, Any]:
             "block": config.block if attention else config.label_branch,
             "layers": config.layers if attention else 0,
             "heads": config.heads if attention else 0,
-            "input": config.preprocessing.image_size,
             "grid": config.grid,
             "test": _test_facts(checkpoint),
         },
         "maxBytes": MAX_FILE_BYTES,
         "contour": CONTOUR_LEVEL,
         "fullScale": FULL_SCALE,
-        "trainedPins": TRAINED_PINS,
         "colours": colour_tables(),
         "signed": signed_table(),
         "movedFullScale": MOVED_FULL_SCALE,

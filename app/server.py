@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     uploads = Path(tempfile.mkdtemp(prefix=f"{TEMP_PREFIX}{os.getpid()}-"))
     _prepare_environment(uploads)
     try:
-        serve(settings)
+        serve(settings, uploads)
     except (CheckpointError, AddressError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -35,21 +35,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def serve(settings: Settings) -> None:
-    """Open the checkpoint, build the page and block until interrupted."""
+def serve(settings: Settings, folder: Path) -> None:
+    """Open the checkpoint, build the page and block until interrupted. folder: of uploads."""
     # Only now: gradio reads its environment when it is imported, and is slow to import.
     from app.examples import load_examples
     from app.films import FilmStore
     from app.page import STATIC, build_page
     from app.room import ReadingRoom
     from app.routes import add_routes
+    from app.uploads import Uploads
     from lmeran.hub import open_checkpoint
     from lmeran.limits import MAX_FILE_BYTES
     from lmeran.predictor import Predictor
 
     predictor = Predictor(open_checkpoint(settings.checkpoint))
     room = ReadingRoom(predictor, load_examples(settings.examples), FilmStore())
-    page = build_page(room)
+    uploads = Uploads(folder)
+    uploads.sweep_forever()
+    page = build_page(room, uploads)
     check_address(settings.host, settings.port)
     app, _, _ = page.launch(
         server_name=settings.host,

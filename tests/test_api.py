@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ import cv2
 import pytest
 from gradio_client import Client, handle_file
 
+from app.uploads import SHARED_SECONDS
 from lmeran.cli import predict_file
 from lmeran.findings import FINDINGS, State
 from lmeran.predictor import Predictor
@@ -99,9 +101,28 @@ def test_ten_readers_each_see_their_own_reading(viewer: Viewer, tmp_path: Path) 
         list(pool.map(read, range(10)))
 
 
-def files_under(folder: Path) -> list[str]:
-    """Files that hold anything; Gradio leaves empty ones, which are swept a minute later."""
-    return [p.name for p in folder.rglob("*") if p.is_file() and p.stat().st_size]
+def files_under(folder: Path, seconds: float = 0) -> list[str]:
+    """Files that hold anything, once they are gone or after so many seconds.
+
+    Gradio leaves empty files, which are swept a minute later.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        found = [p.name for p in folder.rglob("*") if p.is_file() and p.stat().st_size]
+        if not found or time.monotonic() > end:
+            return found
+        time.sleep(0.5)
+
+
+def test_the_same_film_from_many_clients_at_once(viewer: Viewer, film_file: Path) -> None:
+    """Gradio stores equal files under one path: none may go while another client waits for it."""
+
+    def read(_: int) -> float:
+        answer = client_of(viewer).predict(handle_file(film_file), None, api_name="/predict")
+        return answer["findings"][0]["free"]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(read, range(16)))) == 1
 
 
 def test_no_upload_stays_and_no_name_is_logged(viewer: Viewer, tmp_path: Path) -> None:
@@ -115,7 +136,7 @@ def test_no_upload_stays_and_no_name_is_logged(viewer: Viewer, tmp_path: Path) -
     answer: dict[str, Any] = client.predict(handle_file(broken), api_name="/open")
     assert answer["kind"] == "error"
     assert "Doe" not in json.dumps(answer)
-    assert files_under(viewer.temp) == []
+    assert files_under(viewer.temp, seconds=SHARED_SECONDS + 15) == []
     assert "Doe" not in viewer.log.read_text()
 
 

@@ -117,6 +117,18 @@ def test_upload_shows_the_models_own_numbers(page: Page, film: Path, predictor: 
     assert "film.png" not in page.content()
 
 
+def test_an_upload_is_sent_without_its_name_and_gone_once_read(
+    page: Page, viewer: Viewer, tmp_path: Path
+) -> None:
+    named = tmp_path / "Doe_John.png"
+    cv2.imwrite(str(named), film_pixels(300, 240))
+    bodies: list[bytes] = []
+    page.on("request", lambda r: bodies.append(r.post_data_buffer or b"") if r.post_data else None)
+    upload(page, named)
+    assert not any(b"Doe" in body for body in bodies)
+    assert [p for p in viewer.temp.rglob("*") if p.is_file() and p.stat().st_size] == []
+
+
 def test_a_pin_changes_the_others_and_shows_no_probability_of_its_own(
     page: Page, film: Path, predictor: Predictor
 ) -> None:

@@ -216,7 +216,10 @@ export function mount(root, facts, send) {
     q(".lm-open").addEventListener("click", () => fileInput().click());
     document.addEventListener("change", (e) => {
       if (e.target !== fileInput() || !e.target.files.length) return;
-      if (e.target.files[0].size <= facts.maxBytes) return busy(true);
+      if (e.target.files[0].size <= facts.maxBytes) {
+        rename(e.target);
+        return busy(true);
+      }
       // Gradio would only refuse it after sending all of it.
       e.stopImmediatePropagation();
       e.target.value = "";
@@ -273,6 +276,15 @@ export function mount(root, facts, send) {
 // Gradio's own upload input: it hands the file to the server and starts the event.
 function fileInput() {
   return document.querySelector("input[type=file]");
+}
+
+// The file's own name may name a patient: it is not sent.
+function rename(input) {
+  const carrier = new DataTransfer();
+  const digits = Array.from(crypto.getRandomValues(new Uint8Array(18)),
+    (byte) => byte.toString(16).padStart(2, "0")).join("");
+  carrier.items.add(new File([input.files[0]], `film-${digits}`));
+  input.files = carrier.files;
 }
 
 function isLight() {

@@ -1,0 +1,73 @@
+"""Files that readers upload: removed as soon as they have been read.
+
+Gradio stores an upload under the hash of its content and its name. The page sends every file under
+a fresh name, so that its path is its own and can go at once (and no name that may be a patient's
+ever reaches the disk). Clients of the API send names of their own: the same film sent twice shares
+a path, so it stays a few seconds for those still waiting in the queue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from pathlib import Path
+
+SHARED_SECONDS = 15.0
+EMPTY_SECONDS = 60.0
+SWEEP_SECONDS = 5.0
+_FRESH = re.compile(r"film-[0-9a-f]{36}")
+"""Names that the page gives (`static/main.js`)."""
+
+
+class Uploads:
+    """The uploads in `folder`, and which of them are due to go."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+        self._due: dict[Path, float] = {}
+
+    def discard(self, path: str | None) -> None:
+        """An upload has been read. A path outside the folder is left alone."""
+        if path is None or self.folder not in Path(path).parents:
+            return
+        if _FRESH.fullmatch(Path(path).name):
+            _remove(Path(path))
+            return
+        with self._lock:
+            self._due[Path(path)] = time.monotonic() + SHARED_SECONDS
+
+    def sweep(self) -> None:
+        """Remove what is due, and the empty files Gradio leaves for each upload it hands over."""
+        now = time.monotonic()
+        with self._lock:
+            due = [path for path, when in self._due.items() if when <= now]
+            for path in due:
+                del self._due[path]
+        for path in due:
+            _remove(path)
+        with contextlib.suppress(OSError):
+            for file in self.folder.iterdir():
+                facts = file.stat()
+                age = time.time() - facts.st_mtime
+                if file.is_file() and not facts.st_size and age > EMPTY_SECONDS:
+                    file.unlink(missing_ok=True)
+
+    def sweep_forever(self) -> None:
+        """Sweep in the background for as long as the program runs."""
+
+        def loop() -> None:
+            while True:
+                time.sleep(SWEEP_SECONDS)
+                self.sweep()
+
+        threading.Thread(target=loop, name="uploads", daemon=True).start()
+
+
+def _remove(upload: Path) -> None:
+    """The file, and the folder made for it."""
+    with contextlib.suppress(OSError):
+        upload.unlink(missing_ok=True)
+        upload.parent.rmdir()
