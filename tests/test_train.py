@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,10 @@ def test_a_run_can_start_from_a_checkpoint_of_another_input_size(
     before = load_checkpoint(best).model.class_weight
     state = torch.load(tmp_path / "b" / "state.pt", weights_only=True)
     assert torch.equal(state["model"]["class_weight"], before)
+    told = load_checkpoint(tmp_path / "b" / "best").training
+    assert told["config"]["init"] == load_checkpoint(best).identity
+    assert told["initial"]["step"] == 2
+    assert str(tmp_path) not in json.dumps(told)
     other = dataclasses.replace(larger, model=small_config(64, layers=1))
     with pytest.raises(ConfigError, match="init"):
         fit(other, data, tmp_path / "c", CPU)

@@ -15,7 +15,7 @@ import yaml
 from torch import nn
 from tqdm import tqdm
 
-from lmeran.checkpoint import save_checkpoint
+from lmeran.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from lmeran.config import ConfigError
 from lmeran.findings import FINDINGS
 from lmeran.masking import masked_loss, sample_label_mask, states_under_mask
@@ -79,11 +79,12 @@ def fit(config: TrainConfig, data: Path, out: Path, device: torch.device) -> Pat
         total=min(steps * config.epochs, config.max_steps or steps * config.epochs),
         state=out / "state.pt",
     )
-    run = new_run(config, train.labels, device)
+    initial = load_checkpoint(config.init) if config.init else None
+    run = new_run(config, train.labels, device, initial.model if initial else None)
     if plan.state.is_file():
         run.restore(plan.state, device)
         print(f"resumed at step {run.step}")
-    facts = _facts(config, train, validation)
+    facts = _facts(config, train, validation, initial)
 
     try:
         while run.step < plan.total:
@@ -231,10 +232,20 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _facts(config: TrainConfig, train: Index, validation: Index) -> dict[str, Any]:
+def _facts(
+    config: TrainConfig, train: Index, validation: Index, initial: Checkpoint | None
+) -> dict[str, Any]:
+    """What a checkpoint says of its training. Of an initial checkpoint it tells what that was, not
+    where it lay."""
     positives = train.labels.sum(axis=0).astype(int).tolist()
+    options = _plain(config.to_dict())
+    before = None
+    if initial is not None:
+        options["init"] = initial.identity
+        before = {k: v for k, v in initial.training.items() if k != "label_sets"}
     return {
-        "config": _plain(config.to_dict()),
+        "config": options,
+        "initial": before,
         "train_images": len(train),
         "train_positives": dict(zip(FINDINGS, positives, strict=True)),
         "label_sets": label_sets(train.labels),

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from lmeran.checkpoint import load_checkpoint
 from lmeran.config import ConfigError
 from lmeran.model import LMeRAN
 from train.config import TrainConfig
@@ -55,13 +54,15 @@ class Run:
         self.epoch_loss = state["epoch_loss"]
 
 
-def new_run(config: TrainConfig, labels: np.ndarray, device: torch.device) -> Run:
+def new_run(
+    config: TrainConfig, labels: np.ndarray, device: torch.device, initial: LMeRAN | None = None
+) -> Run:
+    """A run at step 0, from random weights or from those of `initial`."""
     torch.manual_seed(config.seed)
     model = LMeRAN(config.model)
     with torch.no_grad():  # start at the prevalence, not at one half
         model.class_bias.copy_(torch.from_numpy(labels.mean(0)).clamp(1e-4, 1 - 1e-4).logit())
-    if config.init:
-        initial = load_checkpoint(config.init).model
+    if initial is not None:
         _check_init(initial, model)
         model.load_state_dict(initial.state_dict())
     model = model.to(device, memory_format=torch.channels_last)
