@@ -8,13 +8,12 @@ from pathlib import Path
 
 import cv2
 
-from lmeran.files import read_file
+from lmeran.files import FILM_SUFFIXES, read_file
 from lmeran.radiograph import ReadError
 
 BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "examples"
 MOST = 24
 THUMBNAIL_SIDE = 144
-SUFFIXES = ("", ".dcm", ".dicom", ".png", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,8 @@ def load_examples(folder: Path | None) -> list[Example]:
         entries = json.loads((BUNDLED / "examples.json").read_text(encoding="utf-8"))
         candidates = [(BUNDLED / entry["file"], str(entry["title"])) for entry in entries]
     else:
-        files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in SUFFIXES)
+        endings = ("", *FILM_SUFFIXES)
+        files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in endings)
         candidates = [(path, "") for path in files]
     examples: list[Example] = []
     for path, title in candidates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -18,6 +19,21 @@ from lmeran.radiograph import ReadError
 from lmeran.report import reading_object
 
 FILM_GONE = "This film is no longer open here (it was idle too long); open it again."
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A request of the page about its open film, checked. layer, head: as in `ReadingRoom.pin`."""
+
+    film: OpenFilm
+    pins: Pins
+    layer: int | None
+    head: int | None
+    seq: int
+
+    def answer(self, kind: str, facts: dict[str, Any]) -> dict[str, Any]:
+        """The reply that carries `facts` under the name of its kind."""
+        return {"kind": kind, "token": self.film.token, "seq": self.seq, kind: facts}
 
 
 class ReadingRoom:
@@ -63,46 +79,37 @@ class ReadingRoom:
         (None: mean) of the maps.
         Raises `ReadError` where the film is gone, `PinError` where the request makes no sense.
         """
-        film, pins = self._film_and_pins(request, owner)
-        reading = self.predictor.read(film.encoded, pins)
-        layer, head = _number(request, "layer"), _number(request, "head")
+        asked = self._asked(request, owner)
+        encoded, layer, head = asked.film.encoded, asked.layer, asked.head
+        reading = self.predictor.read(encoded, asked.pins)
         try:
             if layer == ROLLOUT:
-                free, pinned = self.predictor.rollouts(film.encoded, [{}, pins])
+                free, pinned = self.predictor.rollouts(encoded, [{}, asked.pins])
             else:
                 free, pinned = reading.maps(layer, head, free=True), reading.maps(layer, head)
         except ValueError as error:
             raise PinError(str(error)) from None
-        return {
-            "kind": "reading",
-            "token": film.token,
-            "seq": _number(request, "seq") or 0,
-            "reading": reading_facts(reading, free, pinned),
-        }
+        return asked.answer("reading", reading_facts(reading, free, pinned))
 
     def explain(self, request: dict[str, Any], owner: str) -> dict[str, Any]:
         """Why the reading under these pins is what it is; request and errors as for `pin`."""
-        film, pins = self._film_and_pins(request, owner)
-        layer, head = _number(request, "layer"), _number(request, "head")
+        asked = self._asked(request, owner)
+        layer, head = asked.layer, asked.head
         if layer == ROLLOUT:  # a map only: a rollout has no heads and no split by label
             layer, head = None, None
         try:
-            why = why_facts(self.predictor, film.encoded, pins, layer, head)
+            why = why_facts(self.predictor, asked.film.encoded, asked.pins, layer, head)
         except ValueError as error:
             raise PinError(str(error)) from None
-        return {
-            "kind": "why",
-            "token": film.token,
-            "seq": _number(request, "seq") or 0,
-            "why": why,
-        }
+        return asked.answer("why", why)
 
-    def _film_and_pins(self, request: dict[str, Any], owner: str) -> tuple[OpenFilm, Pins]:
+    def _asked(self, request: dict[str, Any], owner: str) -> Asked:
         pins = _pins_of(request.get("pins"))
         film = self.films.get(str(request.get("token")), owner)
         if film is None:
             raise ReadError(FILM_GONE)
-        return film, pins
+        layer, head, seq = (_number(request, name) for name in ("layer", "head", "seq"))
+        return Asked(film, pins, layer, head, seq or 0)
 
     def predict(self, path: str, name: str, pins: Any) -> dict[str, Any]:
         """One file, no session: the object of `python -m lmeran predict`.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lmeran.findings import finding_index
-from lmeran.maps import attention_maps
+from lmeran.maps import attention_maps, place_name
 from lmeran.predictor import Reading
 
 MOVED_FULL_SCALE = 1.0
@@ -56,8 +56,8 @@ class AttentionMoved:
     @property
     def name(self) -> str:
         """What the map is, in words that stand beside it."""
-        heads = "mean of heads" if self.head is None else f"head {self.head}"
-        return f"{self.finding}: attention moved by the pins, layer {self.layer}, {heads}"
+        place = place_name(self.layer, self.head)
+        return f"{self.finding}: attention moved by the pins, {place}"
 
     def absolute(self) -> np.ndarray:
         """-1 .. 1 on the absolute scale: difference x M / `MOVED_FULL_SCALE`."""

@@ -19,14 +19,13 @@ from tqdm import tqdm
 
 from lmeran.checkpoint import CheckpointError
 from lmeran.explain import explain_object
-from lmeran.files import looks_like_film, read_file
+from lmeran.files import FILM_SUFFIXES, looks_like_film, read_file
 from lmeran.findings import PinError, Pins, parse_pins
 from lmeran.hub import open_checkpoint
 from lmeran.predictor import EncodedFilm, Predictor
 from lmeran.radiograph import Radiograph, ReadError
 from lmeran.report import CSV_COLUMNS, csv_row, error_object, reading_object
 
-FILM_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
 USAGE_ERROR = 2
 
 PerFilm = Callable[[Predictor, Path, Pins], dict[str, Any]]

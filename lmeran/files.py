@@ -8,6 +8,9 @@ from lmeran.limits import check_file_size
 from lmeran.picture import read_picture
 from lmeran.radiograph import Radiograph, ReadError
 
+FILM_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
+"""Endings by which a folder's files are taken for films; DICOM files often have none."""
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 

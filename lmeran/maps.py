@@ -28,7 +28,7 @@ finding stays pale wherever its token looked."""
 class AttentionMap:
     """Attention of one finding's label token on the image cells.
 
-    values: float32 (h, w), alpha summed over nothing, averaged over the heads named.
+    values: float32 (h, w), alpha of the head named, or averaged over all heads.
     layer: 1 .. layers, `ROLLOUT` for all of them; head: 1 .. heads, None for the mean of all.
     tokens: M, so that alpha M is 1 where the token looks nowhere in particular.
     """
@@ -42,10 +42,9 @@ class AttentionMap:
     @property
     def name(self) -> str:
         """What the map is, in words that stand beside it."""
-        heads = "mean of heads" if self.head is None else f"head {self.head}"
         if self.layer == ROLLOUT:
-            return f"{self.finding}: attention rollout over all layers, {heads}"
-        return f"{self.finding}: attention, layer {self.layer}, {heads}"
+            return f"{self.finding}: attention rollout over all layers, mean of heads"
+        return f"{self.finding}: attention, {place_name(self.layer, self.head)}"
 
     def absolute(self, probability: float) -> np.ndarray:
         """0 .. 1 on the absolute scale: probability x alpha M / `FULL_SCALE`."""
@@ -55,6 +54,11 @@ class AttentionMap:
         """0 .. 1 of the map's own maximum; a zero map stays zero."""
         top = float(self.values.max())
         return self.values / top if top > 0 else np.zeros_like(self.values)
+
+
+def place_name(layer: int, head: int | None) -> str:
+    """'layer 4, mean of heads': where in the label branch an attention was read."""
+    return f"layer {layer}, {'mean of heads' if head is None else f'head {head}'}"
 
 
 def attention_maps(

@@ -20,33 +20,32 @@ export function upsample(values, grid, side = SIDE) {
 
 // A canvas of the coloured map. Weak places are transparent: what is not colour is film.
 export function paint(field, toShare, table, side = SIDE) {
-  const canvas = new OffscreenCanvas(side, side);
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(side, side);
-  for (let i = 0; i < field.length; i++) {
-    const share = toShare(field[i]);
-    const c = 3 * Math.round(255 * share);
-    image.data[4 * i] = table[c];
-    image.data[4 * i + 1] = table[c + 1];
-    image.data[4 * i + 2] = table[c + 2];
-    image.data[4 * i + 3] = 255 * Math.min(1, 1.6 * share);
-  }
-  context.putImageData(image, 0, 0);
-  return canvas;
+  return colour(field, table, side, (value) => {
+    const share = toShare(value);
+    return [share, 1.6 * share];
+  });
 }
 
 // The same for signed fields: transparent at zero, full colour at +-full.
 export function paintSigned(field, full, table, side = SIDE) {
+  return colour(field, table, side, (value) => {
+    const share = Math.max(-1, Math.min(1, value / full));
+    return [0.5 + 0.5 * share, 1.4 * Math.abs(share)];
+  });
+}
+
+// pick(value): where in the table its colour lies, and how opaque it is; both 0 .. 1.
+function colour(field, table, side, pick) {
   const canvas = new OffscreenCanvas(side, side);
   const context = canvas.getContext("2d");
   const image = context.createImageData(side, side);
   for (let i = 0; i < field.length; i++) {
-    const share = Math.max(-1, Math.min(1, field[i] / full));
-    const c = 3 * Math.round(127.5 + 127.5 * share);
+    const [place, opaque] = pick(field[i]);
+    const c = 3 * Math.round(255 * place);
     image.data[4 * i] = table[c];
     image.data[4 * i + 1] = table[c + 1];
     image.data[4 * i + 2] = table[c + 2];
-    image.data[4 * i + 3] = 255 * Math.min(1, 1.4 * Math.abs(share));
+    image.data[4 * i + 3] = 255 * Math.min(1, opaque);
   }
   context.putImageData(image, 0, 0);
   return canvas;

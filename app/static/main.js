@@ -101,9 +101,7 @@ export function mount(root, facts, send) {
 
   function openFile(file) {
     const input = fileInput();
-    const carrier = new DataTransfer();
-    carrier.items.add(file);
-    input.files = carrier.files;
+    put(input, file);
     input.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
@@ -170,7 +168,6 @@ export function mount(root, facts, send) {
   function receiveWhy(reply) {
     if (reply.token !== state.film?.token || reply.seq !== state.readingSeq) return;
     state.why = { ...reply.why, seq: reply.seq };
-    root.dataset.why = reply.seq;
     render();
   }
 
@@ -280,10 +277,14 @@ function fileInput() {
 
 // The file's own name may name a patient: it is not sent.
 function rename(input) {
-  const carrier = new DataTransfer();
   const digits = Array.from(crypto.getRandomValues(new Uint8Array(18)),
     (byte) => byte.toString(16).padStart(2, "0")).join("");
-  carrier.items.add(new File([input.files[0]], `film-${digits}`));
+  put(input, new File([input.files[0]], `film-${digits}`));
+}
+
+function put(input, file) {
+  const carrier = new DataTransfer();
+  carrier.items.add(file);
   input.files = carrier.files;
 }
 
