@@ -1,0 +1,1 @@
+"""Evidence: what a reviewer asks of a checkpoint, measured and written as one report."""

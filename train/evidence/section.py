@@ -1,0 +1,48 @@
+"""What every part of the evidence hands to the report: words, tables, figures, figures as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of the report and a CSV of its own.
+
+    name: file stem; note: what a reader must know to read it (units, interval, cases).
+    """
+
+    name: str
+    title: str
+    frame: pd.DataFrame
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Plot:
+    """A figure of the report and a file of its own (`name`)."""
+
+    name: str
+    title: str
+    figure: Figure
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """One part of the evidence.
+
+    key: name under which `metrics` (plain JSON values) stand in metrics.json.
+    text: plain sentences, each made from the measured values.
+    """
+
+    key: str
+    title: str
+    text: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    plots: tuple[Plot, ...] = ()
+    metrics: dict[str, Any] = field(default_factory=dict)
