@@ -18,6 +18,7 @@ import torch
 from tqdm import tqdm
 
 from lmeran.checkpoint import CheckpointError
+from lmeran.cli_replay import add_replay
 from lmeran.explain import explain_object
 from lmeran.files import FILM_SUFFIXES, looks_like_film, read_file
 from lmeran.findings import PinError, Pins, parse_pins
@@ -35,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0, 1 when a film failed, 2 when nothing could start."""
     given = _parser().parse_args(arguments)
     try:
+        if "run" in given:
+            return given.run(given)
         pins = parse_pins(given.pin)
         films = list_films(given.films)
         device = "cuda" if given.device == "auto" and torch.cuda.is_available() else given.device
@@ -152,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
         help="why: logits by part and pin, influence, next finding, label-only baseline",
     )
     explain.set_defaults(per_film=explain_file, format="json")
+    add_replay(commands)
     return parser
 
 
