@@ -3,18 +3,18 @@
 const ZOOM_MOST = 16;
 
 export class FilmView {
-  constructor(stage, canvas) {
+  // shared: zoom, centre, turn and flip of `state.js`, shared by the views that are linked.
+  constructor(stage, canvas, shared) {
     this.stage = stage;
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.bitmap = null;
     this.overlay = null; // {canvas, opacity, segments}
     this.invert = false;
-    this.zoom = 1; // 1: the whole film fits
-    this.centre = [0.5, 0.5]; // point of the film in the middle of the stage
+    this.shared = shared;
     this.pointers = new Map();
     this.frame = 0;
-    this.linked = null; // another view that follows this one's zoom and place
+    this.linked = null; // the other view of the same place
     new ResizeObserver(() => this.schedule()).observe(stage);
     this.listen();
   }
@@ -37,7 +37,6 @@ export class FilmView {
 
   fit() {
     this.place(1, [0.5, 0.5]);
-    this.linked?.place(1, [0.5, 0.5]);
   }
 
   schedule() {
@@ -47,9 +46,9 @@ export class FilmView {
   // Left, top, width, height of the film in CSS pixels of the stage.
   rectangle() {
     const w = this.stage.clientWidth, h = this.stage.clientHeight;
-    const scale = Math.min(w / this.bitmap.width, h / this.bitmap.height) * this.zoom;
+    const scale = Math.min(w / this.bitmap.width, h / this.bitmap.height) * this.shared.zoom;
     const fw = this.bitmap.width * scale, fh = this.bitmap.height * scale;
-    return [w / 2 - this.centre[0] * fw, h / 2 - this.centre[1] * fh, fw, fh];
+    return [w / 2 - this.shared.centre[0] * fw, h / 2 - this.shared.centre[1] * fh, fw, fh];
   }
 
   draw() {
@@ -94,11 +93,11 @@ export class FilmView {
     if (!this.bitmap) return;
     const [x, y, fw, fh] = this.rectangle();
     const u = (px - x) / fw, v = (py - y) / fh;
-    const zoom = Math.min(ZOOM_MOST, Math.max(1, this.zoom * factor));
-    const grown = zoom / this.zoom;
+    const zoom = Math.min(ZOOM_MOST, Math.max(1, this.shared.zoom * factor));
+    const grown = zoom / this.shared.zoom;
     const w = this.stage.clientWidth, h = this.stage.clientHeight;
-    this.zoom = zoom;
-    this.centre = zoom === 1
+    this.shared.zoom = zoom;
+    this.shared.centre = zoom === 1
       ? [0.5, 0.5]
       : [u + (w / 2 - px) / (fw * grown), v + (h / 2 - py) / (fh * grown)];
     this.keepInView();
@@ -106,19 +105,18 @@ export class FilmView {
 
   pan(dx, dy) {
     const [, , fw, fh] = this.rectangle();
-    this.centre = [this.centre[0] - dx / fw, this.centre[1] - dy / fh];
+    this.shared.centre = [this.shared.centre[0] - dx / fw, this.shared.centre[1] - dy / fh];
     this.keepInView();
   }
 
   keepInView() {
-    this.place(this.zoom, this.centre.map((v) => Math.min(1, Math.max(0, v))));
-    this.linked?.place(this.zoom, this.centre);
+    this.place(this.shared.zoom, this.shared.centre.map((v) => Math.min(1, Math.max(0, v))));
   }
 
   place(zoom, centre) {
-    this.zoom = zoom;
-    this.centre = centre;
+    Object.assign(this.shared, { zoom, centre });
     this.schedule();
+    this.linked?.schedule();
   }
 
   listen() {

@@ -16,8 +16,8 @@ const WHY_DELAY = 150; // ms without a further pin before the explanation is ask
 export function mount(root, facts, send) {
   const q = (selector) => root.querySelector(selector);
   const state = initialState(facts.findings);
-  const film = new FilmView(q(".lm-first"), q(".lm-first > canvas"));
-  const beside = new FilmView(q(".lm-second"), q(".lm-second > canvas"));
+  const film = new FilmView(q(".lm-first"), q(".lm-first > canvas"), state.view.place);
+  const beside = new FilmView(q(".lm-second"), q(".lm-second > canvas"), state.view.place);
   film.linked = beside;
   beside.linked = film;
   const screen = new Screen(root, facts, film, beside);

@@ -18,7 +18,12 @@ export function initialState(findings) {
     sort: "fixed",
     sent: 0, // number of the newest request
     view: { map: true, kind: "attention", beside: "", contour: true, opacity: 0.7, colours: "inferno", scale: "absolute",
-            which: "pinned", layer: null, head: null, invert: false },
+            which: "pinned", layer: null, head: null, invert: false,
+            // zoom 1: the whole film fits; centre: point of the film in the middle of the stage,
+            // 0 .. 1; turn: quarter turns clockwise, after the flip of left and right
+            place: { zoom: 1, centre: [0.5, 0.5], turn: 0, flip: false },
+            // centre and width in the film's real values; null while no film is open
+            window: null },
   };
 }
 
