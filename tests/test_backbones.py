@@ -1,0 +1,303 @@
+"""Weights of other networks in our backbone: the same features, or one clear sentence."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.backends.thnn import _get_thnn_function_backend
+from torchvision.models import DenseNet121_Weights, densenet121
+
+from lmeran.config import ConfigError, LMeRANConfig, Preprocessing
+from lmeran.model import LMeRAN
+from lmeran.preprocess import to_input
+from tests.conftest import film_pixels, small_config
+from train.backbones import load_backbone
+
+FILMS = np.stack([film_pixels(64, 64, seed) for seed in (1, 2)])
+IMAGENET_FILE = Path(DenseNet121_Weights.IMAGENET1K_V1.url).name
+
+
+def full_size(**preprocessing: float) -> LMeRAN:
+    config = LMeRANConfig(
+        label_branch="none", preprocessing=Preprocessing(image_size=64, **preprocessing)
+    )
+    return LMeRAN(config).eval()
+
+
+def lively(network: nn.Module, seed: int) -> nn.Module:
+    """Norms that do something, statistics included, as in a trained network."""
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.normal_(std=0.2)
+                module.running_mean.normal_(std=0.3)
+                module.running_var.uniform_(0.5, 2.0)
+    return network.eval()
+
+
+def old_spelling(weights: dict[str, torch.Tensor], prefix: str = "") -> dict[str, torch.Tensor]:
+    """As networks of 2017 were saved: "norm.1" for "norm1", norms that count no batches."""
+    renamed = {}
+    for name, tensor in weights.items():
+        if not name.endswith("num_batches_tracked"):
+            for kind in ("norm", "conv"):
+                for k in "12":
+                    name = name.replace(f".{kind}{k}.", f".{kind}.{k}.")
+            renamed[prefix + name] = tensor
+    assert f"{prefix}features.denseblock1.denselayer1.norm.1.weight" in renamed
+    return renamed
+
+
+@torch.inference_mode()
+def framed_features(network: nn.Module, channels: torch.Tensor, frame: list[float]) -> torch.Tensor:
+    """Features of (B, C, H, W) when conv0 pads channel c with frame[c] instead of zero."""
+    framed = torch.stack(
+        [functional.pad(channels[:, c], (3, 3, 3, 3), value=v) for c, v in enumerate(frame)], dim=1
+    )
+    first = network.features.conv0
+    cells = functional.conv2d(framed, first.weight, stride=first.stride)
+    return network.features[1:](cells).relu()
+
+
+@torch.inference_mode()
+def our_features(model: LMeRAN) -> torch.Tensor:
+    return model.backbone(to_input(FILMS, model.config.preprocessing)).relu()
+
+
+@pytest.fixture(scope="module")
+def imagenet() -> nn.Module:
+    """A stand-in for torchvision's pretrained network."""
+    return lively(densenet121(), 0)
+
+
+@pytest.fixture(scope="module")
+def xrv_network() -> nn.Module:
+    models = pytest.importorskip("torchxrayvision").models
+    network = lively(models.DenseNet(), 1)
+    with torch.no_grad():  # as trained on inputs of this size
+        network.features.norm0.running_mean.mul_(300)
+        network.features.norm0.running_var.mul_(90000)
+    return network
+
+
+@torch.inference_mode()
+def xrv_features(network: nn.Module) -> torch.Tensor:
+    from torchxrayvision.utils import normalize
+
+    return network.features(torch.from_numpy(normalize(FILMS, 255))[:, None]).relu()
+
+
+class OldBackend:
+    """What each module carried before torch 1.3."""
+
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        return _get_thnn_function_backend, ()
+
+
+def save_published(network: nn.Module, path: Path) -> None:
+    """The whole network in the format before torch 1.6, as torchxrayvision publishes its own."""
+    for module in network.modules():
+        module._backend = OldBackend()
+    torch.save(network, path, _use_new_zipfile_serialization=False)
+    for module in network.modules():
+        del module._backend
+
+
+@pytest.mark.parametrize("form", ["published", "whole", "state"])
+def test_torchxrayvision_gives_the_same_features_here(
+    xrv_network: nn.Module, tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / "weights.pt"
+    if form == "published":
+        save_published(xrv_network, path)
+    else:
+        torch.save(xrv_network if form == "whole" else xrv_network.state_dict(), path)
+    model = full_size()
+    facts = load_backbone(f"xrv:{path}", model)
+    expected = xrv_features(xrv_network)
+    torch.testing.assert_close(our_features(model), expected, rtol=1e-4, atol=1e-4)
+    assert expected.std() > 0.1
+    assert (facts["source"], facts["name"], facts["note"]) == ("xrv", None, None)
+    assert str(tmp_path) not in str(facts)
+    kernel = model.backbone.conv0.weight
+    torch.testing.assert_close(kernel[:, :1] * 3, xrv_network.features.conv0.weight)
+
+
+def test_torchxrayvision_under_another_mean_differs_by_the_frame_alone(
+    xrv_network: nn.Module, tmp_path: Path
+) -> None:
+    torch.save(xrv_network.state_dict(), tmp_path / "weights.pt")
+    model = full_size(mean=0.4, std=0.3)
+    note = load_backbone(f"xrv:{tmp_path / 'weights.pt'}", model)["note"]
+    assert "0.5" in note
+    assert "0.4" in note
+    fed = 2048 * (torch.from_numpy(FILMS)[:, None] / 255) - 1024
+    framed = framed_features(xrv_network, fed, [2048 * 0.4 - 1024])
+    torch.testing.assert_close(our_features(model), framed, rtol=1e-4, atol=1e-4)
+    assert (framed - xrv_features(xrv_network)).abs().max() > 1e-3
+
+
+def test_torchxrayvision_by_name_uses_the_cache_of_its_package(
+    xrv_network: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchxrayvision.models import model_urls
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    cache = tmp_path / ".torchxrayvision" / "models_data"
+    cache.mkdir(parents=True)
+    save_published(xrv_network, cache / Path(model_urls["nih"]["weights_url"]).name)
+    model = full_size()
+    assert load_backbone("xrv:densenet121-res224-nih", model)["name"] == "densenet121-res224-nih"
+    torch.testing.assert_close(our_features(model), xrv_features(xrv_network), rtol=1e-4, atol=1e-4)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    refuse("xrv:densenet121-res224-pc", "cannot be downloaded")
+    refuse("xrv:resnet50-res512-all", "neither a file nor one of densenet121")
+
+
+def imagenet_framed(network: nn.Module) -> torch.Tensor:
+    preset = DenseNet121_Weights.IMAGENET1K_V1.transforms()
+    mean, std = (torch.tensor(v)[:, None, None] for v in (preset.mean, preset.std))
+    gray = torch.from_numpy(FILMS)[:, None] / 255
+    frame = ((0.5 - mean) / std).flatten().tolist()
+    return framed_features(network, (gray - mean) / std, frame)
+
+
+def test_imagenet_weights_come_from_the_cache_of_torchvision(
+    imagenet: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    cache = tmp_path / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    torch.save(old_spelling(imagenet.state_dict()), cache / IMAGENET_FILE)
+    model = full_size()
+    facts = load_backbone("imagenet", model)
+    torch.testing.assert_close(our_features(model), imagenet_framed(imagenet), rtol=1e-4, atol=1e-4)
+    assert facts["name"] == "IMAGENET1K_V1"
+    assert "0.485, 0.456, 0.406" in facts["note"]
+    (cache / IMAGENET_FILE).write_bytes(b"no weights")
+    refuse("imagenet", "delete it and start again")
+
+
+def test_an_old_chexnet_file_fits(imagenet: nn.Module, tmp_path: Path) -> None:
+    weights = old_spelling(imagenet.features.state_dict(prefix="features."), "module.densenet121.")
+    weights["module.densenet121.classifier.0.weight"] = torch.zeros(14, 1024)
+    weights["module.densenet121.classifier.0.bias"] = torch.zeros(14)
+    path = tmp_path / "model.pth.tar"
+    content = {"epoch": 3, "best_loss": np.float64(0.15), "state_dict": weights}
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+    model = full_size()
+    facts = load_backbone(f"chexnet:{path}", model)
+    torch.testing.assert_close(our_features(model), imagenet_framed(imagenet), rtol=1e-4, atol=1e-4)
+    assert facts["name"] is None
+
+
+def refuse(spec: str, match: str, model: LMeRAN | None = None) -> None:
+    """One sentence, and a model that stays as it was."""
+    model = model or full_size()
+    before = {name: t.clone() for name, t in model.state_dict().items()}
+    with pytest.raises(ConfigError, match=match) as caught:
+        load_backbone(spec, model)
+    assert "\n" not in str(caught.value)
+    assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
+
+
+Change = Callable[[dict[str, torch.Tensor]], Any]
+
+
+def without(weights: dict[str, torch.Tensor]) -> Any:
+    del weights["features.denseblock2.denselayer3.conv1.weight"]
+    return weights
+
+
+def reshaped(weights: dict[str, torch.Tensor]) -> Any:
+    return {**weights, "features.norm0.bias": torch.zeros(65)}
+
+
+def one_channel(weights: dict[str, torch.Tensor]) -> Any:
+    return {**weights, "features.conv0.weight": torch.zeros(64, 1, 7, 7)}
+
+
+def surplus(weights: dict[str, torch.Tensor]) -> Any:
+    return {**weights, "features.norm6.bias": torch.zeros(3)}
+
+
+def not_finite(weights: dict[str, torch.Tensor]) -> Any:
+    return {**weights, "features.norm0.bias": torch.full((64,), torch.nan)}
+
+
+def with_object(weights: dict[str, torch.Tensor]) -> Any:
+    return {"state_dict": weights, "options": argparse.Namespace(rate=1)}
+
+
+def a_list(weights: dict[str, torch.Tensor]) -> Any:
+    return list(weights.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (without, "features.denseblock2.denselayer3.conv1.weight is missing"),
+        (reshaped, r"features.norm0.bias has shape \[65\] and should have \[64\]"),
+        (one_channel, r"conv0.weight has shape \[64, 1, 7, 7\] and should have \[64, 3, 7, 7\]"),
+        (surplus, "norm6.bias is unexpected"),
+        (not_finite, "features.norm0.bias holds non-numbers"),
+        (with_object, "argparse.Namespace"),
+        (a_list, "no file of weights"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_by_name(
+    imagenet: nn.Module, tmp_path: Path, change: Change, match: str
+) -> None:
+    torch.save(change(dict(imagenet.state_dict())), tmp_path / "weights.pth.tar")
+    refuse(f"chexnet:{tmp_path / 'weights.pth.tar'}", match)
+
+
+def test_what_is_not_there_or_unknown_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse("resnet50", "must be imagenet, xrv:NAME_OR_FILE or chexnet:FILE: 'resnet50'")
+    refuse("chexnet:", "must be imagenet")
+    refuse(f"chexnet:{tmp_path / 'none.pth.tar'}", "There is no file")
+    refuse(f"xrv:{tmp_path / 'none.pt'}", "There is no file")
+    for content in (b"", b"no weights at all", b"PK\x03\x04 no zip"):
+        (tmp_path / "text.pt").write_bytes(content)
+        refuse(f"chexnet:{tmp_path / 'text.pt'}", "damaged or no file of weights")
+        refuse(f"xrv:{tmp_path / 'text.pt'}", "damaged or no file of weights")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    refuse("imagenet", f"put {IMAGENET_FILE} there")
+    monkeypatch.setitem(sys.modules, "torchxrayvision", None)
+    monkeypatch.setitem(sys.modules, "torchxrayvision.models", None)
+    refuse("xrv:densenet121-res224-nih", "pip install torchxrayvision")
+    refuse("imagenet", "DenseNet-121 only", LMeRAN(small_config()))
+
+
+class Harm:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("kind", ["xrv", "chexnet"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_nothing_in_a_file_is_run(tmp_path: Path, kind: str, zipped: bool) -> None:
+    content = {"state_dict": {}, "more": Harm(tmp_path / "harm")}
+    torch.save(content, tmp_path / "weights.pt", _use_new_zipfile_serialization=zipped)
+    refuse(f"{kind}:{tmp_path / 'weights.pt'}", "mkdir")
+    assert not (tmp_path / "harm").exists()
+    torch.load(tmp_path / "weights.pt", weights_only=False)
+    assert (tmp_path / "harm").exists(), "the file is harmless, so the test shows nothing"
