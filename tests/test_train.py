@@ -7,6 +7,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,26 +15,13 @@ import torch
 
 from lmeran.checkpoint import load_checkpoint
 from lmeran.config import ConfigError
+from lmeran.findings import FINDINGS
 from tests.conftest import ROOT, film_pixels, small_config
-from train import fit as fit_module
+from tests.training import CPU, config
 from train.__main__ import main
-from train.augment import augment
+from train.augment import Augmentation, augment
 from train.config import TrainConfig
-from train.fit import TrainingError, fit, learning_rate
-
-CPU = torch.device("cpu")
-
-
-def config(**changes: object) -> TrainConfig:
-    values = {
-        "model": small_config(64, layers=2),
-        "epochs": 2,
-        "batch_size": 8,
-        "validation_share": 0.3,
-        "learning_rate": 1e-3,
-        **changes,
-    }
-    return TrainConfig(**values)
+from train.fit import fit, learning_rate
 
 
 def test_the_learning_rate_warms_up_and_falls_to_zero() -> None:
@@ -41,14 +29,18 @@ def test_the_learning_rate_warms_up_and_falls_to_zero() -> None:
     assert rates.index(max(rates)) in (99, 100)
     assert max(rates) == pytest.approx(1e-3)
     assert rates[-1] < 1e-7
+    linear = config(warmup=0.1, schedule="linear")
+    assert learning_rate(550, 1000, linear) == pytest.approx(0.5e-3)
+    assert learning_rate(999, 1000, config(warmup=0.1, schedule="constant")) == 1e-3
 
 
 def test_augmentation_is_repeatable_and_off_when_asked() -> None:
     gray = torch.from_numpy(np.stack([film_pixels(64, 64, k) for k in range(4)])) / 255.0
-    once = augment(gray, config(), torch.Generator().manual_seed(1))
-    assert torch.equal(once, augment(gray, config(), torch.Generator().manual_seed(1)))
-    assert not torch.equal(once, augment(gray, config(), torch.Generator().manual_seed(2)))
-    still = config(crop=1.0, rotate=0.0, contrast=0.0, flip=False)
+    chance = Augmentation()
+    once = augment(gray, chance, torch.Generator().manual_seed(1))
+    assert torch.equal(once, augment(gray, chance, torch.Generator().manual_seed(1)))
+    assert not torch.equal(once, augment(gray, chance, torch.Generator().manual_seed(2)))
+    still = Augmentation(crop=1.0, rotate=0.0, contrast=0.0, flip=False)
     same = augment(gray, still, torch.Generator().manual_seed(1))
     torch.testing.assert_close(same, gray, atol=1e-5, rtol=0)
     flipped = augment(gray, dataclasses.replace(still, flip=True), torch.Generator().manual_seed(1))
@@ -57,35 +49,15 @@ def test_augmentation_is_repeatable_and_off_when_asked() -> None:
         assert min(straight, mirrored) < 1e-5
 
 
-def test_a_run_stopped_at_any_step_ends_in_the_same_weights(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = fit(config(), data, tmp_path / "whole", CPU)
-    expected = torch.load(tmp_path / "whole" / "state.pt", weights_only=True)
-
-    monkeypatch.setattr(fit_module, "SAVE_EVERY", 1)
-    step = fit_module._train_step
-    for stop in (1, 4):  # a kill inside an epoch: after the last save, before the next
-        calls = iter(range(100))
-
-        def dying(*arguments: object, stop: int = stop, calls: object = calls) -> float:
-            if next(calls) == stop:
-                raise MemoryError
-            return step(*arguments)
-
-        monkeypatch.setattr(fit_module, "_train_step", dying)
-        with pytest.raises(MemoryError):
-            fit(config(), data, tmp_path / "killed", CPU)
-    monkeypatch.setattr(fit_module, "_train_step", step)
-    fit(config(), data, tmp_path / "killed", CPU)
-    found = torch.load(tmp_path / "killed" / "state.pt", weights_only=True)
-    assert found["step"] == expected["step"]
-    for part in ("model", "average"):
-        for name, tensor in expected[part].items():
-            assert torch.equal(tensor, found[part][name]), name
-    rows = list(csv.DictReader((tmp_path / "whole" / "history.csv").open()))
+def test_a_run_leaves_what_there_is_to_watch(data: Path, tmp_path: Path) -> None:
+    best = fit(config(), data, tmp_path, CPU)
+    rows = list(csv.DictReader((tmp_path / "history.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2"]
-    facts = load_checkpoint(whole)
+    assert all(float(row["loss"]) > 0 for row in rows)
+    assert {f"auc_{k}_{f}" for k in ("free", "known7") for f in FINDINGS} <= set(rows[0])
+    assert list((tmp_path / "tensorboard").glob("events.*"))
+    assert cv2.imread(str(tmp_path / "curves.png")).shape[1] > 1000
+    facts = load_checkpoint(best)
     assert facts.training["label_sets"]["Effusion"] > 0
     assert facts.metrics["validation"]["scores"][1]["known"] == 7
 
@@ -100,7 +72,7 @@ def test_the_source_adjustment_changes_the_training(data: Path, tmp_path: Path) 
         out = tmp_path / str(adjust)
         fit(config(epochs=1, max_steps=2, source_adjust=adjust), tmp_path, out, CPU)
         state = torch.load(out / "state.pt", weights_only=True)
-        weights.append(state["model"]["class_bias"])
+        weights.append(state["learner"]["model.class_bias"])
     assert (weights[0] != weights[1]).any()
 
 
@@ -108,14 +80,6 @@ def test_a_run_folder_of_another_configuration_is_refused(data: Path, tmp_path: 
     fit(config(epochs=1, max_steps=1), data, tmp_path, CPU)
     with pytest.raises(ConfigError, match="another configuration"):
         fit(config(epochs=1, max_steps=1, seed=3), data, tmp_path, CPU)
-
-
-def test_a_loss_that_is_no_number_stops_with_words(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fit_module, "_train_step", lambda *_: float("nan"))
-    with pytest.raises(TrainingError, match="learning_rate"):
-        fit(config(), data, tmp_path, CPU)
 
 
 def test_a_run_can_start_from_a_checkpoint_of_another_input_size(
@@ -128,7 +92,7 @@ def test_a_run_can_start_from_a_checkpoint_of_another_input_size(
     fit(larger, data, tmp_path / "b", CPU)
     before = load_checkpoint(best).model.class_weight
     state = torch.load(tmp_path / "b" / "state.pt", weights_only=True)
-    assert torch.equal(state["model"]["class_weight"], before)
+    assert torch.equal(state["learner"]["model.class_weight"], before)
     told = load_checkpoint(tmp_path / "b" / "best").training
     assert told["config"]["init"] == load_checkpoint(best).identity
     assert told["initial"]["step"] == 2

@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
 
-from train.config import TrainConfig
+from lmeran.config import ConfigError
 
 
-def augment(gray: torch.Tensor, config: TrainConfig, generator: torch.Generator) -> torch.Tensor:
+@dataclass(frozen=True)
+class Augmentation:
+    """How much a film is changed at random in training.
+
+    Args:
+        flip: random horizontal flips
+        crop: smallest share of a side that a random crop keeps
+        rotate: largest random rotation in degrees
+        contrast: largest random change of contrast and brightness
+    """
+
+    flip: bool = True
+    crop: float = 0.8
+    rotate: float = 5.0
+    contrast: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not 0 < self.crop <= 1:
+            raise ConfigError(f"crop must be in (0, 1]: {self.crop}")
+
+
+def augment(gray: torch.Tensor, config: Augmentation, generator: torch.Generator) -> torch.Tensor:
     """gray in 0 .. 1, (B, S, S), to the same shape; all randomness from `generator`.
 
     A crop keeps between `config.crop` and 1 / sqrt(`config.crop`) of a side (above 1: the film is

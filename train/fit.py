@@ -1,268 +1,258 @@
-"""`python -m train fit`: train LMeRAN on an index, resumable at any step."""
+"""`python -m train fit`: train LMeRAN on an index, resumable at any step, on any processes."""
 
 from __future__ import annotations
 
-import csv
 import math
+import signal
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from lmeran.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from lmeran.config import ConfigError
+from lmeran.checkpoint import save_checkpoint
 from lmeran.findings import FINDINGS
-from lmeran.masking import masked_loss, sample_label_mask, states_under_mask
-from lmeran.preprocess import normalise
-from train.augment import augment
+from train.batches import Batch
 from train.config import TrainConfig
-from train.index import Index, label_sets, read_index, source_offsets, split_by_patient
-from train.pixels import cached_pixels
-from train.run import Run, new_run
-from train.scoring import Score, as_metrics, predict_index, score
+from train.history import History
+from train.plan import Plan, prepare
+from train.processes import Processes
+from train.run import Run
+from train.scoring import as_metrics, predict_index, score
 
-SAVE_EVERY = 100
-"""Steps between saves of the run's state, besides the end of each epoch."""
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """What a run is made of and does not change.
-
-    pixels: uint8 (N, S, S); offsets: (groups, 14) of `source_offsets`, or None; total: steps.
-    """
-
-    config: TrainConfig
-    train: Index
-    pixels: np.ndarray
-    offsets: np.ndarray | None
-    device: torch.device
-    steps_per_epoch: int
-    total: int
-    state: Path
+LOOK_EVERY = 20
+"""Steps between looks at the loss: on a GPU each one waits for all that was queued."""
 
 
 class TrainingError(RuntimeError):
     """A run that cannot go on; the message says why and what state it left."""
 
 
-def fit(config: TrainConfig, data: Path, out: Path, device: torch.device) -> Path:
+def fit(config: TrainConfig, data: Path, out: Path, processes: Processes | torch.device) -> Path:
     """Train; returns the folder of the best checkpoint by validation mean AUC, free, within
     sources.
 
-    The same command again resumes from `out`. Raises `ConfigError` where `out` holds a run of
-    another configuration, `DataError` for unusable data, `TrainingError` for a loss not finite.
+    The same command again resumes from `out`, also with another number of processes where
+    `micro_batch` is given. Raises `ConfigError` where `out` holds a run of another configuration,
+    `DataError` for unusable data, `TrainingError` for a loss not finite, `StateError` where the
+    state cannot be kept.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    _keep_config(config, out / "config.yaml")
-    train, validation = split_by_patient(
-        read_index(data, "train_val", config.min_size), config.validation_share, config.seed
-    )
-    preprocessing = config.model.preprocessing
-    pixels = cached_pixels(train, preprocessing, out / "cache", config.workers)
-    validation_pixels = cached_pixels(validation, preprocessing, out / "cache", config.workers)
-
-    steps = max(1, len(train) // config.batch_size)
-    plan = Plan(
-        config=config,
-        train=train,
-        pixels=pixels,
-        offsets=source_offsets(train) if config.source_adjust else None,
-        device=device,
-        steps_per_epoch=steps,
-        total=min(steps * config.epochs, config.max_steps or steps * config.epochs),
-        state=out / "state.pt",
-    )
-    initial = load_checkpoint(config.init) if config.init else None
-    run = new_run(config, train.labels, device, initial.model if initial else None)
-    if plan.state.is_file():
-        run.restore(plan.state, device)
-        print(f"resumed at step {run.step}")
-    facts = _facts(config, train, validation, initial)
-
-    try:
+    if isinstance(processes, torch.device):
+        processes = Processes(0, 1, processes)
+    plan, run = prepare(config, data, out, processes)
+    history = History(out, run.step) if processes.first else None
+    steps = plan.source.steps_per_epoch
+    with _stop_signal() as stopped:
         while run.step < plan.total:
             epoch, started = run.step // steps, time.monotonic()
-            _train_epoch(run, plan)
-            scores = _validate(run, validation, validation_pixels, config, device)
-            loss = run.epoch_loss / (run.step - epoch * steps)
-            _finish_epoch(run, out, facts, scores, epoch, loss, time.monotonic() - started)
-            run.save(plan.state)
-    except KeyboardInterrupt:
-        run.save(plan.state)
-        print(f"\nstopped at step {run.step} of {plan.total}; the same command goes on from here")
+            if not _train_epoch(run, plan, history, stopped):
+                break
+            _settle(run, processes)
+            probabilities = _validate(run, plan)
+            if history:
+                row = _finish_epoch(run, plan, probabilities, epoch)
+                history.epoch({**row, "seconds": round(time.monotonic() - started, 1)})
+                run.save(plan.state)
+            processes.wait()
+    if history:
+        history.close()
+        if run.step < plan.total:
+            print(f"\nstopped at step {run.step} of {plan.total}; the same command goes on")
     return out / "best"
 
 
 def learning_rate(step: int, total: int, config: TrainConfig) -> float:
-    """Linear warm-up, then a cosine to zero; a pure function of the step."""
+    """Linear warm-up, then the schedule; a pure function of the step."""
     warmup = max(1, round(config.warmup * total))
     if step < warmup:
         return config.learning_rate * (step + 1) / warmup
-    progress = (step - warmup) / max(1, total - warmup)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    progress = min(1.0, (step - warmup) / max(1, total - warmup))
+    falling = {
+        "cosine": 0.5 * (1 + math.cos(math.pi * progress)),
+        "linear": 1 - progress,
+        "constant": 1.0,
+    }
+    return config.learning_rate * falling[config.schedule]
 
 
-def _train_epoch(run: Run, plan: Plan) -> None:
-    """From where the run stands to the end of its epoch."""
-    config = plan.config
-    run.model.train()
-    epoch = run.step // plan.steps_per_epoch
-    order = np.random.default_rng([config.seed, epoch]).permutation(len(plan.train))
-    first = epoch * plan.steps_per_epoch
-    end = min(plan.total, first + plan.steps_per_epoch)
+def _train_epoch(
+    run: Run, plan: Plan, history: History | None, stopped: Callable[[], bool]
+) -> bool:
+    """From where the run stands to the end of its epoch; false when it was asked to stop."""
+    config, processes, steps = plan.config, plan.processes, plan.source.steps_per_epoch
+    first = run.step // steps * steps
+    end = min(plan.total, first + steps)
     if run.step == first:
         run.epoch_loss = 0.0
-    bar = tqdm(total=end - first, initial=run.step - first, desc=f"epoch {epoch + 1}", unit="step")
-    with bar:
-        while run.step < end:
-            position = (run.step - first) * config.batch_size
-            rows = np.sort(order[position : position + config.batch_size])
+    run.learner.train()
+    step_of = _step_function(run, plan)
+    queued: list[torch.Tensor] = []
+    label = f"epoch {first // steps + 1}"
+    with tqdm(
+        total=end - first,
+        initial=run.step - first,
+        desc=label,
+        unit="step",
+        disable=not processes.first,
+    ) as bar:
+        for batches in plan.source.batches(run.step, end, processes.rank, processes.size):
             rate = learning_rate(run.step, plan.total, config)
-            loss = _train_step(run, plan, rows, rate)
-            if not math.isfinite(loss):
-                raise TrainingError(
-                    f"The loss is {loss} at step {run.step + 1}; the last saved state is good, "
-                    "lower --learning_rate and start again in a new folder."
-                )
+            queued.append(step_of(batches, rate))
             run.step += 1
-            run.epoch_loss += loss
             bar.update()
-            bar.set_postfix(loss=f"{run.epoch_loss / (run.step - first):.4f}", lr=f"{rate:.1e}")
-            if run.step % SAVE_EVERY == 0 and run.step < end:
-                run.save(plan.state)
+            saving = run.step % config.save_every == 0 and run.step < end
+            if saving or run.step % LOOK_EVERY == 0 or run.step == end:
+                _look(run, queued, processes)
+                loss = run.epoch_loss / (run.step - first)
+                bar.set_postfix(loss=f"{loss:.4f}", lr=f"{rate:.1e}")
+                if history:
+                    history.step(run.step, {"loss": loss, "learning_rate": rate})
+            stop = processes.any(stopped())
+            if stop and run.step < end:
+                _look(run, queued, processes)
+            if saving or (stop and run.step < end):
+                _settle(run, processes)
+                if processes.first:
+                    run.save(plan.state)
+            if stop and run.step < end:
+                return False
+    return True
 
 
-def _train_step(run: Run, plan: Plan, rows: np.ndarray, rate: float) -> float:
-    """One step. All randomness is a function of (seed, step), so a resumed run repeats it."""
-    config, train, device = plan.config, plan.train, plan.device
-    seed = int(np.random.SeedSequence([config.seed, run.step]).generate_state(1)[0])
-    torch.manual_seed(seed)  # dropout
-    generator = torch.Generator().manual_seed(seed + 1)
-    labels = torch.from_numpy(train.labels[rows])
-    mask = torch.ones_like(labels, dtype=torch.bool)
-    if config.label_masking:
-        mask = sample_label_mask(*labels.shape, config.mask_lower, generator)
-    states = states_under_mask(labels, mask).to(device)
-    gray = torch.from_numpy(np.array(plan.pixels[rows])).to(device).float() / 255.0
-    images = normalise(augment(gray, config, generator), config.model.preprocessing)
-    images = images.contiguous(memory_format=torch.channels_last)
+def _settle(run: Run, processes: Processes) -> None:
+    """One set of running batch statistics for all processes, before they are read or kept."""
+    processes.average_buffers(run.learner)
+    processes.average_buffers(run.average)
 
+
+def _look(run: Run, queued: list[torch.Tensor], processes: Processes) -> None:
+    """Fetch the losses since the last look, mean over the processes. Raises `TrainingError`."""
+    losses = torch.stack(queued).tolist() if queued else []
+    queued.clear()
+    for step_losses in zip(*processes.gather(losses), strict=True):
+        run.epoch_loss += sum(step_losses) / len(step_losses)
+    if not math.isfinite(run.epoch_loss):
+        raise TrainingError(
+            f"The loss is {run.epoch_loss} at step {run.step}; the state saved before is good. "
+            "Lower --learning_rate and start again in a new folder."
+        )
+
+
+def _step_function(run: Run, plan: Plan) -> Callable[[list[Batch], float], torch.Tensor]:
+    """One optimiser step over this process's forward passes; returns their mean loss, detached."""
+    config, processes = plan.config, plan.processes
+    _freeze_backbone(run, plan)
+    module: nn.Module = run.learner
+    if processes.size > 1:
+        # Running statistics are averaged once an epoch, not sent at every step.
+        module = DistributedDataParallel(module, broadcast_buffers=False)
+    if config.compile:
+        module = torch.compile(module)
+
+    def step(batches: list[Batch], rate: float) -> torch.Tensor:
+        for group in run.optimizer.param_groups:
+            group["lr"] = rate * group["share"]
+        size = config.input_size(run.step, plan.total)
+        run.optimizer.zero_grad(set_to_none=True)
+        losses = []
+        for k, batch in enumerate(batches):
+            last = k + 1 == len(batches)
+            alone = processes.size == 1 or last
+            with nullcontext() if alone else module.no_sync():
+                loss = module(batch.to(processes.device), size) / len(batches)
+                run.scaler.scale(loss).backward()
+            losses.append(loss.detach())
+        run.scaler.unscale_(run.optimizer)
+        nn.utils.clip_grad_norm_(run.learner.parameters(), 1.0)
+        run.scaler.step(run.optimizer)
+        run.scaler.update()
+        run.average.update_parameters(run.learner.model)
+        return torch.stack(losses).sum()
+
+    return step
+
+
+def _freeze_backbone(run: Run, plan: Plan) -> None:
+    """Frozen through the epochs that begin within the first `frozen` share of the steps."""
+    frozen = run.step < plan.config.frozen * plan.total
     for group in run.optimizer.param_groups:
-        group["lr"] = rate * group["share"]
-    with torch.autocast(device.type, torch.bfloat16, config.precision == "bf16"):
-        logits = run.model(images, states).logits.float()
-    if plan.offsets is not None:
-        logits = logits + torch.from_numpy(plan.offsets[train.groups[rows]]).to(device)
-    loss = masked_loss(logits, labels.to(device), mask.to(device), config.loss)
-    run.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
-    run.optimizer.step()
-    run.average.update_parameters(run.model)
-    return float(loss.detach())
+        if group["backbone"]:
+            for parameter in group["params"]:
+                parameter.requires_grad_(not frozen)
 
 
-def _validate(
-    run: Run, validation: Index, pixels: np.ndarray, config: TrainConfig, device: torch.device
-) -> list[Score]:
-    probabilities = predict_index(
-        run.evaluated, pixels, validation, (0, 7), config.batch_size, device, config.precision
+def _validate(run: Run, plan: Plan) -> dict[int, np.ndarray]:
+    """Probabilities of the validation split, free and with 7 known; each process does a part."""
+    processes, config = plan.processes, plan.config
+    rows = np.arange(processes.rank, len(plan.validation), processes.size)
+    part = predict_index(
+        run.evaluated,
+        plan.validation_pixels[rows] if processes.size > 1 else plan.validation_pixels,
+        plan.validation.take(rows),
+        (0, 7),
+        max(1, config.micro_batch or config.batch_size // processes.size),
+        processes.device,
+        "fp32" if config.precision == "fp32" else "bf16",
     )
-    return score(validation, probabilities)
+    whole = {k: np.zeros((len(plan.validation), v.shape[1])) for k, v in part.items()}
+    for rank, values in enumerate(processes.gather(part)):
+        for known, probabilities in values.items():
+            whole[known][rank :: processes.size] = probabilities
+    return whole
 
 
 def _finish_epoch(
-    run: Run,
-    out: Path,
-    facts: dict[str, Any],
-    scores: list[Score],
-    epoch: int,
-    loss: float,
-    seconds: float,
-) -> None:
+    run: Run, plan: Plan, probabilities: dict[int, np.ndarray], epoch: int
+) -> dict[str, Any]:
+    """Score the epoch, keep its weights if they are the best so far; the row of the history."""
+    scores = score(plan.validation, probabilities)
     free, known = (s.mean or 0.0 for s in scores)
     within = scores[0].within or 0.0
     print(
         f"epoch {epoch + 1}: validation mean AUC free {free:.4f} ({within:.4f} within sources), "
         f"7 known {known:.4f}"
     )
-    row = {
+    if within > run.best:
+        run.best = within
+        measured = {"images": len(plan.validation), "scores": as_metrics(scores)}
+        facts = {**plan.facts, "epoch": epoch + 1, "step": run.step}
+        save_checkpoint(plan.out / "best", run.evaluated, facts, {"validation": measured})
+    each = zip(FINDINGS, scores[0].per_finding, scores[1].per_finding, strict=True)
+    return {
         "epoch": epoch + 1,
         "step": run.step,
-        "seconds": round(seconds, 1),
-        "loss": round(loss, 5),
+        "loss": round(run.epoch_loss / (run.step - epoch * plan.source.steps_per_epoch), 5),
         "auc_free": free,
         "auc_free_within_sources": within,
         "auc_known7": known,
-        **{f"auc_free_{name}": v for name, v in zip(FINDINGS, scores[0].per_finding, strict=True)},
-    }
-    _record(out / "history.csv", row)
-    if within > run.best:
-        run.best = within
-        metrics = {
-            "validation": {"images": facts["validation_images"], "scores": as_metrics(scores)}
-        }
-        save_checkpoint(
-            out / "best", run.evaluated, {**facts, "epoch": epoch + 1, "step": run.step}, metrics
-        )
-
-
-def _keep_config(config: TrainConfig, path: Path) -> None:
-    text = yaml.safe_dump(_plain(config.to_dict()), sort_keys=False)
-    if path.is_file() and path.read_text() != text:
-        raise ConfigError(
-            f"{path.parent} holds a run of another configuration; choose another --out "
-            "or give the same options."
-        )
-    path.write_text(text)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value
-
-
-def _facts(
-    config: TrainConfig, train: Index, validation: Index, initial: Checkpoint | None
-) -> dict[str, Any]:
-    """What a checkpoint says of its training. Of an initial checkpoint it tells what that was, not
-    where it lay."""
-    positives = train.labels.sum(axis=0).astype(int).tolist()
-    options = _plain(config.to_dict())
-    before = None
-    if initial is not None:
-        options["init"] = initial.identity
-        before = {k: v for k, v in initial.training.items() if k != "label_sets"}
-    return {
-        "config": options,
-        "initial": before,
-        "train_images": len(train),
-        "train_positives": dict(zip(FINDINGS, positives, strict=True)),
-        "label_sets": label_sets(train.labels),
-        "validation_images": len(validation),
-        "validation_split_sha256": validation.digest,
+        **{
+            f"auc_{kind}_{name}": value
+            for name, *pair in each
+            for kind, value in zip(("free", "known7"), pair, strict=True)
+        },
     }
 
 
-def _record(path: Path, row: dict[str, Any]) -> None:
-    """Add an epoch to the history; an epoch run again after a kill replaces its row."""
-    rows: list[dict[str, Any]] = []
-    if path.is_file():
-        with path.open(newline="") as file:
-            rows = [old for old in csv.DictReader(file) if old["epoch"] != str(row["epoch"])]
-    partial = path.with_suffix(".partial")
-    with partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, row)
-        writer.writeheader()
-        writer.writerows([*rows, row])
-    partial.replace(path)
+@contextmanager
+def _stop_signal() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C or a termination was asked for: answered after a whole step, so that what is
+    saved is a state between two steps. A second Ctrl-C stops at once."""
+    asked: list[int] = []
+
+    def ask(number: int, _: Any) -> None:
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    kept = {n: signal.signal(n, ask) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)

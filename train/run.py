@@ -1,27 +1,37 @@
-"""What changes while training: model, moving average, optimiser, position. Saved as one file."""
+"""What changes while training: learner, moving average, optimiser, position. Saved as one file."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel
 
 from lmeran.config import ConfigError
 from lmeran.model import LMeRAN
 from train.config import TrainConfig
+from train.learner import Learner
+
+
+class StateError(RuntimeError):
+    """The run's state cannot be kept or read; one sentence that says what is still good."""
 
 
 @dataclass(eq=False)
 class Run:
-    """All that changes while training: saved as one file, restored as one."""
+    """All that changes while training: saved as one file, restored as one.
 
-    model: LMeRAN
+    There is no random state in it: order, masks, augmentation and dropout are functions of the
+    seed and the step (`train.batches`).
+    """
+
+    learner: Learner
     average: AveragedModel
     optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
     step: int = 0
     best: float = -1.0
     epoch_loss: float = 0.0
@@ -32,52 +42,72 @@ class Run:
         return self.average.module
 
     def save(self, path: Path) -> None:
-        """Atomically: a kill leaves the old file or the new one."""
+        """Atomically: a kill or a full disk leaves the old file, success the new one."""
         partial = path.with_suffix(".partial")
         state = {
-            "model": self.model.state_dict(),
+            "learner": self.learner.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "step": self.step,
             "best": self.best,
             "epoch_loss": self.epoch_loss,
         }
-        torch.save(state, partial)
-        partial.replace(path)
+        try:
+            with partial.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except (OSError, RuntimeError) as error:  # torch's zip writer raises its own
+            partial.unlink(missing_ok=True)
+            raise StateError(
+                f"The run's state could not be saved at step {self.step} ({error}); the one saved "
+                "before is good. Make room and give the same command again."
+            ) from None
 
     def restore(self, path: Path, device: torch.device) -> None:
-        state = torch.load(path, map_location=device, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        """Raises `StateError` for a file that is not a state of this run."""
+        try:
+            state = torch.load(path, map_location=device, weights_only=True)
+            self.learner.load_state_dict(state["learner"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.scaler.load_state_dict(state["scaler"])
+        except Exception as error:  # whatever a damaged zip or pickle raises
+            raise StateError(
+                f"{path.name} is not a state of this run ({type(error).__name__}); start again in "
+                "a new folder."
+            ) from error
         self.step, self.best = state["step"], state["best"]
         self.epoch_loss = state["epoch_loss"]
 
 
-def new_run(
-    config: TrainConfig, labels: np.ndarray, device: torch.device, initial: LMeRAN | None = None
-) -> Run:
-    """A run at step 0, from random weights or from those of `initial`."""
-    torch.manual_seed(config.seed)
-    model = LMeRAN(config.model)
-    with torch.no_grad():  # start at the prevalence, not at one half
-        model.class_bias.copy_(torch.from_numpy(labels.mean(0)).clamp(1e-4, 1 - 1e-4).logit())
-    if initial is not None:
-        _check_init(initial, model)
-        model.load_state_dict(initial.state_dict())
-    model = model.to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(_parameter_groups(model, config))
-    return Run(
-        model, AveragedModel(model, avg_fn=_averager(config.ema), use_buffers=True), optimizer
-    )
+def new_run(learner: Learner, device: torch.device) -> Run:
+    """A run at step 0 of a learner whose weights are set."""
+    learner.to(device, memory_format=torch.channels_last)
+    config = learner.config
+    average = AveragedModel(learner.model, avg_fn=_averager(config.ema), use_buffers=True)
+    optimizer = torch.optim.AdamW(_parameter_groups(learner, config))
+    scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
+    return Run(learner, average, optimizer, scaler)
 
 
-def _parameter_groups(model: LMeRAN, config: TrainConfig) -> list[dict[str, Any]]:
+def check_fits(initial: LMeRAN, model: LMeRAN) -> None:
+    """Raises `ConfigError` where the weights of one are not those of the other."""
+    shapes = {name: t.shape for name, t in initial.state_dict().items()}
+    wanted = {name: t.shape for name, t in model.state_dict().items()}
+    differing = sorted(k for k in shapes.keys() | wanted.keys() if shapes.get(k) != wanted.get(k))
+    if differing:
+        raise ConfigError(f"init does not fit the model: {differing[0]} differs")
+
+
+def _parameter_groups(learner: Learner, config: TrainConfig) -> list[dict[str, Any]]:
     """Backbone and the rest at their own rates; weight decay on matrices and kernels only."""
     groups = []
     for inside, share in ((True, 1.0), (False, config.branch_rate)):
         named = [
-            p for name, p in model.named_parameters() if name.startswith("backbone.") == inside
+            p for n, p in learner.named_parameters() if n.startswith("model.backbone.") == inside
         ]
         for decayed in (True, False):
             groups.append(
@@ -85,6 +115,7 @@ def _parameter_groups(model: LMeRAN, config: TrainConfig) -> list[dict[str, Any]
                     "params": [p for p in named if (p.ndim >= 2) == decayed],
                     "weight_decay": config.weight_decay if decayed else 0.0,
                     "share": share,
+                    "backbone": inside,
                 }
             )
     return groups
@@ -100,11 +131,3 @@ def _averager(decay: float) -> Any:
         return old.lerp(new, 1 - now)
 
     return average
-
-
-def _check_init(initial: LMeRAN, model: LMeRAN) -> None:
-    shapes = {name: t.shape for name, t in initial.state_dict().items()}
-    wanted = {name: t.shape for name, t in model.state_dict().items()}
-    differing = sorted(k for k in shapes.keys() | wanted.keys() if shapes.get(k) != wanted.get(k))
-    if differing:
-        raise ConfigError(f"init does not fit the model: {differing[0]} differs")

@@ -1,0 +1,131 @@
+"""What each forward pass of a run gets: rows, labels and masks, all a function of seed and step.
+
+Nothing here remembers anything, so a run that goes on after a kill, and a run spread over several
+processes, see the very same images under the very same masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lmeran.masking import sample_label_mask, states_under_mask
+from train.config import TrainConfig
+from train.index import Index
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One forward pass.
+
+    gray: uint8 (B, S, S); labels: float32 (B, 14); states: int64 (B, 14); mask: bool (B, 14), True
+    where the finding is scored; free: bool (B,), images of which nothing is known; offsets:
+    float32 (B, 14) added to the logits, or None; soft: float32 (B, 14), NaN where not known;
+    seed: of the pass's augmentation and dropout.
+    """
+
+    gray: torch.Tensor
+    labels: torch.Tensor
+    states: torch.Tensor
+    mask: torch.Tensor
+    free: torch.Tensor
+    offsets: torch.Tensor | None
+    soft: torch.Tensor
+    seed: int
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        if device.type == "cpu":
+            return self
+        moved = {
+            name: value.pin_memory().to(device, non_blocking=True)
+            for name, value in vars(self).items()
+            if isinstance(value, torch.Tensor)
+        }
+        return Batch(**{**vars(self), **moved})
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The training split as batches come from it: pixels uint8 (N, S, S) memory-mapped, offsets
+    (N, 14) of `source_offsets` or None, soft (N, 14) with NaN where nothing is known."""
+
+    config: TrainConfig
+    index: Index
+    pixels: np.ndarray
+    offsets: np.ndarray | None
+    soft: np.ndarray
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return max(1, len(self.index) // self.config.batch_size)
+
+    def batches(self, first: int, end: int, rank: int, size: int) -> Iterator[list[Batch]]:
+        """Of the steps from `first` to before `end`, this process's passes; read one step ahead.
+
+        A step's passes go round the processes, so `size` changes who computes, not what.
+        """
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self._step, first, rank, size) if first < end else None
+            for step in range(first, end):
+                assert coming is not None
+                now = coming.result()
+                if step + 1 < end:
+                    coming = reader.submit(self._step, step + 1, rank, size)
+                yield now
+
+    def _step(self, step: int, rank: int, size: int) -> list[Batch]:
+        epoch, position = divmod(step, self.steps_per_epoch)
+        order = epoch_order(self.index, self.config.balance, self.config.seed, epoch)
+        wanted = order[position * self.config.batch_size :][: self.config.batch_size]
+        passes = np.array_split(wanted, self.passes(size))
+        return [self._pass(np.sort(passes[k]), step, k) for k in range(rank, len(passes), size)]
+
+    def passes(self, size: int) -> int:
+        """Forward passes a step, over all processes."""
+        config = self.config
+        return config.batch_size // config.micro_batch if config.micro_batch else size
+
+    def _pass(self, rows: np.ndarray, step: int, number: int) -> Batch:
+        config = self.config
+        seed = int(np.random.SeedSequence([config.seed, step, number]).generate_state(1)[0])
+        generator = torch.Generator().manual_seed(seed + 1)
+        labels = torch.from_numpy(self.index.labels[rows])
+        mask = torch.ones_like(labels, dtype=torch.bool)
+        if config.label_masking:
+            mask = sample_label_mask(*labels.shape, config.mask_lower, generator)
+            mask[torch.rand(len(rows), generator=generator) < config.free_share] = True
+        return Batch(
+            gray=torch.from_numpy(np.array(self.pixels[rows])),
+            labels=labels,
+            states=states_under_mask(labels, mask),
+            mask=mask,
+            free=mask.all(dim=1),
+            offsets=None if self.offsets is None else torch.from_numpy(self.offsets[rows]),
+            soft=torch.from_numpy(self.soft[rows]),
+            seed=seed,
+        )
+
+
+def epoch_order(index: Index, balance: str, seed: int, epoch: int) -> np.ndarray:
+    """Rows in the order of an epoch, as many as the index has.
+
+    balance "none": each once. "source": each source equally often; "finding": each finding and No
+    Finding equally often, an image by its rarest finding (drawn with replacement).
+    """
+    generator = np.random.default_rng([seed, epoch])
+    if balance == "none":
+        return generator.permutation(len(index))
+    if balance == "source":
+        kinds = index.groups
+    else:
+        counts = index.labels.sum(axis=0)
+        rarity = np.where(index.labels > 0.5, counts, np.inf)
+        kinds = np.where(index.labels.any(axis=1), rarity.argmin(axis=1), len(counts))
+    _, kind, sizes = np.unique(kinds, return_inverse=True, return_counts=True)
+    chance = 1.0 / sizes[kind]
+    return generator.choice(len(index), len(index), replace=True, p=chance / chance.sum())

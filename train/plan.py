@@ -1,0 +1,169 @@
+"""What a run is made of before its first step: data, weights, facts, its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from lmeran.checkpoint import Checkpoint, load_checkpoint
+from lmeran.config import ConfigError
+from lmeran.findings import FINDINGS
+from lmeran.model import LMeRAN
+from train.backbones import load_backbone
+from train.batches import Source
+from train.config import TrainConfig
+from train.index import Index, label_sets, read_index, source_offsets, split_by_patient
+from train.learner import Learner
+from train.pixels import cached_pixels
+from train.processes import Processes
+from train.run import Run, check_fits, new_run
+from train.teacher import load_teacher, read_soft_labels
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What a run is made of and does not change; total: its steps; out: its folder."""
+
+    config: TrainConfig
+    source: Source
+    validation: Index
+    validation_pixels: np.ndarray
+    processes: Processes
+    total: int
+    facts: dict[str, Any]
+    out: Path
+
+    @property
+    def state(self) -> Path:
+        return self.out / "state.pt"
+
+
+def prepare(config: TrainConfig, data: Path, out: Path, processes: Processes) -> tuple[Plan, Run]:
+    """Data, weights and position. The first process builds the pixel cache, the others wait."""
+    passes = config.batch_size // config.micro_batch if config.micro_batch else processes.size
+    if passes % processes.size or config.batch_size < passes:
+        raise ConfigError(
+            f"{passes} forward passes a step do not go evenly over {processes.size} processes"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    if processes.first:
+        _keep_config(config, out / "config.yaml")
+    train, validation = split_by_patient(
+        read_index(data, "train_val", config.min_size), config.validation_share, config.seed
+    )
+    preprocessing = config.model.preprocessing
+    if not processes.first:
+        processes.wait()
+    pixels, validation_pixels = (
+        cached_pixels(index, preprocessing, out / "cache", config.workers)
+        for index in (train, validation)
+    )
+    if processes.first:
+        processes.wait()
+    soft = np.full(train.labels.shape, np.nan, dtype=np.float32)
+    source = Source(
+        config=config,
+        index=train,
+        pixels=pixels,
+        offsets=source_offsets(train)[train.groups] if config.source_adjust else None,
+        soft=read_soft_labels(config.soft_labels, train) if config.soft_labels else soft,
+    )
+    total = source.steps_per_epoch * config.epochs
+    model, initial, backbone = _starting_model(config, train)
+    plan = Plan(
+        config=config,
+        source=source,
+        validation=validation,
+        validation_pixels=validation_pixels,
+        processes=processes,
+        total=min(total, config.max_steps or total),
+        facts=_facts(config, train, validation, initial, backbone),
+        out=out,
+    )
+    run = new_run(_learner(model, config, train, processes.device), processes.device)
+    if plan.state.is_file():
+        run.restore(plan.state, processes.device)
+        if processes.first:
+            print(f"resumed at step {run.step}")
+    return plan, run
+
+
+def _starting_model(
+    config: TrainConfig, train: Index
+) -> tuple[LMeRAN, Checkpoint | None, dict[str, Any] | None]:
+    """The model before the first step, the checkpoint it is from, facts of backbone weights."""
+    torch.manual_seed(config.seed)
+    model = LMeRAN(config.model)
+    with torch.no_grad():  # start at the prevalence, not at one half
+        share = torch.from_numpy(train.labels.mean(0)).clamp(1e-4, 1 - 1e-4)
+        model.class_bias.copy_(share.logit())
+    if config.backbone_weights:
+        return model, None, load_backbone(config.backbone_weights, model)
+    initial = load_checkpoint(config.init) if config.init else None
+    if initial is not None:
+        check_fits(initial.model, model)
+        model.load_state_dict(initial.model.state_dict())
+    return model, initial, None
+
+
+def _learner(model: LMeRAN, config: TrainConfig, train: Index, device: torch.device) -> Learner:
+    teacher = load_teacher(config.teacher).to(device) if config.teacher else None
+    weight = None
+    if config.class_weight == "balanced":
+        positive = train.labels.sum(axis=0)
+        ratio = (len(train) - positive) / np.maximum(positive, 1)
+        weight = torch.from_numpy(ratio.clip(1, 20).astype(np.float32))
+    return Learner(model, config, teacher, weight)
+
+
+def _keep_config(config: TrainConfig, path: Path) -> None:
+    text = yaml.safe_dump(_plain(config.to_dict()), sort_keys=False)
+    if path.is_file() and path.read_text() != text:
+        raise ConfigError(
+            f"{path.parent} holds a run of another configuration; choose another --out "
+            "or give the same options."
+        )
+    path.write_text(text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _facts(
+    config: TrainConfig,
+    train: Index,
+    validation: Index,
+    initial: Checkpoint | None,
+    backbone: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """What a checkpoint says of its training. Of files it started from it tells what they were,
+    not where they lay."""
+    positives = train.labels.sum(axis=0).astype(int).tolist()
+    options = _plain(config.to_dict())
+    for name in ("soft_labels", "teacher"):
+        if options[name]:
+            options[name] = Path(options[name]).name
+    options["backbone_weights"] = backbone
+    before = None
+    if initial is not None:
+        options["init"] = initial.identity
+        before = {k: v for k, v in initial.training.items() if k != "label_sets"}
+    return {
+        "config": options,
+        "initial": before,
+        "train_images": len(train),
+        "train_positives": dict(zip(FINDINGS, positives, strict=True)),
+        "label_sets": label_sets(train.labels),
+        "validation_images": len(validation),
+        "validation_split_sha256": validation.digest,
+    }
