@@ -56,24 +56,25 @@ class Learner(nn.Module):
         loss = masked_loss(adjusted, batch.labels, batch.mask, config.loss, self.positive_weight)
         if not config.distills:
             return loss
-        target, hint = self._taught(gray, batch.soft, encoding.cells)
-        rows = batch.free[:, None] & ~target.isnan()
-        loss = loss + config.distill * masked_loss(logits, target.nan_to_num(), rows, config.loss)
-        return loss if hint is None else loss + config.hint * hint
+        free = batch.free.nonzero()[:, 0]
+        if not len(free):
+            return loss
+        target, hint = self._taught(gray[free], batch.soft[free], encoding.cells[free])
+        told = ~target.isnan()
+        soft = masked_loss(logits[free], target.nan_to_num(), told, config.loss)
+        return loss + config.distill * soft + config.hint * hint
 
     def _taught(
         self, gray: torch.Tensor, soft: torch.Tensor, cells: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Probabilities to learn (NaN: none) and the loss of the hint, None without a teacher."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Probabilities to learn (NaN: none) and the loss of the hint, zero without a teacher."""
         if self.teacher is None or self.hint_map is None:
-            return soft, None
+            return soft, cells.new_zeros(())
         preprocessing = self.teacher.preprocessing
         with torch.no_grad(), torch.autocast(gray.device.type, torch.bfloat16):
             logits, wanted = self.teacher(_input(gray, preprocessing.image_size, preprocessing))
         taught = logits.float().sigmoid()
         target = torch.where(soft.isnan(), taught, (taught + soft) / 2)
-        if not self.config.hint:
-            return target, None
         side = round(cells.shape[1] ** 0.5)
         wanted = functional.adaptive_avg_pool2d(wanted.float(), side).flatten(2).transpose(1, 2)
         return target, hint_loss(self.hint_map(cells.float()), wanted)
