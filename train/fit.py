@@ -91,7 +91,7 @@ def _train_epoch(
     if run.step == first:
         run.epoch_loss = 0.0
     run.learner.train()
-    step_of = _step_function(run, plan)
+    step_of = step_function(run, plan)
     queued: list[torch.Tensor] = []
     label = f"epoch {first // steps + 1}"
     with tqdm(
@@ -144,14 +144,17 @@ def _look(run: Run, queued: list[torch.Tensor], processes: Processes) -> None:
         )
 
 
-def _step_function(run: Run, plan: Plan) -> Callable[[list[Batch], float], torch.Tensor]:
+def step_function(run: Run, plan: Plan) -> Callable[[list[Batch], float], torch.Tensor]:
     """One optimiser step over this process's forward passes; returns their mean loss, detached."""
     config, processes = plan.config, plan.processes
     _freeze_backbone(run, plan)
     module: nn.Module = run.learner
     if processes.size > 1:
-        # Running statistics are averaged once an epoch, not sent at every step.
-        module = DistributedDataParallel(module, broadcast_buffers=False)
+        # Running statistics are averaged once an epoch, not sent at every step. A step without an
+        # image read free leaves the hint's map unused.
+        module = DistributedDataParallel(
+            module, broadcast_buffers=False, find_unused_parameters=config.teacher is not None
+        )
     if config.compile:
         module = torch.compile(module)
 

@@ -87,7 +87,7 @@ def new_run(learner: Learner, device: torch.device) -> Run:
     """A run at step 0 of a learner whose weights are set."""
     learner.to(device, memory_format=torch.channels_last)
     config = learner.config
-    average = AveragedModel(learner.model, avg_fn=_averager(config.ema), use_buffers=True)
+    average = AveragedModel(learner.model, multi_avg_fn=_averager(config.ema), use_buffers=True)
     optimizer = torch.optim.AdamW(_parameter_groups(learner, config))
     scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
     return Run(learner, average, optimizer, scaler)
@@ -124,10 +124,13 @@ def _parameter_groups(learner: Learner, config: TrainConfig) -> list[dict[str, A
 def _averager(decay: float) -> Any:
     """Moving average whose decay rises from 0.1, so that the random start is soon forgotten."""
 
-    def average(old: torch.Tensor, new: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
-        if not new.is_floating_point():
-            return new
+    def average(
+        old: list[torch.Tensor], new: list[torch.Tensor], count: torch.Tensor | int
+    ) -> None:
+        if not old[0].is_floating_point():  # counts of batches: the latest
+            torch._foreach_copy_(old, new)
+            return
         now = min(decay, (1 + int(count)) / (10 + int(count)))
-        return old.lerp(new, 1 - now)
+        torch._foreach_lerp_(old, new, 1 - now)
 
     return average
