@@ -1,0 +1,88 @@
+"""Where in a folder the parts of the release are, however it was unpacked."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from train.release.problems import Problem, concerning
+
+FILM = re.compile(r"\d{8}_\d{3}\.png")
+"""Names of the release's images: patient and number of the film."""
+
+UNFINISHED = ".extracting"
+"""Ending of a folder that an archive is being unpacked to."""
+
+LABELS = "Data_Entry_2017_v2020.csv"
+BOXES = "BBox_List_2017.csv"
+
+_TABLES = {
+    "labels": (re.compile(r"Data_Entry_2017(_v2020)?\.csv(\.gz)?"), LABELS),
+    "train_val": (re.compile(r"train_val_list(_NIH)?\.txt"), "train_val_list.txt"),
+    "test": (re.compile(r"test_list(_NIH)?\.txt"), "test_list.txt"),
+    "boxes": (re.compile(r"BBox_List_2017(_Official_NIH)?\.csv"), BOXES),
+}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Paths of the tables, None where missing, and of the images by name."""
+
+    labels: Path | None = None
+    train_val: Path | None = None
+    test: Path | None = None
+    boxes: Path | None = None
+    films: dict[str, Path] = field(default_factory=dict)
+
+
+def find_sources(folder: Path, labels: Path | None = None) -> tuple[Sources, list[Problem]]:
+    """Search `folder` and what lies below it: images_001/images, images_001, images, or flat.
+
+    labels: the label table to use instead of one found. Also returns what is missing or there
+    twice; two copies of the same bytes count as one.
+    """
+    found: dict[str, list[Path]] = {kind: [] for kind in _TABLES}
+    films: dict[str, Path] = {}
+    twice: set[str] = set()
+    for path in _files(folder):
+        if FILM.fullmatch(path.name):
+            if films.setdefault(path.name, path) != path:
+                twice.add(path.name)
+            continue
+        for kind, (pattern, _) in _TABLES.items():
+            if pattern.fullmatch(path.name):
+                found[kind].append(path)
+    if labels is not None:
+        found["labels"] = [labels] if labels.is_file() else []
+    problems = concerning("image files there in two places", twice)
+    for kind, paths in found.items():
+        name = _TABLES[kind][1]
+        if not paths:
+            problems.append(Problem(f"{name} is missing", tolerable=kind == "boxes"))
+        elif any(not filecmp.cmp(paths[0], other, shallow=False) for other in paths[1:]):
+            told = "name one by --labels" if kind == "labels" else "keep one"
+            problems += concerning(f"differing files for {name}, {told}", map(str, paths))
+    chosen = {kind: paths[0] if paths else None for kind, paths in found.items()}
+    return Sources(**chosen, films=films), problems
+
+
+def is_table(name: str) -> bool:
+    """Whether a file of this name is one of the release's tables."""
+    return any(pattern.fullmatch(name) for pattern, _ in _TABLES.values())
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file below `folder` in the order of names; linked folders are entered once."""
+    entered: set[str] = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(root)
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        folders[:] = sorted(f for f in folders if not f.endswith(UNFINISHED))
+        yield from (Path(root, name) for name in sorted(names))
