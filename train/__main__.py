@@ -17,7 +17,7 @@ from train.config import TrainConfig
 from train.evaluate import as_json, choose_split, evaluate, report
 from train.fit import TrainingError, fit
 from train.index import DataError
-from train.phantom.draw import write_examples
+from train.phantom.commands import phantom_parser, run_phantom
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
             case "evaluate":
                 _evaluate(given.evaluate)
             case "phantom":
-                write_examples(Path(given.phantom.out))
+                run_phantom(given.phantom)
     except (CheckpointError, ConfigError, DataError, TrainingError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -65,9 +65,7 @@ def _parser() -> ArgumentParser:
     )
     commands.add_subcommand("evaluate", evaluate_parser)
 
-    phantom_parser = ArgumentParser(description="Write the bundled synthetic example films.")
-    phantom_parser.add_argument("--out", type=str, required=True, help="folder to write to")
-    commands.add_subcommand("phantom", phantom_parser)
+    commands.add_subcommand("phantom", phantom_parser())
     return parser
 
 

@@ -50,6 +50,7 @@ class Build:
 
     Args:
         seed: of everything drawn at random
+        visit: of what differs between two films of the patient
         female: breasts, narrower shoulders
         breast: size of the breasts, about 1
         fat: thickness of the body wall, about 1
@@ -63,6 +64,7 @@ class Build:
     """
 
     seed: int
+    visit: int
     female: bool
     breast: float
     fat: float
@@ -209,13 +211,13 @@ def _surface(frame: Frame, build: Build, x: np.ndarray, y: np.ndarray) -> np.nda
     for side in (-1, 1):
         low = random.normal(0, 4)
         if build.female:
-            size = 70 * build.breast**0.5
-            centre = (side * 84, 178 + low + 14 * build.breast)
+            size = 74 * build.breast**0.5
+            centre = (side * 92, 182 + low + 18 * build.breast)
             across, down = (x - centre[0]) / size, (y - centre[1]) / (size * 0.95)
             # A breast hangs: full below, thinning out towards the collar bone.
             down = np.where(down < 0, down * 0.55, down)
             edge = np.clip(1 - across**2 - down**2, 0, None)
-            extra += edge**0.55 * 44 * build.breast * smooth_step(y, 60, 175)
+            extra += edge**0.75 * 46 * build.breast * smooth_step(y, 60, 185)
         else:
             lower_edge = 132 + low - 0.42 * (np.abs(x) - 110)
             across = smooth_step(np.abs(x), 45, 120) * (np.sign(x) == side)

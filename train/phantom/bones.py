@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 
 from train.phantom.anatomy import CAGE_DEPTH, CAGE_X, CAGE_Y, Build
@@ -128,28 +126,52 @@ def _spine(frame: Frame, build: Build) -> np.ndarray:
     """Vertebral bodies with end plates, pedicles and spinous processes, T1 about at y = -15."""
     x, y = frame.grid()
     random = stream(build.seed, "spine")
-    lean = random.normal(0, 2) * np.sin(y / 90)
-    x = x - lean
-    bones = np.zeros_like(x)
+    x = x - random.normal(0, 2) * np.sin(y / 90)
+    level = np.clip(np.searchsorted(VERTEBRA_TOPS, y, side="right") - 1, 0, len(VERTEBRA_TOPS) - 2)
+    bones = _vertebra(build, x, y, level) + _process(build, x, y, level)
+    # The tip of a spinous process lies over the next vertebra.
+    bones += _process(build, x, y, np.maximum(level - 1, 0)) * (level > 0)
     ridges: list[Tube] = []
-    for top, below in pairwise(VERTEBRA_TOPS):
-        size = np.interp(top, [-60, 0, 200, 340], [0.80, 0.92, 1.2, 1.5])
-        low = top + (below - top) * np.interp(top, [-60, 200, 340], [0.76, 0.82, 0.80])
-        waist = 1 - 0.10 * (1 - ((y - (top + low) / 2) / ((low - top) / 2)) ** 2)
-        half = 14.5 * size * waist
-        inside = smooth_step(np.abs(x), half + 1.8, half - 1.8)
-        level = smooth_step(y, top - 1.6, top + 1.6) * smooth_step(y, low + 1.6, low - 1.6)
-        plates = np.exp(-(((y - top - 1) / 1.1) ** 2)) + np.exp(-(((y - low + 1) / 1.1) ** 2))
-        sides = np.exp(-(((np.abs(x) - half + 1) / 1.2) ** 2))
-        bones += inside * (level * 2.7 * size + plates * 1.3) + sides * level * 0.9
+    for top in VERTEBRA_TOPS[:-1]:
         for side in (-1, 1):
-            across = (x - side * 9.5 * size - build.turn * 0.2) / (3.4 * size)
-            down = (y - top - (low - top) * 0.36) / (4.6 * size)
-            radius = np.sqrt(across**2 + down**2)
-            bones += np.exp(-(((radius - 1) / 0.30) ** 2)) * 2.2
-            wing = np.array([(side * 12 * size, top + 5), (side * 31, top + 2)], float)
-            ridges.append(tube(frame, curve(wing), 4.2, 5, 0.5))
-        tip = top + (low - top) * 0.95
-        across, down = (x + build.turn * 0.6) / (2.6 * size), (y - tip) / (6.2 * size)
-        bones += np.exp(-((across**2 + down**2) ** 2)) * 3.6
+            wing = np.array([(side * 12 * _size(top), top + 5), (side * 31, top + 2)], float)
+            ridges.append(tube(frame, wing, 4.2, 5, 0.5))
     return blur(bones, 0.8 / frame.pitch) + blur(splat_all(frame, ridges), 0.6 / frame.pitch)
+
+
+def _size(top: np.ndarray | float) -> np.ndarray:
+    """Breadth of a vertebra by the height of its upper end plate."""
+    return np.interp(top, [-60, 0, 200, 340], [0.80, 0.92, 1.2, 1.5]).astype(np.float32)
+
+
+def _ends(level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Upper and lower end plate in mm of the vertebra of each pixel."""
+    top, below = VERTEBRA_TOPS[level], VERTEBRA_TOPS[level + 1]
+    low = top + (below - top) * np.interp(top, [-60, 200, 340], [0.76, 0.82, 0.80])
+    return top.astype(np.float32), low.astype(np.float32)
+
+
+def _vertebra(build: Build, x: np.ndarray, y: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Bodies, their end plates and sides, and the rings of the pedicles; mm of bone."""
+    top, low = _ends(level)
+    size = _size(top)
+    half = 14.5 * size * (1 - 0.10 * (1 - ((y - (top + low) / 2) / ((low - top) / 2)) ** 2))
+    inside = smooth_step(np.abs(x), half + 1.8, half - 1.8)
+    body = smooth_step(y, top - 1.6, top + 1.6) * smooth_step(y, low + 1.6, low - 1.6)
+    plates = np.exp(-(((y - top - 1) / 1.1) ** 2)) + np.exp(-(((y - low + 1) / 1.1) ** 2))
+    sides = np.exp(-(((np.abs(x) - half + 1) / 1.2) ** 2))
+    bones = inside * (body * 2.7 * size + plates * 1.3) + sides * body * 0.9
+    for side in (-1, 1):
+        across = (x - side * 9.5 * size - build.turn * 0.2) / (3.4 * size)
+        down = (y - top - (low - top) * 0.36) / (4.6 * size)
+        bones += np.exp(-(((np.hypot(across, down) - 1) / 0.30) ** 2)) * 2.2
+    return bones
+
+
+def _process(build: Build, x: np.ndarray, y: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """The spinous processes of these vertebrae, seen end on; mm of bone."""
+    top, low = _ends(level)
+    size = _size(top)
+    tip = top + (low - top) * 0.95
+    across, down = (x + build.turn * 0.6) / (2.6 * size), (y - tip) / (6.2 * size)
+    return np.exp(-((across**2 + down**2) ** 2)) * 3.6

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from train.phantom.frame import Frame, blur, stream
+from train.phantom.frame import Frame, blur
 
 SOFT_PER_MM = 0.0185
 """Effective attenuation of soft tissue at about 120 kV behind a grid, 1/mm."""
@@ -17,7 +17,9 @@ WINDOW_CENTRE, WINDOW_WIDTH = 2500, 2400
 """The DICOM sigmoid window under which `values` look as `pixels` do."""
 
 
-def expose(frame: Frame, tissue: np.ndarray, seed: int, supine: bool) -> np.ndarray:
+def expose(
+    frame: Frame, tissue: np.ndarray, random: np.random.Generator, supine: bool
+) -> np.ndarray:
     """Soft-tissue equivalent mm (H, W) to log attenuation (H, W), as the detector sees it."""
     primary = np.exp(-SOFT_PER_MM * np.clip(tissue, 0, None))
     # Scatter comes from dozens of mm around; without a grid at the bedside there is more of it.
@@ -25,7 +27,6 @@ def expose(frame: Frame, tissue: np.ndarray, seed: int, supine: bool) -> np.ndar
     under = np.minimum(primary, 0.25)
     scattered = share * (0.6 * blur(under, 16 / frame.pitch) + 0.4 * blur(under, 45 / frame.pitch))
     image = blur(primary + scattered, max(0.35, 0.16 / frame.pitch))
-    random = stream(seed, "quanta")
     # Pixels of a smaller film collect more quanta each.
     quanta = 2.6e4 * frame.spacing**2 / 0.42**2
     grain = random.standard_normal(image.shape, dtype=np.float32)
@@ -34,7 +35,9 @@ def expose(frame: Frame, tissue: np.ndarray, seed: int, supine: bool) -> np.ndar
     return -np.log(np.clip(image, 1e-3, None))
 
 
-def develop(frame: Frame, attenuation: np.ndarray, body: np.ndarray) -> np.ndarray:
+def develop(
+    frame: Frame, attenuation: np.ndarray, body: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
     """Log attenuation to 12-bit values: dynamic range compressed, fine detail raised.
 
     The thickness of the body (H, W) in mm stands for the automatic exposure, which gives stout and
@@ -45,7 +48,9 @@ def develop(frame: Frame, attenuation: np.ndarray, body: np.ndarray) -> np.ndarr
     wide = blur(usual, 28 / frame.pitch)
     fine = usual - blur(usual, 1.6 / frame.pitch)
     even = usual - 0.30 * (wide - 1.9) + 0.5 * fine
-    return np.clip(240 + even * 1120, 0, 4095)
+    # No two machines are set alike.
+    contrast, light = random.uniform(0.92, 1.06), random.normal(0, 60)
+    return np.clip(240 + light + (even * contrast + 2 * (1 - contrast)) * 1120, 0, 4095)
 
 
 def window(values: np.ndarray) -> np.ndarray:
@@ -54,9 +59,8 @@ def window(values: np.ndarray) -> np.ndarray:
     return np.round(shade * DEEPEST).astype(np.uint8)
 
 
-def collimate(frame: Frame, values: np.ndarray, seed: int) -> np.ndarray:
+def collimate(frame: Frame, values: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Blacken a narrow strip along the edges where the shutters stood."""
-    random = stream(seed, "shutters")
     left, right, top, bottom = random.uniform(-3, 5, 4) / frame.spacing
     rows, columns = np.arange(frame.height)[:, None], np.arange(frame.width)[None]
     margin = np.minimum(
@@ -67,12 +71,13 @@ def collimate(frame: Frame, values: np.ndarray, seed: int) -> np.ndarray:
     return values * open_share
 
 
-def letter(frame: Frame, values: np.ndarray, seed: int) -> np.ndarray:
+def letter(frame: Frame, values: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Burn in the lead letter of the patient's left side and the word SYNTHETIC."""
     side = min(frame.height, frame.width)
-    mark = _text(frame, "L", (0.905, 0.075), side / 560, 0.006 * side)
+    place = (random.uniform(0.86, 0.915), random.uniform(0.06, 0.12))
+    mark = _text(frame, "L", place, side / random.uniform(520, 680), 0.006 * side)
     word = _text(frame, "SYNTHETIC", (0.035, 0.972), max(0.30, side / 1500), side / 820)
-    wear = 1 - 0.04 * stream(seed, "lead").random()
+    wear = 1 - 0.04 * random.random()
     lead = np.clip(mark * wear * 3700 + word * 3900, 0, 4095)
     # A dark rim keeps the word legible on the bright abdomen.
     rim = blur(word, max(0.8, side / 500))

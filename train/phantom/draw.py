@@ -8,14 +8,10 @@ simulations: nothing measured on them says how a model does on patients.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from lmeran.findings import FINDINGS
 from train.phantom.anatomy import (
     Build,
     Chest,
@@ -26,44 +22,14 @@ from train.phantom.anatomy import (
 )
 from train.phantom.bones import draw_bones
 from train.phantom.detector import collimate, develop, expose, letter, window
-from train.phantom.files import write_dicom, write_jpeg
 from train.phantom.frame import Frame, noise, smooth_step, stream
-from train.phantom.lesions import Lesion, changed_build, draw_lesion
+from train.phantom.lesions import Lesion, draw_lesion
+from train.phantom.patient import PhantomSpec, build_of, changed_build, frame_of
 from train.phantom.vessels import draw_vessels
 
-SMALLEST_SIDE = 64
 BONE_OVER_SOFT = 3.0
 """What a mm of bone adds to the beam's attenuation, in mm of soft tissue."""
-BLOOD_SHOWN = 1.15
-
-
-@dataclass(frozen=True)
-class PhantomSpec:
-    """Which film to draw.
-
-    Args:
-        seed: of the patient and of the lesions; the same seed with other findings is the same
-            patient
-        findings: names from `FINDINGS`; none for a normal film
-        height: of the film in pixels
-        width: of the film in pixels
-        view: "PA", standing, or "AP", at the bedside
-    """
-
-    seed: int
-    findings: tuple[str, ...] = ()
-    height: int = 1024
-    width: int = 1024
-    view: Literal["PA", "AP"] = "PA"
-
-    def __post_init__(self) -> None:
-        unknown = sorted(set(self.findings) - set(FINDINGS))
-        if unknown:
-            raise ValueError(f"not among the 14 findings: {', '.join(unknown)}")
-        if min(self.height, self.width) < SMALLEST_SIDE:
-            raise ValueError(f"a film has at least {SMALLEST_SIDE} pixels a side")
-        if self.view not in ("PA", "AP"):
-            raise ValueError(f"view must be PA or AP: {self.view!r}")
+BLOOD_SHOWN = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,34 +50,12 @@ class PhantomFilm:
     spacing: float
 
 
-EXAMPLES: tuple[tuple[str, str, PhantomSpec], ...] = (
-    ("normal.jpg", "Synthetic: normal", PhantomSpec(3)),
-    (
-        "effusion_cardiomegaly.jpg",
-        "Synthetic: effusion and cardiomegaly",
-        PhantomSpec(36, ("Effusion", "Cardiomegaly")),
-    ),
-    ("pneumothorax.jpg", "Synthetic: pneumothorax", PhantomSpec(5, ("Pneumothorax",))),
-    ("mass_nodule.jpg", "Synthetic: mass and nodule", PhantomSpec(43, ("Mass", "Nodule"))),
-    (
-        "edema_effusion_ap.jpg",
-        "Synthetic: edema and effusion (AP)",
-        PhantomSpec(7, ("Edema", "Effusion"), view="AP"),
-    ),
-    (
-        "consolidation_pneumonia.dcm",
-        "Synthetic: consolidation and pneumonia (DICOM)",
-        PhantomSpec(24, ("Consolidation", "Pneumonia"), height=1072, width=880),
-    ),
-)
-"""File, title and spec of the films that come with the viewer."""
-
-
 def draw(spec: PhantomSpec) -> PhantomFilm:
     """The film of a spec; the same spec always gives the same film."""
-    frame, build = frame_of(spec), changed_build(build_of(spec), spec.findings)
+    strengths = spec.strength_of
+    frame, build = frame_of(spec), changed_build(build_of(spec), strengths)
     chest = draw_chest(frame, build)
-    lesions = {name: draw_lesion(name, frame, build, chest) for name in spec.findings}
+    lesions = {name: draw_lesion(name, frame, build, chest, strengths[name]) for name in strengths}
     body = draw_body(frame, build)
     tissue = body - _lung_air(frame, build, chest, lesions) - draw_airways(frame, build)
     tissue -= draw_abdominal_gas(frame, build, chest)
@@ -119,39 +63,12 @@ def draw(spec: PhantomSpec) -> PhantomFilm:
     tissue += BONE_OVER_SOFT * draw_bones(frame, build)
     tissue += sum(lesion.added for lesion in lesions.values())
     tissue += _unevenness(frame, build) * body / 220
-    attenuation = expose(frame, tissue, spec.seed, build.supine)
-    values = collimate(frame, develop(frame, attenuation, body), spec.seed)
-    stored = np.round(letter(frame, values, spec.seed)).astype(np.uint16)
+    random = stream(spec.seed, "film", spec.visit)
+    attenuation = expose(frame, tissue, random, build.supine)
+    values = collimate(frame, develop(frame, attenuation, body, random), random)
+    stored = np.round(letter(frame, values, random)).astype(np.uint16)
     masks = {name: lesion.mask for name, lesion in lesions.items()}
     return PhantomFilm(window(stored), stored, masks, frame.spacing)
-
-
-def frame_of(spec: PhantomSpec) -> Frame:
-    """Size and position of the patient on the film."""
-    random = stream(spec.seed, "frame")
-    scale, angle = random.uniform(1.0, 1.08), random.normal(0, 0.012)
-    shift = (random.normal(0, 4), random.normal(0, 4))
-    return Frame(spec.height, spec.width, float(scale), float(angle), shift)
-
-
-def build_of(spec: PhantomSpec) -> Build:
-    """The healthy patient of a seed."""
-    random = stream(spec.seed, "build")
-    supine = spec.view == "AP"
-    return Build(
-        seed=spec.seed,
-        female=bool(random.random() < 0.5),
-        breast=random.uniform(0.7, 1.25),
-        fat=random.uniform(0.85, 1.2),
-        # At the bedside the heart is farther from the detector and the breath less deep.
-        heart=random.normal(1.0, 0.04) * (1.10 if supine else 1.0),
-        dome=random.normal(0, 4) - (14 if supine else 0),
-        flatness=0.0,
-        aeration=random.uniform(0.20, 0.24) * (1.12 if supine else 1.0),
-        vessels=1.0,
-        turn=random.normal(0, 2.5),
-        supine=supine,
-    )
 
 
 def _lung_air(frame: Frame, build: Build, chest: Chest, lesions: dict[str, Lesion]) -> np.ndarray:
@@ -180,19 +97,3 @@ def _unevenness(frame: Frame, build: Build) -> np.ndarray:
     """Muscle and fat are not smooth: a few mm more or less."""
     random = stream(build.seed, "muscle")
     return 1.5 * noise(frame, random, 30) + 0.7 * noise(frame, random, 8)
-
-
-def write_examples(folder: Path) -> None:
-    """Write the viewer's bundled example films and examples.json into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    entries = []
-    for file, title, spec in EXAMPLES:
-        film = draw(spec)
-        if file.endswith(".dcm"):
-            write_dicom(folder / file, film.values, film.spacing, spec.view, title)
-        else:
-            write_jpeg(folder / file, film.pixels)
-        drawn = list(spec.findings)
-        entries.append({"file": file, "title": title, "findings_drawn": drawn, "synthetic": True})
-    text = json.dumps(entries, indent=2) + "\n"
-    (folder / "examples.json").write_text(text, encoding="utf-8")

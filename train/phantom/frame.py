@@ -28,6 +28,7 @@ class Frame:
         scale: size of the patient; 1 is a middle-sized adult
         angle: lean of the patient in radians
         shift: (x, y) of the patient off the centre of the film in mm
+        stretch: breadth of the chest for its height; body mm across are this much wider
     """
 
     height: int
@@ -35,6 +36,7 @@ class Frame:
     scale: float = 1.0
     angle: float = 0.0
     shift: tuple[float, float] = (0.0, 0.0)
+    stretch: float = 1.0
 
     @property
     def spacing(self) -> float:
@@ -53,20 +55,21 @@ class Frame:
         rows = (np.arange(self.height, dtype=np.float32) - (self.height - 1) / 2) * self.pitch
         across, down = columns[None] - self.shift[0], rows[:, None] - self.shift[1]
         cos, sin = np.float32(np.cos(self.angle)), np.float32(np.sin(self.angle))
-        return cos * across + sin * down, cos * down - sin * across + np.float32(CENTRE_Y_MM)
+        x = (cos * across + sin * down) / np.float32(self.stretch)
+        return x, cos * down - sin * across + np.float32(CENTRE_Y_MM)
 
     def to_pixels(self, points: np.ndarray) -> np.ndarray:
         """Body mm (N, 2) of (x, y) to pixels (N, 2) of (column, row); the inverse of `grid`."""
-        x, y = points[:, 0], points[:, 1] - CENTRE_Y_MM
+        x, y = points[:, 0] * self.stretch, points[:, 1] - CENTRE_Y_MM
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         column = (cos * x - sin * y + self.shift[0]) / self.pitch + (self.width - 1) / 2
         row = (sin * x + cos * y + self.shift[1]) / self.pitch + (self.height - 1) / 2
         return np.stack([column, row], axis=1)
 
 
-def stream(seed: int, purpose: str) -> np.random.Generator:
+def stream(seed: int, purpose: str, visit: int = 0) -> np.random.Generator:
     """Randomness of one structure: adding a lesion must not move the ribs of the same seed."""
-    return np.random.default_rng([seed, crc32(purpose.encode())])
+    return np.random.default_rng([seed, crc32(purpose.encode()), visit])
 
 
 def curve(points: np.ndarray, closed: bool = False, steps: int = 16) -> np.ndarray:
@@ -151,7 +154,11 @@ def splat(frame: Frame, points: np.ndarray, volumes: np.ndarray) -> np.ndarray:
             where = (row * frame.width + column)[on_film]
             weight = (volumes * share_x * share_y)[on_film]
             total += np.bincount(where, weight, minlength=total.size)
-    return (total / frame.pitch**2).reshape(frame.height, frame.width).astype(np.float32)
+    return (
+        (total * frame.stretch / frame.pitch**2)
+        .reshape(frame.height, frame.width)
+        .astype(np.float32)
+    )
 
 
 def tube(

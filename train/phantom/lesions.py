@@ -41,28 +41,20 @@ class Lesion:
 Draw = Callable[[Frame, Build, Chest, np.random.Generator], Lesion]
 
 
-def changed_build(build: Build, findings: tuple[str, ...]) -> Build:
-    """The build of the same patient with the findings that change the whole chest."""
-    if "Cardiomegaly" in findings:
-        # Cardiothoracic ratio above 0.55, however slim the heart was.
-        build = replace(build, heart=1.36 + (build.heart - 1.0) * 0.5)
-    if "Emphysema" in findings:
-        build = replace(
-            build,
-            dome=abs(build.dome) + 14,
-            flatness=0.72,
-            heart=build.heart * 0.88,
-            aeration=build.aeration * 0.72,
-            vessels=0.72,
-        )
-    if "Edema" in findings:
-        build = replace(build, vessels=build.vessels * 1.22, heart=build.heart * 1.08)
-    return build
+def draw_lesion(
+    name: str, frame: Frame, build: Build, chest: Chest, strength: float = 1.0
+) -> Lesion:
+    """The lesion of a finding; its randomness is its own, whatever else is drawn.
 
-
-def draw_lesion(name: str, frame: Frame, build: Build, chest: Chest) -> Lesion:
-    """The lesion of a finding; its randomness is its own, whatever else is drawn."""
-    return _DRAW[name](frame, build, chest, stream(build.seed, name))
+    A strength below 1 thins it out and leaves its place and its mask as they are.
+    """
+    lesion = _DRAW[name](frame, build, chest, stream(build.seed, name, build.visit))
+    return replace(
+        lesion,
+        filled=lesion.filled * strength,
+        added=lesion.added * strength,
+        bare=lesion.bare * strength,
+    )
 
 
 def _side(random: np.random.Generator) -> int:
@@ -91,9 +83,9 @@ def _atelectasis(frame: Frame, build: Build, chest: Chest, random: np.random.Gen
         x = np.linspace(random.uniform(42, 56), random.uniform(100, 122), 5)
         tilt, y = random.normal(0.05, 0.10), 232 + build.dome - above
         path = np.stack([side * x, y + tilt * (x - 80) + random.normal(0, 1.2, 5)], axis=1)
-        plates.append(tube(frame, curve(path), random.uniform(1.6, 2.8), 15))
+        plates.append(tube(frame, curve(path), random.uniform(2.2, 4.2), 26))
     plate = blur(splat_all(frame, plates), 1.0 / frame.pitch) * smooth_step(chest.lung, 0, 30)
-    haze = np.clip(blur(plate, 7 / frame.pitch) / 15, 0, 1) * 0.2
+    haze = np.clip(blur(plate, 7 / frame.pitch) / 20, 0, 1) * 0.3
     return Lesion(filled=haze, added=plate, mask=(plate > 3) & (chest.lung > 4))
 
 
@@ -146,13 +138,13 @@ def _mass(frame: Frame, build: Build, chest: Chest, random: np.random.Generator)
 
 def _nodule(frame: Frame, build: Build, chest: Chest, random: np.random.Generator) -> Lesion:
     lesion = _round(frame, chest, random, random.uniform(8, 12), 62, 180)
-    return replace(lesion, added=lesion.added * 1.25)
+    return replace(lesion, added=lesion.added * 1.7)
 
 
 def _pneumonia(frame: Frame, build: Build, chest: Chest, random: np.random.Generator) -> Lesion:
     """A lobe's patch above or below a fissure, with branching air bronchograms."""
     side = _side(random)
-    share = _lobe(frame, chest, random, side, (78, random.uniform(172, 186)), (50, 40), 0.42)
+    share = _lobe(frame, chest, random, side, (78, random.uniform(172, 186)), (52, 42), 0.58)
     hilum = HILA[side]
     twigs = []
     for degrees in random.normal([28, 45, 62, 80], 5):
@@ -198,7 +190,7 @@ def _lobe(
 def _pneumothorax(frame: Frame, build: Build, chest: Chest, random: np.random.Generator) -> Lesion:
     """Air round the shrunken lung: widest at the apex, a thin pleural line, no vessels outside."""
     side = _side(random)
-    widest = random.uniform(20, 30)
+    widest = random.uniform(24, 42)
     outline = np.array(CAGE[2:], dtype=np.float64)
     apart = widest * (0.12 + 0.88 * smooth_step(outline[:, 1], 210, 0))
     outline[:, 0] -= apart * 0.75 * np.clip((outline[:, 0] - 30) / 70, 0, 1)
@@ -249,9 +241,9 @@ def _fibrosis(frame: Frame, build: Build, chest: Chest, random: np.random.Genera
     for size, weight in ((9.0, 0.8), (6.0, 1.0), (4.0, 0.8)):
         net += weight * np.exp(-((noise(frame, random, size) / 0.28) ** 2))
     patches = np.clip(0.75 + 0.3 * noise(frame, random, 28), 0.15, 1.3)
-    lines = 10 * basal * patches * blur(net, 0.4 / frame.pitch) * smooth_step(chest.lung, 4, 45)
-    mask = (blur(lines, 4 / frame.pitch) > 2.2) & (chest.lung > 4)
-    return Lesion(filled=0.10 * basal * patches, added=lines, mask=mask)
+    lines = 15 * basal * patches * blur(net, 0.4 / frame.pitch) * smooth_step(chest.lung, 4, 45)
+    mask = (blur(lines, 4 / frame.pitch) > 3.3) & (chest.lung > 4)
+    return Lesion(filled=0.14 * basal * patches, added=lines, mask=mask)
 
 
 def _pleural_thickening(

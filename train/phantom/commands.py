@@ -1,0 +1,33 @@
+"""`python -m train phantom` and `prove`: their options and what they print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from train.phantom.dataset import write_world
+from train.phantom.examples import write_examples
+
+
+def phantom_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        description="Draw synthetic films: the bundled examples, or with --films a data set."
+    )
+    parser.add_argument("--out", type=str, required=True, help="folder to write to")
+    parser.add_argument(
+        "--films", type=int, default=0, help="size of a data set with a known joint distribution"
+    )
+    parser.add_argument("--size", type=int, default=128, help="side of its films in pixels")
+    parser.add_argument("--seed", type=int, default=0, help="of its patients and findings")
+    parser.add_argument("--workers", type=int, default=0, help="processes; 0: one a core")
+    return parser
+
+
+def run_phantom(given: Namespace) -> None:
+    out = Path(given.out)
+    if not given.films:
+        write_examples(out)
+        return
+    write_world(out, given.films, given.size, given.seed, given.workers)
+    print(f"{given.films} films are in {out}; next: python -m train fit --data {out} --out RUN")

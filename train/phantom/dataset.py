@@ -1,0 +1,212 @@
+"""A data set drawn from a world: films, index, lesion masks, and what each film was drawn with.
+
+    index.csv      the index that all of `train/` reads; `official_split` by patient
+    images/        one gray PNG a film
+    masks/         one 16-bit PNG a film: bit i is set where finding i of `FINDINGS` is drawn
+    levels.csv     the level of each finding on each film (`train.phantom.world`), 0: not drawn
+    world.json     the joint distribution and how the films were made
+
+A film is a function of the seed and its number alone, so that a stopped run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from lmeran.findings import FINDINGS
+from train.index import DataError
+from train.phantom.draw import draw
+from train.phantom.patient import PhantomSpec, build_of
+from train.phantom.world import World, draw_labels, draw_levels
+
+FAINTEST = 0.4
+"""Strength of a lesion at level 0+; it grows evenly to 1 at level 1."""
+TEST_SHARE = 0.2
+"""Of the patients."""
+MOST_VISITS = 3
+BEDSIDE_SHARE = 0.2
+"""Of the films; the view says nothing of the findings."""
+CHUNK = 16
+"""Films a process draws before it asks for more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All films of a data set before any is drawn.
+
+    specs: one a film; labels, levels: float64 (N, 14); names: "00000001_000.png", as NIH names
+    them; test: bool (N,).
+    """
+
+    specs: tuple[PhantomSpec, ...]
+    labels: np.ndarray
+    levels: np.ndarray
+    names: tuple[str, ...]
+    test: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class WorldData:
+    """What a written data set knows beyond its index: the world and the levels of each film."""
+
+    root: Path
+    world: World
+    levels: dict[str, np.ndarray]
+
+    def masks(self, name: str) -> np.ndarray:
+        """Where each finding is drawn on a film, bool (14, H, W)."""
+        bits = cv2.imread(str(self.root / "masks" / name), cv2.IMREAD_UNCHANGED)
+        if bits is None:
+            raise DataError(f"The lesion masks of {name} cannot be read; write the data set again.")
+        return (bits[None] >> np.arange(len(FINDINGS))[:, None, None] & 1).astype(bool)
+
+
+def write_world(
+    folder: Path,
+    films: int,
+    size: int = 128,
+    seed: int = 0,
+    workers: int = 0,
+    world: World | None = None,
+) -> None:
+    """Write a data set of `films` square films of `size` pixels; `workers` 0: one a core.
+
+    The same call again goes on where it was stopped. Raises `DataError` where the folder holds
+    another data set.
+    """
+    world = world or World()
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {"seed": seed, "films": films, "size": size, "world": world.to_dict()}
+    _keep_facts(folder / "world.json", facts)
+    for part in ("images", "masks"):
+        (folder / part).mkdir(exist_ok=True)
+    plan = plan_films(world, films, size, seed)
+    tasks = [
+        (folder, name, spec)
+        for name, spec in zip(plan.names, plan.specs, strict=True)
+        if not (folder / "images" / name).is_file()
+    ]
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers or os.cpu_count(), context, _one_thread) as pool:
+        done = pool.map(_write_film, tasks, chunksize=CHUNK)
+        for _ in tqdm(done, total=films, initial=films - len(tasks), desc="films", unit="film"):
+            pass
+    levels = pd.DataFrame(plan.levels, index=plan.names, columns=FINDINGS)
+    _replace(folder / "levels.csv", levels.to_csv(index_label="image_index"))
+    # The index comes last: while it is missing, the set is not complete.
+    _replace(folder / "index.csv", pd.DataFrame(_rows(plan)).to_csv(index=False))
+
+
+def read_world(folder: Path) -> WorldData:
+    """What `write_world` wrote. Raises `DataError` for a folder that holds no such data set."""
+    try:
+        facts = json.loads((folder / "world.json").read_text(encoding="utf-8"))
+        table = pd.read_csv(folder / "levels.csv", index_col="image_index")
+    except OSError:
+        raise DataError(
+            f"{folder} holds no finished synthetic world; "
+            "write one with `python -m train phantom --films N`."
+        ) from None
+    rows = table[list(FINDINGS)].to_numpy(dtype=np.float64)
+    levels = dict(zip(table.index, rows, strict=True))
+    return WorldData(folder, World.from_dict(facts["world"]), levels)
+
+
+def plan_films(world: World, films: int, size: int, seed: int) -> Plan:
+    """Who comes how often, with what, and how plainly it shows; a function of its arguments.
+
+    Each film draws its findings anew: a patient lends the anatomy, and the posterior of a film
+    needs no other film.
+    """
+    random = np.random.default_rng(seed)
+    visits = random.integers(1, MOST_VISITS + 1, films)
+    patients = np.repeat(np.arange(films), visits)[:films]
+    visit = np.concatenate([np.arange(count) for count in visits])[:films]
+    test = (random.random(films) < TEST_SHARE)[patients]
+    bedside = random.random(films) < BEDSIDE_SHARE
+    labels = draw_labels(world, films, random)
+    levels = draw_levels(world, labels, random)
+    first = 1 + seed * 10_000_000
+    specs = tuple(
+        _spec(first + int(patients[k]), int(visit[k]), bool(bedside[k]), levels[k], size)
+        for k in range(films)
+    )
+    names = tuple(f"{patients[k] + 1:08d}_{visit[k]:03d}.png" for k in range(films))
+    return Plan(specs, labels, levels, names, test)
+
+
+def _spec(seed: int, visit: int, bedside: bool, levels: np.ndarray, size: int) -> PhantomSpec:
+    drawn = np.flatnonzero(levels)
+    return PhantomSpec(
+        seed=seed,
+        findings=tuple(FINDINGS[i] for i in drawn),
+        height=size,
+        width=size,
+        view="AP" if bedside else "PA",
+        visit=visit,
+        strengths=tuple(float(FAINTEST + (1 - FAINTEST) * levels[i]) for i in drawn),
+    )
+
+
+def _rows(plan: Plan) -> Iterable[dict[str, Any]]:
+    for k, (name, spec) in enumerate(zip(plan.names, plan.specs, strict=True)):
+        present = [finding for finding, y in zip(FINDINGS, plan.labels[k], strict=True) if y > 0.5]
+        yield {
+            "file": f"images/{name}",
+            "image_index": name,
+            "official_split": "test" if plan.test[k] else "train_val",
+            "patient_id": int(name.split("_")[0]),
+            "finding_labels": "|".join(present) or "No Finding",
+            "view_position": spec.view,
+            "sex": "F" if build_of(spec).female else "M",
+            "height": spec.height,
+            "width": spec.width,
+        }
+
+
+def _write_film(task: tuple[Path, str, PhantomSpec]) -> None:
+    """Draw one film; its image comes last, so that an image on disk has its masks."""
+    folder, name, spec = task
+    film = draw(spec)
+    bits = np.zeros((spec.height, spec.width), dtype=np.uint16)
+    for finding, mask in film.masks.items():
+        bits |= mask.astype(np.uint16) << FINDINGS.index(finding)
+    for part, pixels in (("masks", bits), ("images", film.pixels)):
+        done, data = cv2.imencode(".png", pixels)
+        if not done:
+            raise OSError(f"{name} could not be encoded as PNG")
+        _replace(folder / part / name, data.tobytes())
+
+
+def _one_thread() -> None:
+    """The films are shared between processes; threads on top would only get in their way."""
+    cv2.setNumThreads(1)
+
+
+def _keep_facts(path: Path, facts: dict[str, Any]) -> None:
+    text = json.dumps(facts, indent=1) + "\n"
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise DataError(
+            f"{path.parent} holds another synthetic world; choose another --out "
+            "or give the same options."
+        )
+    _replace(path, text)
+
+
+def _replace(path: Path, content: str | bytes) -> None:
+    """Atomically: a kill leaves no half-written file under its name."""
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(content.encode() if isinstance(content, str) else content)
+    partial.replace(path)
