@@ -221,20 +221,8 @@ def without(weights: dict[str, torch.Tensor]) -> Any:
     return weights
 
 
-def reshaped(weights: dict[str, torch.Tensor]) -> Any:
-    return {**weights, "features.norm0.bias": torch.zeros(65)}
-
-
-def one_channel(weights: dict[str, torch.Tensor]) -> Any:
-    return {**weights, "features.conv0.weight": torch.zeros(64, 1, 7, 7)}
-
-
-def surplus(weights: dict[str, torch.Tensor]) -> Any:
-    return {**weights, "features.norm6.bias": torch.zeros(3)}
-
-
-def not_finite(weights: dict[str, torch.Tensor]) -> Any:
-    return {**weights, "features.norm0.bias": torch.full((64,), torch.nan)}
+def put(name: str, tensor: torch.Tensor) -> Change:
+    return lambda weights: {**weights, f"features.{name}": tensor}
 
 
 def with_object(weights: dict[str, torch.Tensor]) -> Any:
@@ -249,10 +237,13 @@ def a_list(weights: dict[str, torch.Tensor]) -> Any:
     ("change", "match"),
     [
         (without, "features.denseblock2.denselayer3.conv1.weight is missing"),
-        (reshaped, r"features.norm0.bias has shape \[65\] and should have \[64\]"),
-        (one_channel, r"conv0.weight has shape \[64, 1, 7, 7\] and should have \[64, 3, 7, 7\]"),
-        (surplus, "norm6.bias is unexpected"),
-        (not_finite, "features.norm0.bias holds non-numbers"),
+        (put("norm0.bias", torch.zeros(65)), r"norm0.bias has shape \[65\] and should have \[64\]"),
+        (
+            put("conv0.weight", torch.zeros(64, 1, 7, 7)),
+            r"conv0.weight has shape \[64, 1, 7, 7\] and should have \[64, 3, 7, 7\]",
+        ),
+        (put("norm6.bias", torch.zeros(3)), "norm6.bias is unexpected"),
+        (put("norm0.bias", torch.full((64,), torch.nan)), "features.norm0.bias holds non-numbers"),
         (with_object, "argparse.Namespace"),
         (a_list, "no file of weights"),
     ],
