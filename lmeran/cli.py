@@ -18,6 +18,7 @@ import torch
 from tqdm import tqdm
 
 from lmeran.checkpoint import CheckpointError
+from lmeran.cli_export import add_export
 from lmeran.cli_replay import add_replay
 from lmeran.explain import explain_object
 from lmeran.files import FILM_SUFFIXES, looks_like_film, read_file
@@ -155,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
         help="why: logits by part and pin, influence, next finding, label-only baseline",
     )
     explain.set_defaults(per_film=explain_file, format="json")
+    add_export(commands)
     add_replay(commands)
     return parser
 

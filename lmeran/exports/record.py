@@ -1,0 +1,103 @@
+"""All that an export says of one film: the reading, one finding's map and ledger, who computed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from lmeran.checkpoint import Checkpoint
+from lmeran.findings import FINDINGS, Pins, State, finding_index
+from lmeran.geometry import Geometry
+from lmeran.ledger import Ledger, logit_ledger
+from lmeran.maps import ROLLOUT, AttentionMap
+from lmeran.predictor import EncodedFilm, Predictor, Reading
+from lmeran.radiograph import Radiograph
+from lmeran.reading_file import ImageIdentity
+
+NOTICE = "Research use only, not for diagnosis"
+
+
+class ExportError(ValueError):
+    """An export that cannot be made: one sentence that says why and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One film under one set of pins, seen at one finding.
+
+    film: its display pixels, or a smaller picture of them for print; image, geometry: of the film
+    itself. map: attention of the finding's label token with the pins, None for a model without
+    attention.
+    """
+
+    film: Radiograph
+    image: ImageIdentity
+    geometry: Geometry
+    checkpoint: Checkpoint
+    pins: Pins
+    reading: Reading
+    ledger: Ledger
+    finding: str
+    map: AttentionMap | None
+
+    @property
+    def index(self) -> int:
+        """Position of the finding in `FINDINGS`."""
+        return finding_index(self.finding)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the reader must be told of the film and of the pins."""
+        return self.film.warnings + self.reading.warnings
+
+    @property
+    def name(self) -> str:
+        """A file name without ending: of the image, the finding and the question asked.
+
+        Other pins, another map or checkpoint give another name, so that no export overwrites a
+        different one.
+        """
+        place = (None, None) if self.map is None else (self.map.layer, self.map.head)
+        asked = (self.checkpoint.identity, self.reading.states.tolist(), place)
+        question = hashlib.sha256(repr(asked).encode()).hexdigest()
+        return f"lmeran-{self.image.sha256[:8]}-{self.finding.lower()}-{question[:6]}"
+
+
+def record_of(
+    predictor: Predictor,
+    film: Radiograph,
+    encoded: EncodedFilm,
+    pins: Pins,
+    finding: str | None = None,
+    layer: int | None = None,
+    head: int | None = None,
+    image: ImageIdentity | None = None,
+) -> Record:
+    """Read a film for export. encoded: of the same film.
+
+    image: which film `film` is a smaller picture of; None where it is the film itself.
+
+    finding: None for the unpinned one with the highest probability. layer, head: of the map, as in
+    `Reading.maps`, or `ROLLOUT`. Raises `PinError` for a finding, `ValueError` for a layer or head
+    that does not exist.
+    """
+    reading = predictor.read(encoded, pins)
+    i = _most_probable(reading) if finding is None else finding_index(finding)
+    rolled_out = layer == ROLLOUT
+    maps = predictor.rollouts(encoded, [pins])[0] if rolled_out else reading.maps(layer, head)
+    return Record(
+        film=film,
+        image=image or ImageIdentity.of(film),
+        geometry=encoded.geometry,
+        checkpoint=predictor.checkpoint,
+        pins=pins,
+        reading=reading,
+        ledger=logit_ledger(predictor, encoded, pins),
+        finding=FINDINGS[i],
+        map=maps[i] if maps else None,
+    )
+
+
+def _most_probable(reading: Reading) -> int:
+    unknown = [i for i in range(len(FINDINGS)) if reading.states[i] == State.UNKNOWN]
+    return max(unknown or range(len(FINDINGS)), key=lambda i: reading.shown[i])
