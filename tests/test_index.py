@@ -97,3 +97,23 @@ def test_source_offsets_are_what_a_source_says_by_itself(data: Path) -> None:
     offsets = source_offsets(dataclasses.replace(halves, labels=labels), pseudo=4)
     assert offsets[0, 2] == pytest.approx(np.log((16 + 2) / 2), rel=1e-3)
     assert offsets[1, 2] == pytest.approx(-np.log((16 + 2) / 2), rel=1e-3)
+
+
+def test_what_subgroups_need_is_read_where_the_index_tells_it(data: Path, tmp_path: Path) -> None:
+    plain = read_index(data, "test")
+    assert (plain.views, plain.sexes, plain.ages, plain.sources) == (None,) * 4
+    assert plain.take(np.array([1])).views is None
+    table = pd.read_csv(data / "index.csv").assign(
+        view_position=["PA", "AP"] * 20,
+        sex=["M", None] * 20,
+        age=["58", "411", "", "7"] * 10,
+        source=["one"] * 40,
+    )
+    table.to_csv(tmp_path / "index.csv", index=False)
+    index = read_index(tmp_path, "test")
+    assert index.views.tolist() == ["PA", "AP"] * 4
+    assert index.sexes.tolist() == ["M", ""] * 4
+    np.testing.assert_equal(index.ages, [58, np.nan, np.nan, 7] * 2)
+    some = index.take(np.array([3, 0]))
+    assert (some.views.tolist(), some.ages.tolist()) == (["AP", "PA"], [7, 58])
+    assert some.sources.tolist() == ["one", "one"]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
-import tempfile
 from pathlib import Path
 
 import torch
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 
-from lmeran.checkpoint import CheckpointError, load_checkpoint, record_metrics
+from lmeran.checkpoint import CheckpointError
 from lmeran.config import ConfigError
 from train.config import TrainConfig
-from train.evaluate import as_json, choose_split, evaluate, report
+from train.evaluate import evaluate_parser, run_evaluate
 from train.fit import TrainingError, fit
 from train.index import DataError
 from train.phantom.commands import phantom_parser, run_phantom
@@ -29,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
             case "fit":
                 _fit(given.fit)
             case "evaluate":
-                _evaluate(given.evaluate)
+                run_evaluate(given.evaluate, _device(given.evaluate.device))
             case "phantom":
                 run_phantom(given.phantom)
     except (CheckpointError, ConfigError, DataError, TrainingError) as error:
@@ -50,20 +48,7 @@ def _parser() -> ArgumentParser:
     fit_parser.add_class_arguments(TrainConfig)
     commands.add_subcommand("fit", fit_parser)
 
-    evaluate_parser = ArgumentParser(description="AUC per finding, free and with known findings.")
-    evaluate_parser.add_argument("--checkpoint", type=str, required=True)
-    evaluate_parser.add_argument("--data", type=str, required=True, help="folder with index.csv")
-    evaluate_parser.add_argument(
-        "--split", type=str, default="test", help="test, validation or train_val"
-    )
-    evaluate_parser.add_argument("--known", type=list[int], default=[0, 7], help="known findings")
-    evaluate_parser.add_argument("--min_size", type=int, default=0, help="smallest side in pixels")
-    evaluate_parser.add_argument("--device", type=str, default="auto")
-    evaluate_parser.add_argument("--out", type=str | None, help="also write JSON here")
-    evaluate_parser.add_argument(
-        "--record", type=bool, default=False, help="also put the scores into the checkpoint's JSON"
-    )
-    commands.add_subcommand("evaluate", evaluate_parser)
+    commands.add_subcommand("evaluate", evaluate_parser())
 
     commands.add_subcommand("phantom", phantom_parser())
     return parser
@@ -73,20 +58,6 @@ def _fit(given: Namespace) -> None:
     config = TrainConfig(**{f.name: given[f.name] for f in dataclasses.fields(TrainConfig)})
     best = fit(config, Path(given.data), Path(given.out), _device(given.device))
     print(f"best checkpoint: {best}")
-
-
-def _evaluate(given: Namespace) -> None:
-    checkpoint = load_checkpoint(given.checkpoint)
-    index = choose_split(checkpoint, Path(given.data), given.split, given.min_size)
-    with tempfile.TemporaryDirectory() as cache:
-        scores = evaluate(checkpoint, index, Path(cache), tuple(given.known), _device(given.device))
-    print(f"{len(index)} images of {given.split}, checkpoint {checkpoint.identity}")
-    print(report(scores, index))
-    measured = {"min_size": given.min_size, **as_json(scores, index)}
-    if given.out:
-        Path(given.out).write_text(json.dumps(measured, indent=1))
-    if given.record:
-        record_metrics(given.checkpoint, given.split, measured)
 
 
 def _device(name: str) -> torch.device:

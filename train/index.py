@@ -1,7 +1,8 @@
 """The index of a data set: one row an image, official split, patient, findings.
 
 Columns used: file (relative to the folder), image_index, official_split ("train_val" or "test"),
-patient_id, finding_labels ("Effusion|Mass" or "No Finding"), height, width.
+patient_id, finding_labels ("Effusion|Mass" or "No Finding"), height, width; and, for subgroups,
+view_position, sex, age (years) and source.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Index:
     files: relative paths; names: NIH image names, which seed masks; patients: ids, (N,).
     labels: float32 (N, 14), 0 or 1, in the order of `FINDINGS`.
     groups: int64 (N,), where an image comes from: its source and size, as far as the index says.
+    views, sexes, sources: str (N,), empty where not told; ages: float64 (N,), years, NaN where not
+        told. None where the index has no such column.
     """
 
     root: Path
@@ -38,6 +41,10 @@ class Index:
     patients: np.ndarray
     labels: np.ndarray
     groups: np.ndarray
+    views: np.ndarray | None = None
+    sexes: np.ndarray | None = None
+    ages: np.ndarray | None = None
+    sources: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.files)
@@ -56,6 +63,10 @@ class Index:
             self.patients[rows],
             self.labels[rows],
             self.groups[rows],
+            *(
+                None if column is None else column[rows]
+                for column in (self.views, self.sexes, self.ages, self.sources)
+            ),
         )
 
 
@@ -89,6 +100,10 @@ def read_index(root: str | Path, split: str, min_size: int = 0) -> Index:
         rows["patient_id"].to_numpy(),
         np.stack([label_vector(text) for text in rows["finding_labels"]]),
         _groups(rows),
+        views=_texts(rows, "view_position"),
+        sexes=_texts(rows, "sex"),
+        ages=_ages(rows),
+        sources=_texts(rows, "source"),
     )
 
 
@@ -150,6 +165,20 @@ def _groups(rows: pd.DataFrame) -> np.ndarray:
     if not known:
         return np.zeros(len(rows), dtype=np.int64)
     return rows.groupby(known, dropna=False).ngroup().to_numpy(dtype=np.int64)
+
+
+def _texts(rows: pd.DataFrame, column: str) -> np.ndarray | None:
+    if column not in rows.columns:
+        return None
+    return rows[column].fillna("").astype(str).str.strip().to_numpy(dtype=str)
+
+
+def _ages(rows: pd.DataFrame) -> np.ndarray | None:
+    """Years; the release has a few ages such as 411, which are taken as not told."""
+    if "age" not in rows.columns:
+        return None
+    ages = pd.to_numeric(rows["age"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(ages <= 120, ages, np.nan)
 
 
 def _check_patients(table: pd.DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from tqdm import tqdm
 from lmeran.config import Preprocessing
 from lmeran.findings import FINDINGS
 from lmeran.masking import states_under_mask
-from lmeran.model import LMeRAN
+from lmeran.model import Encoding, LMeRAN
 from lmeran.preprocess import to_input
 from train.index import Index
 from train.metrics import auc_per_finding, auc_within, known_masks, mean_auc
@@ -34,6 +35,32 @@ class Score:
         return mean_auc(self.per_finding)
 
 
+def encodings(
+    model: LMeRAN,
+    pixels: np.ndarray,
+    batch_size: int,
+    device: torch.device | str = "cpu",
+    precision: str = "fp32",
+    label: str = "evaluate",
+) -> Iterator[tuple[np.ndarray, Encoding]]:
+    """Each image through the backbone once: rows of a batch and their encoding, with progress.
+
+    pixels: uint8 (N, S, S) of `train.pixels.cached_pixels`. The model is left in eval mode.
+    """
+    model.eval()
+    preprocessing: Preprocessing = model.config.preprocessing
+    for start in tqdm(range(0, len(pixels), batch_size), desc=label, unit="batch", leave=False):
+        rows = np.arange(start, min(start + batch_size, len(pixels)))
+        images = to_input(np.array(pixels[rows]), preprocessing).to(device)
+        images = images.contiguous(memory_format=torch.channels_last)
+        with (
+            torch.inference_mode(),
+            torch.autocast(torch.device(device).type, torch.bfloat16, precision == "bf16"),
+        ):
+            encoding = model.encode(images)
+        yield rows, encoding
+
+
 @torch.inference_mode()
 def predict_index(
     model: LMeRAN,
@@ -49,17 +76,10 @@ def predict_index(
 
     pixels: uint8 (N, S, S) of `train.pixels.cached_pixels`. The model is left in eval mode.
     """
-    model.eval()
     results = {k: np.zeros((len(index), len(model.findings)), dtype=np.float64) for k in known}
-    preprocessing: Preprocessing = model.config.preprocessing
-    starts = range(0, len(index), batch_size)
-    for start in tqdm(starts, desc=label, unit="batch", leave=False):
-        rows = np.arange(start, min(start + batch_size, len(index)))
-        images = to_input(np.array(pixels[rows]), preprocessing).to(device)
+    for rows, encoding in encodings(model, pixels, batch_size, device, precision, label):
         labels = torch.from_numpy(index.labels[rows])
-        images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(torch.device(device).type, torch.bfloat16, precision == "bf16"):
-            encoding = model.encode(images)
             for count in known:
                 per_image = [known_masks(index.names[i], labels.shape[1], count) for i in rows]
                 for masks in zip(*per_image, strict=True):

@@ -14,12 +14,16 @@ class Table:
     """A table of the report and a CSV of its own.
 
     name: file stem; note: what a reader must know to read it (units, interval, cases).
+    Columns "X", "X low" and "X high" stand in one cell of the report, the interval in brackets; a
+    name with "%" has one digit after the point, "p" and "p ..." are probabilities of a test.
+    Values that lack are None. shown: whether the report shows it, or the CSV alone holds it.
     """
 
     name: str
     title: str
     frame: pd.DataFrame
     note: str = ""
+    shown: bool = True
 
 
 @dataclass(frozen=True, eq=False)

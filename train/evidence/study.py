@@ -1,0 +1,45 @@
+"""What every section of the evidence is given: one checkpoint, one index, its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from train.evidence.bootstrap import Resamples
+from train.evidence.predictions import Predictions
+from train.evidence.section import Section
+from train.index import Index
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """The measured checkpoint and what it is measured on.
+
+    split: "test", "validation" or "train_val". data: folder with index.csv. cache: folder of the
+    pixel cache, for `train.pixels.cached_pixels`. resamples: draws of the patients of `index`,
+    the same for all sections. without_masking: a checkpoint trained without label masking;
+    compared: another checkpoint to test against.
+    """
+
+    index: Index
+    split: str
+    data: Path
+    cache: Path
+    device: torch.device
+    predictions: Predictions
+    resamples: Resamples
+    without_masking: Predictions | None = None
+    compared: Predictions | None = None
+
+    @property
+    def labels(self) -> np.ndarray:
+        """float32 (N, 14)."""
+        return self.index.labels
+
+
+Part = Callable[[Study], Section | None]
+"""Makes one section of the report; None where the study has nothing for it."""
