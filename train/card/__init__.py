@@ -1,0 +1,1 @@
+"""The model card: written from measured figures, published with the checkpoint."""

@@ -1,0 +1,128 @@
+"""`python -m train card`: the model card of a checkpoint, every figure from its files.
+
+Sources: the checkpoint's lmeran.json (architecture, training, calibration) and the metrics.json of
+`python -m train evaluate --out`. No figure stands in the template.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from jsonargparse import ArgumentParser, Namespace
+
+from lmeran.checkpoint import CheckpointError, load_checkpoint
+from lmeran.findings import FINDINGS, display_name
+from train.index import DataError
+
+CARD_FILE = "README.md"
+TEMPLATE = Path(__file__).with_name("card.md.jinja")
+NAME = "LMeRAN, ChestX-ray14"
+_TAGS = ["chest-x-ray", "medical-imaging", "interpretability", "multi-label", "label-conditioned"]
+
+
+def card_parser() -> ArgumentParser:
+    parser = ArgumentParser(description="Write the model card into the checkpoint's folder.")
+    parser.add_argument("--checkpoint", type=str, required=True)
+    parser.add_argument("--report", type=str, required=True, help="folder of `evaluate --out`")
+    return parser
+
+
+def run_card(given: Namespace) -> None:
+    """The command. Raises `CheckpointError` and `DataError`."""
+    folder = Path(given.checkpoint)
+    text = write_card(folder, read_metrics(Path(given.report)))
+    (folder / CARD_FILE).write_text(text, encoding="utf-8")
+    print(f"the card is {folder / CARD_FILE}")
+
+
+def read_metrics(report: Path) -> dict[str, Any]:
+    """metrics.json of a report folder. Raises `DataError` where there is none."""
+    try:
+        return json.loads((report / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise DataError(
+            f"There is no metrics.json in {report.name}; write one with "
+            "`python -m train evaluate --out`."
+        ) from None
+
+
+def write_card(folder: Path, metrics: dict[str, Any]) -> str:
+    """The card as Markdown with the Hub's metadata.
+
+    Raises `CheckpointError` where the metrics were measured on other weights than the folder's.
+    """
+    checkpoint = load_checkpoint(folder)
+    if metrics.get("checkpoint") != checkpoint.identity:
+        raise CheckpointError(
+            f"The report was measured on {metrics.get('checkpoint')}, this is "
+            f"{checkpoint.identity}; run `python -m train evaluate --out` on this checkpoint."
+        )
+    card = ModelCard.from_template(
+        _metadata(metrics),
+        template_path=str(TEMPLATE),
+        name=NAME,
+        identity=checkpoint.identity,
+        config=checkpoint.config,
+        training=checkpoint.training,
+        lineage=_lineage(checkpoint.training),
+        metrics=metrics,
+        findings=[(name, display_name(name)) for name in FINDINGS],
+        figure=figure,
+    )
+    return str(card)
+
+
+def figure(estimate: dict[str, Any] | float | None, digits: int = 3) -> str:
+    """'0.712 (0.690 to 0.733)', '0.712' without an interval, 'none' for None."""
+    if estimate is None:
+        return "none"
+    if not isinstance(estimate, dict):
+        return f"{estimate:.{digits}f}"
+    value = f"{estimate['value']:.{digits}f}"
+    if estimate.get("low") is None:
+        return value
+    return f"{value} ({estimate['low']:.{digits}f} to {estimate['high']:.{digits}f})"
+
+
+def _lineage(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """The runs that made the weights, first to last."""
+    runs: list[dict[str, Any]] = []
+    now: dict[str, Any] | None = training
+    while now:
+        runs.insert(0, now)
+        now = now.get("initial")
+    return runs
+
+
+def _metadata(metrics: dict[str, Any]) -> ModelCardData:
+    """What the Hub reads: licence, tags, and the headline figures as evaluation results."""
+    dataset = {
+        "task_type": "image-classification",
+        "task_name": "Multi-label chest X-ray classification",
+        "dataset_type": "chestxray14",
+        "dataset_name": f"ChestX-ray14, {metrics['images']:,} films of the official "
+        f"{metrics['split']} split",
+        "dataset_split": metrics["split"],
+    }
+    scores = {"mean AUC, nothing pinned": metrics["discrimination"]["mean_auc"]}
+    for step in metrics["conditioning"]["arms"]["lmeran"]:
+        if step["known"]:
+            scores[f"mean AUC, {step['known']} other findings known"] = step["mean_auc"]
+    results = [
+        EvalResult(**dataset, metric_type="roc_auc", metric_name=name, metric_value=value["value"])
+        for name, value in scores.items()
+        if value is not None
+    ]
+    return ModelCardData(
+        model_name=NAME,
+        license="mit",
+        language="en",
+        library_name="lmeran",
+        pipeline_tag="image-classification",
+        tags=_TAGS,
+        metrics=["roc_auc"],
+        eval_results=results,
+    )
