@@ -71,7 +71,7 @@ def test_the_predictions_repeat_the_figures_and_tell_no_patient(folder: Path) ->
         assert told == pytest.approx(auc, abs=1e-9)
     assert {f"known{k}_Mass" for k in (3, 7, 10)} <= set(found.columns)
     assert metrics["discrimination"]["findings"]["Hernia"]["auc"] is None
-    assert metrics["odd"]["v"] is None
+    assert metrics["odd"] == {"title": "Less < more", "text": ["1 < 2"], "v": None}
     assert metrics["checkpoint"] == "a" * 12
 
 

@@ -25,6 +25,7 @@ from train.evidence.comparison import comparison_section
 from train.evidence.conditioning import conditioning_section
 from train.evidence.cooccurrence import cooccurrence_section
 from train.evidence.discrimination import discrimination_section
+from train.evidence.localisation import localisation_section, why_no_localisation
 from train.evidence.predictions import FREE, Predictions, Scenario, predict, sample_rows
 from train.evidence.report import study_facts, write_report
 from train.evidence.section import Section
@@ -35,12 +36,22 @@ from train.index import DataError, Index, read_index, split_by_patient
 from train.pixels import cached_pixels
 from train.scoring import Score, as_metrics, predict_index, score
 
+
+def _localisation(study: Study) -> Section:
+    why = why_no_localisation(study.index)
+    if why is not None:
+        return Section("localisation", "Localisation", (why,))
+    checkpoint, resamples = study.predictions.checkpoint, len(study.resamples)
+    return localisation_section(checkpoint, study.index, study.cache, study.device, resamples)
+
+
 PARTS: tuple[Part, ...] = (
     discrimination_section,
     comparison_section,
     conditioning_section,
     shifts_section,
     cooccurrence_section,
+    _localisation,
     subgroups_section,
 )
 """The sections of the report, in order. Another one is a function of a `Study` in this list."""

@@ -40,7 +40,8 @@ class Plot:
 class Section:
     """One part of the evidence.
 
-    key: name under which `metrics` (plain JSON values) stand in metrics.json.
+    key: name under which `metrics` (plain JSON values) stand in metrics.json, beside the keys
+        "title" and "text".
     text: plain sentences, each made from the measured values.
     """
 
