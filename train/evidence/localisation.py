@@ -19,12 +19,13 @@ from train.evidence.bootstrap import Resamples, draw
 from train.evidence.localisation_cases import Measured, cases_of, measure
 from train.evidence.localisation_controls import cached_best_maps, training_heat
 from train.evidence.localisation_figures import contact_sheet, threshold_curves
-from train.evidence.localisation_maps import CONTROLS, MODEL_MAPS
+from train.evidence.localisation_maps import MODEL_MAPS
 from train.evidence.localisation_measures import IOU, POINTING
 from train.evidence.localisation_scores import macro
 from train.evidence.localisation_tables import Rows, macro_rows, metrics, pin_effect, tables
 from train.evidence.section import Section
 from train.evidence.statistics import Estimate
+from train.evidence.wording import said
 from train.index import Index
 
 TITLE = "Localisation"
@@ -84,25 +85,16 @@ def localisation_section(
     )
 
 
-def shown(estimate: Estimate, sign: bool = False) -> str:
-    """'0.123 (0.101 to 0.150)'; with a sign for differences."""
-    form = "+.3f" if sign else ".3f"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:{form}} (too few patients for an interval)"
-    return f"{estimate.value:{form}} ({estimate.low:{form}} to {estimate.high:{form}})"
-
-
 def _map_sentences(measured: Measured, rows: Rows, draws: Resamples) -> list[str]:
     """Each map of the model by itself and against the centre prior."""
     sentences = []
     for kind in measured.maps:
         own = rows[kind, False]
         gain = macro(measured.free[kind] - measured.free["centre"], measured.findings, draws)
-        name = MODEL_MAPS[kind]
         sentences.append(
-            f"{name[0].upper()}{name[1:]}: IoU {shown(own[IOU])}, pointing {shown(own[POINTING])}; "
-            f"over the centre prior {shown(gain[IOU], True)} in IoU and "
-            f"{shown(gain[POINTING], True)} in pointing."
+            f"{MODEL_MAPS[kind]}: IoU {said(own[IOU])}, pointing {said(own[POINTING])}; "
+            f"over the centre prior {said(gain[IOU], sign=True)} in IoU and "
+            f"{said(gain[POINTING], sign=True)} in pointing."
         )
     return sentences
 
@@ -119,8 +111,8 @@ def _ceiling_sentence(rows: Rows, grid: int) -> str:
 def _centre_sentence(heat: dict[int, np.ndarray]) -> str:
     if heat:
         return (
-            f"The {CONTROLS['centre'].split(': ')[1]} is the mean box of the training films, for "
-            "findings without one a Gaussian in the middle of the film."
+            "The centre prior is the mean box of the training films, for findings without one a "
+            "Gaussian in the middle of the film."
         )
     return (
         "No training film has a box, so the centre prior is a Gaussian in the middle of the film."
@@ -131,7 +123,7 @@ def _pin_sentences(measured: Measured, pins: dict[str, dict[str, list[Estimate]]
     if not pins:
         return ["No boxed film has another true finding, so there is nothing to pin."]
     moved = "; ".join(
-        f"{MODEL_MAPS[kind]} {shown(parts['difference'][IOU], True)}"
+        f"{MODEL_MAPS[kind]} {said(parts['difference'][IOU], sign=True)}"
         for kind, parts in pins.items()
     )
     return [

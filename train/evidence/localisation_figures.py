@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from lmeran.findings import FINDINGS, display_name
@@ -17,23 +19,29 @@ from train.evidence.localisation_maps import MODEL_MAPS
 from train.evidence.localisation_measures import IOU, MEASURES, POINTING, THRESHOLDS
 from train.evidence.localisation_tables import NAMES, WANG_2017, Rows
 from train.evidence.section import Plot
+from train.evidence.statistics import Estimate
+from train.evidence.style import BLUE, GRAY, GREEN, INK, ORANGE, PALE, PURPLE, new_figure, styled
 from train.index import Index
 
-TRUTH = "#39d353"
+TRUTH = np.array([57, 211, 83]) / 255
 MAP_COLOURS = "inferno"
-SHEET_SIDE = 320
-"""Longer side of a film on the contact sheet, in pixels; a map needs no more."""
+STRONGEST = 0.6
+"""Opacity of the map at its maximum; weak places are transparent."""
 
-CURVE_COLOURS = {
-    "attention": "C0",
-    "rollout": "C1",
-    "cam": "C2",
-    "sum": "C3",
-    "gradcam": "C4",
-    "random": "0.6",
-    "centre": "0.35",
-    "ceiling": "0.8",
+SHEET_SIDE = 192
+"""Longer side of a film on the contact sheet, in pixels."""
+
+CURVES = {
+    "attention": (BLUE, "-"),
+    "rollout": (BLUE, "--"),
+    "cam": (ORANGE, "-"),
+    "sum": (GREEN, "-"),
+    "gradcam": (PURPLE, "-"),
+    "random": (GRAY, ":"),
+    "centre": (INK, "--"),
+    "ceiling": (GRAY, "-"),
 }
+"""Colour and line of each kind of map."""
 
 
 def contact_sheet(measured: Measured, index: Index) -> Plot:
@@ -44,25 +52,14 @@ def contact_sheet(measured: Measured, index: Index) -> Plot:
     """
     kinds = list(measured.maps)
     chosen = _typical_cases(measured, kinds[0])
-    rows, columns = len(chosen), 1 + len(kinds)
-    figure = Figure(figsize=(2.1 * columns, 2.25 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for line, k in zip(grid, chosen, strict=True):
-        case = measured.cases[k]
-        pixels = read_film(index, case.row).pixels
-        height, width = _fit(*pixels.shape)
-        geometry = Geometry(height, width, SHEET_SIDE)
-        small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-        line[0].set_ylabel(display_name(FINDINGS[case.finding]))
-        _film(line[0], small, case.boxes)
-        for axes, kind in zip(line[1:], kinds, strict=True):
-            _film(axes, small, case.boxes)
-            _heat(axes, geometry.map_to_original(measured.maps[kind][k]))
-            iou, pointing = measured.free[kind][k, [IOU, POINTING]]
-            place = "into the box" if pointing > 0.5 else "elsewhere"
-            axes.set_xlabel(f"IoU {iou:.2f}, points {place}", fontsize=7)
-    for axes, title in zip(grid[0], ["film", *(MODEL_MAPS[kind] for kind in kinds)], strict=True):
-        axes.set_title(title, fontsize=8, wrap=True)
+    with styled():
+        figure = new_figure(height=0.4 + 1.62 * len(chosen))
+        grid = figure.subplots(len(chosen), 1 + len(kinds), squeeze=False)
+        titles = ["Film", *(MODEL_MAPS[kind] for kind in kinds)]
+        for axes, title in zip(grid[0], titles, strict=True):
+            axes.set_title(title)
+        for line, k in zip(grid, chosen, strict=True):
+            _sheet_row(line, measured, k, read_film(index, measured.cases[k].row).pixels)
     return Plot(
         "localisation_sheet",
         "Maps and truth boxes",
@@ -74,18 +71,18 @@ def contact_sheet(measured: Measured, index: Index) -> Plot:
 
 def threshold_curves(rows: Rows) -> Plot:
     """T(IoU) and T(IoBB) of the free maps and the controls, with intervals over patients."""
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    for axes, measure in zip(figure.subplots(1, 2, sharey=True), ("IoU", "IoBB"), strict=True):
-        at = [MEASURES.index(f"{measure}>{t}") for t in THRESHOLDS]
-        for (kind, pinned), estimates in rows.items():
-            if not pinned:
-                _curve(axes, kind, [estimates[k] for k in at])
-        if measure == "IoU":
-            axes.plot(THRESHOLDS, list(WANG_2017.values()), "k:", label="Wang et al. 2017")
-        axes.set(xlabel="T", title=f"share of boxes with {measure} > T", ylim=(0, 1))
-        axes.grid(alpha=0.3)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", fontsize=8)
+    with styled():
+        figure = new_figure(height=4.2)
+        for axes, measure in zip(figure.subplots(1, 2, sharey=True), ("IoU", "IoBB"), strict=True):
+            at = [MEASURES.index(f"{measure}>{t}") for t in THRESHOLDS]
+            for (kind, pinned), estimates in rows.items():
+                if not pinned:
+                    _curve(axes, kind, [estimates[k] for k in at])
+            if measure == "IoU":
+                axes.plot(THRESHOLDS, WANG_2017, color=PALE, marker="o", label="Wang et al. 2017")
+            axes.set(xlabel="T", title=f"Share of boxes with {measure} > T", ylim=(0, 1))
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right center")
     return Plot(
         "localisation_thresholds",
         "Boxes found at each threshold",
@@ -105,14 +102,45 @@ def _typical_cases(measured: Measured, kind: str) -> list[int]:
     return chosen
 
 
-def _fit(height: int, width: int) -> tuple[int, int]:
-    scale = SHEET_SIDE / max(height, width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
+def _sheet_row(line: Sequence[Axes], measured: Measured, k: int, pixels: np.ndarray) -> None:
+    """The film of case k alone, then under each of its free maps."""
+    case = measured.cases[k]
+    scale = SHEET_SIDE / max(pixels.shape)
+    height, width = (max(1, round(side * scale)) for side in pixels.shape)
+    small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    film = np.repeat(small[..., None] / 255, 3, axis=2)
+    geometry = Geometry(height, width, SHEET_SIDE)
+    line[0].set_ylabel(display_name(FINDINGS[case.finding]))
+    _show(line[0], film, case.boxes)
+    for axes, (kind, maps) in zip(line[1:], measured.maps.items(), strict=True):
+        share = _share_of_maximum(geometry.map_to_original(maps[k]))
+        _show(axes, _blend(film, share), case.boxes)
+        x, y = np.arange(width) + 0.5, np.arange(height) + 0.5
+        if share.any():
+            axes.contour(x, y, share, levels=[CONTOUR_LEVEL], colors="w", linewidths=0.6)
+        iou, pointing = measured.free[kind][k, [IOU, POINTING]]
+        place = "in" if pointing > 0.5 else "off"
+        found = f"IoU {iou:.2f}, points {place}" if share.any() else "no positive evidence"
+        axes.set_xlabel(found)
 
 
-def _film(axes: Axes, pixels: np.ndarray, boxes: tuple[Box, ...]) -> None:
-    height, width = pixels.shape
-    axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, extent=(0, width, height, 0))
+def _share_of_maximum(field: np.ndarray) -> np.ndarray:
+    """0 .. 1 of the map's maximum; zero everywhere if it has no positive value."""
+    top = float(field.max())
+    return np.clip(field / top, 0, 1) if top > 0 else np.zeros_like(field)
+
+
+def _blend(film: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """RGB 0 .. 1 (H, W, 3) of the film under the coloured map."""
+    opacity = STRONGEST * share[..., None]
+    colours = matplotlib.colormaps[MAP_COLOURS](share)[..., :3]
+    return (1 - opacity) * film + opacity * colours
+
+
+def _show(axes: Axes, picture: np.ndarray, boxes: tuple[Box, ...]) -> None:
+    height, width = picture.shape[:2]
+    # Its own pixels go into the file, not a resampled copy.
+    axes.imshow(picture, extent=(0, width, height, 0), interpolation="none")
     axes.set(xticks=[], yticks=[])
     for box in boxes:
         corner = (box.left * width, box.top * height)
@@ -120,25 +148,9 @@ def _film(axes: Axes, pixels: np.ndarray, boxes: tuple[Box, ...]) -> None:
         axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=TRUTH, linewidth=1.2))
 
 
-def _heat(axes: Axes, field: np.ndarray) -> None:
-    """The map in shares of its own maximum, weak places transparent; nothing if it has none."""
-    height, width = field.shape
-    top = float(field.max())
-    if top <= 0:
-        axes.text(width / 2, height / 2, "no positive evidence", color="w", ha="center", fontsize=7)
-        return
-    share = np.clip(field / top, 0, 1)
-    axes.imshow(
-        share, cmap=MAP_COLOURS, vmin=0, vmax=1, alpha=0.6 * share, extent=(0, width, height, 0)
-    )
-    x, y = np.arange(width) + 0.5, np.arange(height) + 0.5
-    axes.contour(x, y, share, levels=[CONTOUR_LEVEL], colors="w", linewidths=0.7)
-
-
-def _curve(axes: Axes, kind: str, estimates: list) -> None:
-    values = [e.value for e in estimates]
-    style = "--" if kind in ("random", "centre", "ceiling") else "-"
-    axes.plot(THRESHOLDS, values, style, color=CURVE_COLOURS[kind], label=NAMES[kind])
+def _curve(axes: Axes, kind: str, estimates: list[Estimate]) -> None:
+    colour, line = CURVES[kind]
+    axes.plot(THRESHOLDS, [e.value for e in estimates], line, color=colour, label=NAMES[kind])
     if all(e.low is not None for e in estimates):
         low, high = [e.low for e in estimates], [e.high for e in estimates]
-        axes.fill_between(THRESHOLDS, low, high, color=CURVE_COLOURS[kind], alpha=0.1, lw=0)
+        axes.fill_between(THRESHOLDS, low, high, color=colour, alpha=0.1, linewidth=0)

@@ -12,18 +12,19 @@ from lmeran.predictor import EncodedFilm, Predictor
 from train.evidence.localisation_gradcam import grad_cam
 
 MODEL_MAPS = {
-    "attention": "attention, last layer, mean of heads",
-    "rollout": "attention rollout",
-    "cam": "exact CAM of the image part",
-    "sum": "attention + exact CAM",
+    "attention": "Attention, last layer",
+    "rollout": "Attention rollout",
+    "cam": "Exact CAM",
+    "sum": "Attention + exact CAM",
     "gradcam": "Grad-CAM",
 }
-"""Maps made by the model, and their names in the report."""
+"""Maps made by the model, and their names in the report. Attention: mean of the heads. Exact CAM:
+of the image part alone."""
 
 CONTROLS = {
-    "random": "control: random map",
-    "centre": "control: centre prior",
-    "ceiling": "control: grid ceiling",
+    "random": "Control: random map",
+    "centre": "Control: centre prior",
+    "ceiling": "Control: grid ceiling",
 }
 """Maps made without the model; see `train.evidence.localisation_controls`."""
 

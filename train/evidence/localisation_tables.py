@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,20 @@ from train.evidence.localisation_measures import MEASURES, THRESHOLDS
 from train.evidence.localisation_scores import finding_means, macro
 from train.evidence.section import Table
 from train.evidence.statistics import Estimate
+from train.evidence.wording import as_json, columns
 
 NAMES = {**MODEL_MAPS, **CONTROLS}
 
-WANG_2017 = dict(zip(THRESHOLDS, (0.568, 0.373, 0.221, 0.116, 0.062, 0.028, 0.010), strict=True))
+WANG_2017 = (0.568, 0.373, 0.221, 0.116, 0.062, 0.028, 0.010)
 """T(IoU) of Wang et al., CVPR 2017, mean over 8 findings of all 984 boxes (`method.md`). Theirs is
 of boxes drawn round the detected region, so it is a landmark, not a like-for-like figure."""
+
+_THRESHOLD_NOTES = {
+    "IoU": "Share of the boxes whose IoU is greater than T. Wang et al. compare boxes drawn round "
+    "the detected region, on all 984 boxes: a landmark, not a like-for-like figure.",
+    "IoBB": "Share of the boxes where the truth covers more than T of the detected box: the box "
+    "round that part of the region which holds the map's maximum.",
+}
 
 Rows = dict[tuple[str, bool], list[Estimate]]
 """(kind of map, others pinned) -> macro estimates in the order of `MEASURES`."""
@@ -57,13 +64,15 @@ def pin_effect(measured: Measured, resamples: Resamples) -> dict[str, dict[str, 
     return effects
 
 
-def tables(measured: Measured, rows: Rows, pins: dict[str, dict[str, list[Estimate]]]) -> tuple:
-    """All tables of the section, the widest last."""
-    made = [_macro_table(rows), *_threshold_tables(rows)]
+def tables(
+    measured: Measured, rows: Rows, pins: dict[str, dict[str, list[Estimate]]]
+) -> tuple[Table, ...]:
+    """All tables of the section; the last two are for their CSV alone."""
+    made = [_macro_table(rows), *(_threshold_table(rows, m) for m in _THRESHOLD_NOTES)]
     made += [_finding_table(measured, measure) for measure in ("IoU", "pointing")]
     if pins:
         made.append(_pin_table(measured, pins))
-    return (*made, _all_table(measured))
+    return (*made, _interval_table(rows), _all_table(measured))
 
 
 def metrics(
@@ -94,51 +103,50 @@ def metrics(
 
 
 def _macro_table(rows: Rows) -> Table:
-    lines = [
-        {"map": row_name(*key)} | _columns(estimates, ("IoU", "pointing"))
-        for key, estimates in rows.items()
-    ]
+    shown = {"Map": [row_name(*key) for key in rows]}
+    for measure in ("IoU", "pointing"):
+        at = MEASURES.index(measure)
+        shown |= columns(measure, [estimates[at] for estimates in rows.values()])
     return Table(
         "localisation",
         "Localisation, mean over the findings",
-        pd.DataFrame(lines),
+        pd.DataFrame(shown),
         f"IoU of the region above {CONTOUR_LEVEL} of the map's maximum with the truth; pointing: "
-        "share of the boxes that hold the map's maximum. In brackets: 95 % interval over resampled "
-        "patients.",
+        "share of the boxes that hold the map's maximum. In brackets: 95 % interval over "
+        "resampled patients.",
     )
 
 
-def _threshold_tables(rows: Rows) -> list[Table]:
-    made = []
-    for measure, note in (
-        (
-            "IoU",
-            "Share of the boxes whose IoU is greater than T. Wang et al. compare boxes drawn round "
-            "the detected region, on all 984 boxes: a landmark, not a like-for-like figure.",
-        ),
-        (
-            "IoBB",
-            "Share of the boxes where the truth covers more than T of the detected box: the box "
-            "round that part of the region which holds the map's maximum.",
-        ),
-    ):
-        names = [f"{measure}>{t}" for t in THRESHOLDS]
-        lines = [
-            {"map": row_name(*key)} | _columns(estimates, names) for key, estimates in rows.items()
-        ]
-        if measure == "IoU":
-            published = {f"IoU>{t}": value for t, value in WANG_2017.items()}
-            lines.append({"map": "published: Wang et al. 2017"} | published)
-        frame = pd.DataFrame(lines).astype(object)
-        made.append(
-            Table(
-                f"localisation_{measure.lower()}",
-                f"T({measure}), mean over the findings",
-                frame.where(frame.notna(), None),
-                f"{note} In brackets: 95 % interval over resampled patients.",
-            )
+def _threshold_table(rows: Rows, measure: str) -> Table:
+    names = [f"{measure}>{t}" for t in THRESHOLDS]
+    lines = [
+        {"Map": row_name(*key)} | {name: e[MEASURES.index(name)].value for name in names}
+        for key, e in rows.items()
+    ]
+    if measure == "IoU":
+        lines.append(
+            {"Map": "Published: Wang et al. 2017"} | dict(zip(names, WANG_2017, strict=True))
         )
-    return made
+    return Table(
+        f"localisation_{measure.lower()}",
+        f"T({measure}), mean over the findings",
+        pd.DataFrame(lines),
+        f"{_THRESHOLD_NOTES[measure]} Intervals: in the figure and in localisation_intervals.csv.",
+    )
+
+
+def _interval_table(rows: Rows) -> Table:
+    lines = [
+        {"Map": row_name(*key), "Measure": measure} | as_json(estimate)
+        for key, estimates in rows.items()
+        for measure, estimate in zip(MEASURES, estimates, strict=True)
+    ]
+    return Table(
+        "localisation_intervals",
+        "Localisation, mean over the findings, with all intervals",
+        pd.DataFrame(lines),
+        shown=False,
+    )
 
 
 def _finding_table(measured: Measured, measure: str) -> Table:
@@ -147,7 +155,7 @@ def _finding_table(measured: Measured, measure: str) -> Table:
     means = {kind: finding_means(values, findings) for kind, values in measured.free.items()}
     kinds = [kind for kind in NAMES if kind in means]
     lines = [
-        {"finding": display_name(FINDINGS[f]), "boxes": int((findings == f).sum())}
+        {"Finding": display_name(FINDINGS[f]), "Boxes": int((findings == f).sum())}
         | {NAMES[kind]: means[kind][f][column] for kind in kinds}
         for f in np.unique(findings).tolist()
     ]
@@ -164,18 +172,9 @@ def _pin_table(measured: Measured, pins: dict[str, dict[str, list[Estimate]]]) -
     for kind, parts in pins.items():
         for measure in ("IoU", "pointing"):
             at = MEASURES.index(measure)
-            difference = parts["difference"][at]
-            lines.append(
-                {
-                    "map": NAMES[kind],
-                    "measure": measure,
-                    "free": parts["free"][at].value,
-                    "others pinned": parts["pinned"][at].value,
-                    "difference": difference.value,
-                    "difference low": difference.low,
-                    "difference high": difference.high,
-                }
-            )
+            line = {"Map": NAMES[kind], "Measure": measure}
+            line |= {"free": parts["free"][at].value, "others pinned": parts["pinned"][at].value}
+            lines.append({**line, **_row("difference", parts["difference"][at])})
     return Table(
         "localisation_pins",
         "What pinning the film's other true findings does to the maps",
@@ -193,10 +192,10 @@ def _all_table(measured: Measured) -> Table:
                 continue
             for f, mean in finding_means(values[kind], measured.findings).items():
                 facts = {
-                    "map": name,
-                    "others pinned": "yes" if pinned else "no",
-                    "finding": display_name(FINDINGS[f]),
-                    "boxes": int((measured.findings == f).sum()),
+                    "Map": name,
+                    "Others pinned": "yes" if pinned else "no",
+                    "Finding": display_name(FINDINGS[f]),
+                    "Boxes": int((measured.findings == f).sum()),
                 }
                 lines.append(facts | dict(zip(MEASURES, mean.tolist(), strict=True)))
     return Table(
@@ -208,18 +207,10 @@ def _all_table(measured: Measured) -> Table:
     )
 
 
-def _columns(estimates: list[Estimate], measures: Sequence[str]) -> dict[str, float | None]:
-    """X, X low and X high of the given measures."""
-    columns: dict[str, float | None] = {}
-    for name in measures:
-        estimate = estimates[MEASURES.index(name)]
-        bounds = {f"{name} low": estimate.low, f"{name} high": estimate.high}
-        columns |= {name: estimate.value, **bounds}
-    return columns
+def _row(name: str, estimate: Estimate) -> dict[str, float | None]:
+    """`columns` of one line."""
+    return {column: values[0] for column, values in columns(name, [estimate]).items()}
 
 
 def _named(estimates: list[Estimate]) -> dict[str, Any]:
-    return {
-        measure: {"value": e.value, "low": e.low, "high": e.high}
-        for measure, e in zip(MEASURES, estimates, strict=True)
-    }
+    return {measure: as_json(e) for measure, e in zip(MEASURES, estimates, strict=True)}
