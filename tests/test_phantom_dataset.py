@@ -69,8 +69,17 @@ def test_a_stopped_run_goes_on_to_the_same_files(folder: Path, tmp_path: Path) -
 
 
 def test_a_folder_of_another_world_is_refused(folder: Path) -> None:
-    with pytest.raises(DataError, match="another synthetic world"):
-        write_world(folder, FILMS + 1, 64, 5)
+    for size, seed in ((96, 5), (64, 6)):
+        with pytest.raises(DataError, match="another synthetic world"):
+            write_world(folder, FILMS, size, seed)
+
+
+def test_a_larger_set_begins_with_the_smaller_one() -> None:
+    small, large = plan_films(World(), 50, 64, 5), plan_films(World(), 90, 64, 5)
+    assert large.specs[:50] == small.specs
+    assert large.names[:50] == small.names
+    for part in ("labels", "levels", "test"):
+        np.testing.assert_array_equal(getattr(large, part)[:50], getattr(small, part))
 
 
 def test_a_folder_without_a_world_is_refused(tmp_path: Path) -> None:

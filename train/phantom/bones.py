@@ -131,12 +131,7 @@ def _spine(frame: Frame, build: Build) -> np.ndarray:
     bones = _vertebra(build, x, y, level) + _process(build, x, y, level)
     # The tip of a spinous process lies over the next vertebra.
     bones += _process(build, x, y, np.maximum(level - 1, 0)) * (level > 0)
-    ridges: list[Tube] = []
-    for top in VERTEBRA_TOPS[:-1]:
-        for side in (-1, 1):
-            wing = np.array([(side * 12 * _size(top), top + 5), (side * 31, top + 2)], float)
-            ridges.append(tube(frame, wing, 4.2, 5, 0.5))
-    return blur(bones, 0.8 / frame.pitch) + blur(splat_all(frame, ridges), 0.6 / frame.pitch)
+    return blur(bones, 0.8 / frame.pitch)
 
 
 def _size(top: np.ndarray | float) -> np.ndarray:
@@ -152,7 +147,7 @@ def _ends(level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _vertebra(build: Build, x: np.ndarray, y: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """Bodies, their end plates and sides, and the rings of the pedicles; mm of bone."""
+    """Bodies with end plates and sides, transverse processes, rings of the pedicles; mm of bone."""
     top, low = _ends(level)
     size = _size(top)
     half = 14.5 * size * (1 - 0.10 * (1 - ((y - (top + low) / 2) / ((low - top) / 2)) ** 2))
@@ -161,6 +156,9 @@ def _vertebra(build: Build, x: np.ndarray, y: np.ndarray, level: np.ndarray) -> 
     plates = np.exp(-(((y - top - 1) / 1.1) ** 2)) + np.exp(-(((y - low + 1) / 1.1) ** 2))
     sides = np.exp(-(((np.abs(x) - half + 1) / 1.2) ** 2))
     bones = inside * (body * 2.7 * size + plates * 1.3) + sides * body * 0.9
+    wing = smooth_step(np.abs(x), 33, 28) * smooth_step(np.abs(x), half - 3, half + 1)
+    across = (y - (top + 6 - 0.16 * (np.abs(x) - half))) / 4.2
+    bones += wing * np.sqrt(np.clip(1 - across**2, 0, None)) * 2.6
     for side in (-1, 1):
         across = (x - side * 9.5 * size - build.turn * 0.2) / (3.4 * size)
         down = (y - top - (low - top) * 0.36) / (4.6 * size)

@@ -28,6 +28,7 @@ from tqdm import tqdm
 from lmeran.findings import FINDINGS
 from train.index import DataError
 from train.phantom.draw import draw
+from train.phantom.frame import stream
 from train.phantom.patient import PhantomSpec, build_of
 from train.phantom.world import World, draw_labels, draw_levels
 
@@ -83,13 +84,12 @@ def write_world(
 ) -> None:
     """Write a data set of `films` square films of `size` pixels; `workers` 0: one a core.
 
-    The same call again goes on where it was stopped. Raises `DataError` where the folder holds
-    another data set.
+    The same call again goes on where it was stopped, and with more films adds to a set. Raises
+    `DataError` where the folder holds another world, size or seed.
     """
     world = world or World()
     folder.mkdir(parents=True, exist_ok=True)
-    facts = {"seed": seed, "films": films, "size": size, "world": world.to_dict()}
-    _keep_facts(folder / "world.json", facts)
+    _keep_facts(folder / "world.json", {"seed": seed, "size": size, "world": world.to_dict()})
     for part in ("images", "masks"):
         (folder / part).mkdir(exist_ok=True)
     plan = plan_films(world, films, size, seed)
@@ -128,16 +128,17 @@ def plan_films(world: World, films: int, size: int, seed: int) -> Plan:
     """Who comes how often, with what, and how plainly it shows; a function of its arguments.
 
     Each film draws its findings anew: a patient lends the anatomy, and the posterior of a film
-    needs no other film.
+    needs no other film. A larger set of the same seed begins with the films of a smaller one.
     """
-    random = np.random.default_rng(seed)
-    visits = random.integers(1, MOST_VISITS + 1, films)
+    purposes = ("visits", "test", "view", "findings", "levels")
+    random = {purpose: stream(seed, purpose) for purpose in purposes}
+    visits = random["visits"].integers(1, MOST_VISITS + 1, films)
     patients = np.repeat(np.arange(films), visits)[:films]
     visit = np.concatenate([np.arange(count) for count in visits])[:films]
-    test = (random.random(films) < TEST_SHARE)[patients]
-    bedside = random.random(films) < BEDSIDE_SHARE
-    labels = draw_labels(world, films, random)
-    levels = draw_levels(world, labels, random)
+    test = (random["test"].random(films) < TEST_SHARE)[patients]
+    bedside = random["view"].random(films) < BEDSIDE_SHARE
+    labels = draw_labels(world, films, random["findings"])
+    levels = draw_levels(world, labels, random["levels"])
     first = 1 + seed * 10_000_000
     specs = tuple(
         _spec(first + int(patients[k]), int(visit[k]), bool(bedside[k]), levels[k], size)

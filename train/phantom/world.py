@@ -180,10 +180,10 @@ def draw_levels(world: World, labels: np.ndarray, random: np.random.Generator) -
     present = labels > 0.5
     shown = np.where(present, *world.shown[::-1])
     slope = np.where(present, *world.slope[::-1])
-    drawn, place = random.random(labels.shape) < shown, random.random(labels.shape)
+    chance, place = np.moveaxis(random.random((*labels.shape, 2)), -1, 0)
     # Four decimals are all that is written and drawn; a drawn finding never rounds to none.
     level = np.log1p(place * np.expm1(slope)) / slope
-    return np.where(drawn, np.clip(level.round(4), 1e-4, 1.0), 0.0)
+    return np.where(chance < shown, np.clip(level.round(4), 1e-4, 1.0), 0.0)
 
 
 def _biases(states: np.ndarray, pairs: np.ndarray, prevalence: tuple[float, ...]) -> np.ndarray:
