@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 import yaml
 
 import train.prefetch as prefetch_module
+import train.release.archive as archive_module
 from tests.release_making import packed, write_release
 from tests.release_serving import Site, serving
 from train.__main__ import main
@@ -111,6 +114,37 @@ def test_too_little_room_is_told_before_any_transfer(
     with pytest.raises(DiskFullError, match="GB more"):
         prefetch(tmp_path / "out", release)
     assert not site.requests
+
+
+def test_a_disk_that_fills_while_unpacking_keeps_the_archive(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archive_module.shutil, "copyfileobj", full)
+        with pytest.raises(DiskFullError, match=r"images_001.*No space left.*again"):
+            prefetch(tmp_path / "out", release)
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert "images_001.tar.gz" in left
+    assert not {"images_001", "images_001.extracting"} & left
+    prefetch(tmp_path / "out", release)
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 24
+
+
+def test_a_stop_by_the_user_is_one_sentence(
+    release: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prefetch_module, "download", stopped)
+    assert main(["prefetch", "--out", str(tmp_path / "out"), "--urls", str(release)]) == 1
+    assert "goes on from here" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

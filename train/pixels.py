@@ -32,6 +32,7 @@ READING = 1
 """Raised whenever reading or resizing gives other pixels than before: old caches are then stale."""
 
 _BLOCK_BYTES = 64 * 2**20
+_A_TASK = 8
 _NAMED = 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -136,11 +137,8 @@ def _read(
     """
     unreadable: dict[str, list[str]] = {}
 
-    def read(row: int) -> np.ndarray | ReadError:
-        try:
-            return network_pixels(read_file(index.root / index.files[row]).pixels, preprocessing)
-        except ReadError as error:
-            return error
+    def read(rows: np.ndarray) -> list[np.ndarray | ReadError]:
+        return [_picture(index.root / index.files[row], preprocessing) for row in rows]
 
     writing: Future[None] | None = None
     with (
@@ -149,14 +147,17 @@ def _read(
         ThreadPoolExecutor(workers) as readers,
     ):
         for block in _blocks(missing, partial.row_bytes):
+            # Several images a task: each result wakes this thread, which the readers then wait for.
+            tasks = [block[k : k + _A_TASK] for k in range(0, len(block), _A_TASK)]
             rows, pixels = [], []
-            for row, picture in zip(block.tolist(), readers.map(read, block), strict=True):
-                if isinstance(picture, ReadError):
-                    unreadable.setdefault(str(picture), []).append(index.files[row])
-                else:
-                    rows.append(row)
-                    pixels.append(picture)
-                bar.update()
+            for task, pictures in zip(tasks, readers.map(read, tasks), strict=True):
+                for row, picture in zip(task.tolist(), pictures, strict=True):
+                    if isinstance(picture, ReadError):
+                        unreadable.setdefault(str(picture), []).append(index.files[row])
+                    else:
+                        rows.append(row)
+                        pixels.append(picture)
+                bar.update(len(task))
             if writing is not None:
                 writing.result()
             kept = np.array(rows, dtype=np.int64)
@@ -164,6 +165,13 @@ def _read(
         if writing is not None:
             writing.result()
     return unreadable
+
+
+def _picture(path: Path, preprocessing: Preprocessing) -> np.ndarray | ReadError:
+    try:
+        return network_pixels(read_file(path).pixels, preprocessing)
+    except ReadError as error:
+        return error
 
 
 def _take_over(partial: _Partial, marks: np.ndarray) -> None:

@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
+_A_TASK = 32
+
 
 def check_films(paths: Sequence[Path], workers: int) -> tuple[np.ndarray, dict[int, str]]:
     """Height and width of every PNG, int64 (N, 2), and why some cannot be read, by position.
@@ -21,13 +23,20 @@ def check_films(paths: Sequence[Path], workers: int) -> tuple[np.ndarray, dict[i
     """
     sizes = np.zeros((len(paths), 2), dtype=np.int64)
     faults: dict[int, str] = {}
-    with ThreadPoolExecutor(workers) as pool:
-        results = pool.map(_check, paths)
-        for row, result in enumerate(tqdm(results, total=len(paths), desc="checking", unit="img")):
-            if isinstance(result, str):
-                faults[row] = result
-            else:
-                sizes[row] = result
+    tasks = [paths[k : k + _A_TASK] for k in range(0, len(paths), _A_TASK)]
+    with (
+        ThreadPoolExecutor(workers) as pool,
+        tqdm(total=len(paths), desc="checking", unit="img") as bar,
+    ):
+        row = 0
+        for results in pool.map(lambda task: [_check(path) for path in task], tasks):
+            for result in results:
+                if isinstance(result, str):
+                    faults[row] = result
+                else:
+                    sizes[row] = result
+                row += 1
+            bar.update(len(results))
     return sizes, faults
 
 
