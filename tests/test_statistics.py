@@ -178,6 +178,42 @@ def test_resampled_auc_and_precision_equal_sklearn_with_weights(digits: int) -> 
     assert single > 2 * len(resamples)
 
 
+def test_everything_agrees_at_the_size_of_the_official_test_set() -> None:
+    """25,596 images x 14 findings of 2,797 patients: AUC, precision, DeLong and resamples."""
+    rng = np.random.default_rng(11)
+    images, findings = 25596, 14
+    prevalence = np.append(np.geomspace(0.17, 0.002, findings - 1), 0)
+    labels = (rng.random((images, findings)) < prevalence).astype(np.float32)
+    scores = (rng.random((images, findings)) + 0.2 * labels).round(3)
+    other = (scores + 0.3 * rng.random((images, findings))).round(2)
+    resamples = draw(rng.integers(0, 2797, images), 3)
+    found = resampled(labels, scores, resamples)
+    weights = resamples.counts[resamples.patients].astype(np.float64)
+    for i in range(findings - 1):
+        y, s = labels[:, i], scores[:, i]
+        assert auc(y, s) == pytest.approx(roc_auc_score(y, s), abs=1e-12)
+        assert average_precision(y, s) == pytest.approx(average_precision_score(y, s), abs=1e-12)
+        for b in range(len(resamples)):
+            drawn = weights[:, b] > 0
+            arguments = {"sample_weight": weights[drawn, b]}
+            assert found.auc[b, i] == pytest.approx(
+                roc_auc_score(y[drawn], s[drawn], **arguments), abs=1e-11
+            )
+            assert found.average_precision[b, i] == pytest.approx(
+                average_precision_score(y[drawn], s[drawn], **arguments), abs=1e-11
+            )
+    for i in (findings - 3, findings - 2):  # few positives: every pair can be looked at
+        y = labels[:, i]
+        (a10, a01), (b10, b01) = components(y, scores[:, i]), components(y, other[:, i])
+        variance = (a10 - b10).var(ddof=1) / len(a10) + (a01 - b01).var(ddof=1) / len(a01)
+        test = delong_paired(y, scores[:, i], other[:, i])
+        assert test.difference == pytest.approx(a10.mean() - b10.mean(), abs=1e-12)
+        assert test.z == pytest.approx(test.difference / variance**0.5, rel=1e-8)
+    assert auc(labels[:, -1], scores[:, -1]) is None
+    assert delong_paired(labels[:, -1], scores[:, -1], other[:, -1]) is None
+    assert np.isnan(found.auc[:, -1]).all()
+
+
 def test_a_resample_is_the_images_of_the_drawn_patients() -> None:
     """Against images that are truly copied, and sums over them."""
     labels, scores = tied_scores(200, 6)
