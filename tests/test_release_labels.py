@@ -81,3 +81,6 @@ def test_the_validation_share_is_near_the_papers(
     )
     _, validation = split_by_patient(index, TrainConfig().validation_share, TrainConfig().seed)
     assert abs(len(validation) - 11_212) < 0.05 * 11_212
+    train, validation = split_by_patient(index, 0.1264, 0)
+    assert (len(train), len(validation)) == (75_312, 11_212), "the sizes of the paper"
+    assert not set(train.patients) & set(validation.patients)
