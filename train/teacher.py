@@ -62,7 +62,7 @@ class TeacherConfig:
     soft_labels: str | None = None
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(crop=0.75))
     source_adjust: bool = True
-    validation_share: float = 0.13
+    validation_share: float = 0.1264
     seed: int = 0
 
 
