@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lmeran.exports.dicom_source import read_source
 from lmeran.exports.forms import FORMS, Request, check_extra, parse_forms
-from lmeran.exports.record import record_of
+from lmeran.exports.record import MapChoice, record_of
 from lmeran.files import read_file
 from lmeran.findings import parse_pins
 from lmeran.hub import open_checkpoint
 from lmeran.predictor import Predictor
+from lmeran.radiograph import Radiograph
+
+if TYPE_CHECKING:
+    from lmeran.exports.dicom_source import SourceImage
 
 USAGE_ERROR = 2
 
@@ -75,11 +79,11 @@ def run_export(given: argparse.Namespace) -> int:
         check_extra(names)
         pins = parse_pins(given.pin)
         film = read_file(given.film)
-        wants_source = any(FORMS[name].dicom for name in names)
-        source = read_source(given.film, film) if wants_source else None
+        source = _source(given.film, film) if any(FORMS[n].dicom for n in names) else None
         predictor = Predictor(open_checkpoint(given.checkpoint), given.device)
         encoded = predictor.encode(film)
-        record = record_of(predictor, film, encoded, pins, given.finding, given.layer, given.head)
+        choice = MapChoice(given.layer, given.head)
+        record = record_of(predictor, film, encoded, pins, given.finding, choice)
         request = Request(predictor, encoded, record, given.scale, source, given.reader)
         made = {name: FORMS[name].make(request) for name in names}
     except ValueError as error:  # every error of this program with a sentence for the user
@@ -91,3 +95,9 @@ def run_export(given: argparse.Namespace) -> int:
         path.write_bytes(data)
         print(path)
     return 0
+
+
+def _source(path: str, film: Radiograph) -> SourceImage:
+    from lmeran.exports.dicom_source import read_source  # pydicom is slow to import
+
+    return read_source(path, film)

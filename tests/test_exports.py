@@ -20,11 +20,11 @@ from lmeran.cli import main
 from lmeran.exports.forms import FORMS, Request, parse_forms
 from lmeran.exports.pdf import report_pdf
 from lmeran.exports.pictures import captioned, colour_table, overlay, picture_png, reduced
-from lmeran.exports.record import NOTICE, ExportError, Record, record_of
+from lmeran.exports.record import NOTICE, ExportError, MapChoice, Record, record_of
 from lmeran.exports.regions import map_regions
 from lmeran.exports.tables import reading_csv, reading_json, regions_csv
 from lmeran.exports.words import logits, percent, points
-from lmeran.findings import FINDINGS, PinError, State
+from lmeran.findings import FINDINGS, PinError, Pins, State
 from lmeran.geometry import Geometry
 from lmeran.maps import ROLLOUT, AttentionMap
 from lmeran.model import LMeRAN
@@ -241,7 +241,7 @@ def test_a_model_without_attention_exports_without_a_map(checkpoint_folder: Path
 def test_other_questions_have_other_names(predictor: Predictor, film: Radiograph) -> None:
     encoded = predictor.encode(film)
     names = {
-        record_of(predictor, film, encoded, pins, "Mass", layer, head).name
+        record_of(predictor, film, encoded, pins, "Mass", MapChoice(layer, head)).name
         for pins in ({}, PINS, {"Effusion": State.NEGATIVE})
         for layer, head in ((None, None), (1, 2), (ROLLOUT, None))
     }
@@ -250,9 +250,34 @@ def test_other_questions_have_other_names(predictor: Predictor, film: Radiograph
     default = record_of(predictor, film, encoded, PINS)
     assert default.finding not in PINS
     with pytest.raises(ValueError, match="layers 1 to 3"):
-        record_of(predictor, film, encoded, {}, layer=4)
+        record_of(predictor, film, encoded, {}, choice=MapChoice(4))
     with pytest.raises(PinError):
         record_of(predictor, film, encoded, {}, "Fracture")
+
+
+def test_the_map_is_free_where_pins_have_no_say(predictor: Predictor, film: Radiograph) -> None:
+    encoded = predictor.encode(film)
+    reading = predictor.read(encoded, PINS)
+
+    def record(pins: Pins, finding: str, choice: MapChoice) -> Record:
+        return record_of(predictor, film, encoded, pins, finding, choice)
+
+    for finding, choice, free in (
+        ("Edema", MapChoice(), False),
+        ("Edema", MapChoice(free=True), True),
+        ("Mass", MapChoice(), True),
+        ("Mass", MapChoice(layer=3), True),
+        ("Mass", MapChoice(layer=1), False),
+    ):
+        seen = record(PINS, finding, choice)
+        i = FINDINGS.index(finding)
+        assert seen.free is free
+        assert (seen.map.values == reading.maps(choice.layer, free=free)[i].values).all()
+        chosen = reading.free if free else reading.shown
+        assert seen.map_probability == chosen[i]
+    assert record({}, "Edema", MapChoice()).free
+    rolled = record(PINS, "Mass", MapChoice(ROLLOUT)).map.values
+    assert (rolled == predictor.rollouts(encoded, [{}])[0][4].values).all()
 
 
 def test_forms_are_read_from_a_list() -> None:
@@ -264,7 +289,7 @@ def test_forms_are_read_from_a_list() -> None:
 
 def test_the_reading_file_of_an_export_replays(predictor: Predictor, film: Radiograph) -> None:
     encoded = predictor.encode(film)
-    record = record_of(predictor, film, encoded, PINS, "Mass", 1, 2)
+    record = record_of(predictor, film, encoded, PINS, "Mass", MapChoice(1, 2))
     file = parse_reading_file(FORMS["reading"].make(Request(predictor, encoded, record)))
     assert file.view == {"selected": 4, "map": {"layer": 1, "head": 2}}
     assert replay(file, predictor, record.image, encoded).equal

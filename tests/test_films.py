@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from app.films import FilmStore
+from app.paper import Paper
 from lmeran.predictor import EncodedFilm, Predictor
 from lmeran.radiograph import Radiograph
 from tests.conftest import film_pixels
+
+PAPER = Paper.of(Radiograph(film_pixels(), "PNG", 8))
 
 
 @pytest.fixture()
@@ -17,7 +20,7 @@ def encoded(predictor: Predictor) -> EncodedFilm:
 
 def test_a_film_is_its_owners_alone(encoded: EncodedFilm) -> None:
     films = FilmStore()
-    mine = films.add("me", encoded, b"mine", {})
+    mine = films.add("me", encoded, b"mine", {}, PAPER)
     assert films.get(mine.token, "me") is mine
     assert films.get(mine.token, "you") is None
     assert films.get("guess", "me") is None
@@ -25,8 +28,11 @@ def test_a_film_is_its_owners_alone(encoded: EncodedFilm) -> None:
 
 def test_a_new_film_replaces_the_owners_last_only(encoded: EncodedFilm) -> None:
     films = FilmStore()
-    first, other = films.add("me", encoded, b"1", {}), films.add("you", encoded, b"2", {})
-    films.add("me", encoded, b"3", {})
+    first, other = (
+        films.add("me", encoded, b"1", {}, PAPER),
+        films.add("you", encoded, b"2", {}, PAPER),
+    )
+    films.add("me", encoded, b"3", {}, PAPER)
     assert films.get(first.token) is None
     assert films.get(other.token) is other
     assert len(films) == 2
@@ -34,7 +40,7 @@ def test_a_new_film_replaces_the_owners_last_only(encoded: EncodedFilm) -> None:
 
 def test_forgetting_leaves_nothing(encoded: EncodedFilm) -> None:
     films = FilmStore()
-    mine = films.add("me", encoded, b"1", {})
+    mine = films.add("me", encoded, b"1", {}, PAPER)
     films.forget("me")
     assert films.get(mine.token) is None
     assert len(films) == 0
@@ -43,7 +49,7 @@ def test_forgetting_leaves_nothing(encoded: EncodedFilm) -> None:
 def test_idle_films_expire_and_used_ones_do_not(encoded: EncodedFilm) -> None:
     now = [0.0]
     films = FilmStore(idle_seconds=10, clock=lambda: now[0])
-    idle, used = films.add("a", encoded, b"1", {}), films.add("b", encoded, b"2", {})
+    idle, used = films.add("a", encoded, b"1", {}, PAPER), films.add("b", encoded, b"2", {}, PAPER)
     now[0] = 8
     films.get(used.token)
     now[0] = 12
@@ -52,9 +58,9 @@ def test_idle_films_expire_and_used_ones_do_not(encoded: EncodedFilm) -> None:
 
 
 def test_memory_is_bounded_and_the_least_recently_used_goes_first(encoded: EncodedFilm) -> None:
-    each = encoded.nbytes + 1000
+    each = encoded.nbytes + PAPER.nbytes + 1000
     films = FilmStore(max_bytes=3 * each)
-    held = [films.add(str(k), encoded, bytes(1000), {}) for k in range(3)]
+    held = [films.add(str(k), encoded, bytes(1000), {}, PAPER) for k in range(3)]
     films.get(held[0].token)
-    films.add("3", encoded, bytes(1000), {})
+    films.add("3", encoded, bytes(1000), {}, PAPER)
     assert [films.get(f.token) is f for f in held] == [True, False, True]

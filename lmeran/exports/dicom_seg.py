@@ -54,8 +54,8 @@ def segmentation(record: Record, source: SourceImage) -> bytes:
         tracking_id=f"{finding} attention",
     )
     segment.SegmentDescription = (
-        f"{record.map.name.replace('_', ' ')}, with {len(record.pins)} pins; probability "
-        f"{record.reading.shown[record.index]:.4f}; where the label token looked, not the finding"
+        f"{record.map.name.replace('_', ' ')}, {'free reading' if record.free else 'with pins'}; "
+        f"probability {record.map_probability:.4f}; where the label token looked, not the finding"
     )[:1024]
     made = hd.seg.Segmentation(
         source_images=[source.image],

@@ -6,13 +6,16 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from lmeran.exports.dicom_source import SourceImage
 from lmeran.exports.pictures import Scale, picture_png
 from lmeran.exports.record import ExportError, Record
 from lmeran.exports.tables import reading_csv, reading_json, regions_csv
 from lmeran.predictor import EncodedFilm, Predictor
 from lmeran.reading_file import write_reading_file
+
+if TYPE_CHECKING:  # pydicom is slow to import
+    from lmeran.exports.dicom_source import SourceImage
 
 
 @dataclass(frozen=True, eq=False)

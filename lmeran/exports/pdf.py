@@ -22,7 +22,7 @@ from lmeran.exports.pdf_parts import (
     register_fonts,
     text,
 )
-from lmeran.exports.pictures import Scale, overlay, reduced
+from lmeran.exports.pictures import PRINT_PIXELS, Scale, overlay, reduced
 from lmeran.exports.record import NOTICE, Record
 from lmeran.exports.regions import map_regions
 from lmeran.exports.words import finding_in_words, map_in_words, pins_in_words
@@ -32,8 +32,6 @@ from lmeran.versions import versions
 MARGIN = 36.0
 GAP = 14.0
 PICTURE_HEIGHT = 285.0
-PICTURE_PIXELS = 1400
-"""Longer side of the two pictures: 400 dots an inch on paper."""
 FOOT_HEIGHT = 74.0
 TABLE_SHARE = 0.58
 """Share of the width that the table of findings has; the ledger has the rest."""
@@ -84,8 +82,8 @@ def _head(page: Canvas, record: Record, top: float, width: float, made: datetime
 def _pictures(page: Canvas, record: Record, scale: Scale, top: float, width: float) -> float:
     """The film, and the film with the map, side by side with their captions."""
     each = (width - GAP) / 2
-    small = reduced(record.film, PICTURE_PIXELS).pixels
-    shown = (cv2.cvtColor(small, cv2.COLOR_GRAY2RGB), overlay(record, scale, PICTURE_PIXELS))
+    small = reduced(record.film, PRINT_PIXELS).pixels
+    shown = (cv2.cvtColor(small, cv2.COLOR_GRAY2RGB), overlay(record, scale, PRINT_PIXELS))
     factor = min(each / small.shape[1], PICTURE_HEIGHT / small.shape[0])
     drawn = (small.shape[1] * factor, small.shape[0] * factor)
     captions = (_film_in_words(record), map_in_words(record, scale))

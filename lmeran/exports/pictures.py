@@ -18,6 +18,8 @@ from lmeran.versions import VERSION
 Scale = Literal["absolute", "relative"]
 """Colours of a map: on one scale for all films and findings, or of its own maximum."""
 
+PRINT_PIXELS = 1400
+"""Longer side of a picture in the report: 400 dots an inch on paper."""
 OPACITY = 0.7
 _DARKEST = 0.25
 """Where the colour table begins: below, its colours are too dark to be seen on a lung."""
@@ -91,8 +93,7 @@ def colour_table() -> np.ndarray:
 def _share(record: Record, field: np.ndarray, scale: Scale) -> np.ndarray:
     """0 .. 1 of full colour at each pixel; see `AttentionMap.absolute` and `relative`."""
     if scale == "absolute":
-        probability = record.reading.shown[record.index]
-        return np.clip(probability * field * record.map.tokens / FULL_SCALE, 0, 1)
+        return np.clip(record.map_probability * field * record.map.tokens / FULL_SCALE, 0, 1)
     top = field.max()
     return field / top if top > 0 else np.zeros_like(field)
 

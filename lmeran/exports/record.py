@@ -21,13 +21,26 @@ class ExportError(ValueError):
     """An export that cannot be made: one sentence that says why and what to do."""
 
 
+@dataclass(frozen=True)
+class MapChoice:
+    """Which map of a finding: layer and head as in `Reading.maps`, or layer `ROLLOUT`.
+
+    free: without the pins, as it always is where nothing is pinned, or where the finding is and the
+    layer is the last or all of them.
+    """
+
+    layer: int | None = None
+    head: int | None = None
+    free: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Record:
     """One film under one set of pins, seen at one finding.
 
     film: its display pixels, or a smaller picture of them for print; image, geometry: of the film
-    itself. map: attention of the finding's label token with the pins, None for a model without
-    attention.
+    itself. map: attention of the finding's label token, None for a model without attention; free:
+    whether that is without the pins.
     """
 
     film: Radiograph
@@ -39,11 +52,18 @@ class Record:
     ledger: Ledger
     finding: str
     map: AttentionMap | None
+    free: bool
 
     @property
     def index(self) -> int:
         """Position of the finding in `FINDINGS`."""
         return finding_index(self.finding)
+
+    @property
+    def map_probability(self) -> float:
+        """The probability that goes with the map: without the pins as the map is, or with them."""
+        reading = self.reading
+        return float((reading.free if self.free else reading.shown)[self.index])
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -57,7 +77,7 @@ class Record:
         Other pins, another map or checkpoint give another name, so that no export overwrites a
         different one.
         """
-        place = (None, None) if self.map is None else (self.map.layer, self.map.head)
+        place = () if self.map is None else (self.map.layer, self.map.head, self.free)
         asked = (self.checkpoint.identity, self.reading.states.tolist(), place)
         question = hashlib.sha256(repr(asked).encode()).hexdigest()
         return f"lmeran-{self.image.sha256[:8]}-{self.finding.lower()}-{question[:6]}"
@@ -69,22 +89,26 @@ def record_of(
     encoded: EncodedFilm,
     pins: Pins,
     finding: str | None = None,
-    layer: int | None = None,
-    head: int | None = None,
+    choice: MapChoice = MapChoice(),
     image: ImageIdentity | None = None,
 ) -> Record:
     """Read a film for export. encoded: of the same film.
 
-    image: which film `film` is a smaller picture of; None where it is the film itself.
-
-    finding: None for the unpinned one with the highest probability. layer, head: of the map, as in
-    `Reading.maps`, or `ROLLOUT`. Raises `PinError` for a finding, `ValueError` for a layer or head
-    that does not exist.
+    finding: None for the unpinned one with the highest probability. image: which film `film` is a
+    smaller picture of; None where it is the film itself. Raises `PinError` for a finding and
+    `ValueError` for a layer or head that does not exist.
     """
     reading = predictor.read(encoded, pins)
     i = _most_probable(reading) if finding is None else finding_index(finding)
-    rolled_out = layer == ROLLOUT
-    maps = predictor.rollouts(encoded, [pins])[0] if rolled_out else reading.maps(layer, head)
+    last = choice.layer in (None, ROLLOUT, predictor.checkpoint.config.layers)
+    # The last layer's attention of a pinned finding feeds its own output alone, which training
+    # never judged.
+    untrained = last and reading.states[i] != State.UNKNOWN
+    free = bool(choice.free or not pins or untrained)
+    if choice.layer == ROLLOUT:
+        (maps,) = predictor.rollouts(encoded, [{} if free else pins])
+    else:
+        maps = reading.maps(choice.layer, choice.head, free)
     return Record(
         film=film,
         image=image or ImageIdentity.of(film),
@@ -95,6 +119,7 @@ def record_of(
         ledger=logit_ledger(predictor, encoded, pins),
         finding=FINDINGS[i],
         map=maps[i] if maps else None,
+        free=free,
     )
 
 

@@ -55,7 +55,8 @@ def reading_json(record: Record) -> bytes:
     """The JSON object of `python -m lmeran predict` without a file name, and the finding's map.
 
     Besides: "image" (hash and size), "pins", "finding" with its "ledger" and "map" (peak, centroid
-    and regions in pixels of the original film; null without attention), "versions", "notice".
+    and regions in pixels of the original film, "free" whether it is without the pins; null without
+    attention), "versions", "notice".
     """
     base = {k: v for k, v in _reading_object(record).items() if k not in ("file", "error")}
     content = {
@@ -85,6 +86,7 @@ def _map_object(record: Record) -> dict[str, Any] | None:
         "name": record.map.name,
         "layer": record.map.layer,
         "head": record.map.head,
+        "free": record.free,
         "level": found.level,
         "peak": [_px(v) for v in found.peak],
         "centroid": [_px(v) for v in found.centroid],

@@ -66,7 +66,7 @@ def map_in_words(record: Record, scale: str) -> str:
         else "Colour: share of the map's own maximum, whatever the probability."
     )
     return (
-        f"{record.map.name.replace('_', ' ')}, {'with pins' if record.pins else 'free reading'}. "
+        f"{record.map.name.replace('_', ' ')}, {'free reading' if record.free else 'with pins'}. "
         f"{colour} Contour: {CONTOUR_LEVEL:g} of the maximum. It shows where the label token "
         "looked, not why."
     )
