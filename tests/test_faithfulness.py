@@ -15,6 +15,7 @@ import torch
 from lmeran.checkpoint import load_checkpoint
 from lmeran.config import CELL_STRIDE, Preprocessing
 from lmeran.findings import FINDINGS
+from lmeran.model import LMeRAN
 from lmeran.predictor import Predictor
 from lmeran.preprocess import network_pixels
 from tests.conftest import lively_model, small_config
@@ -199,6 +200,17 @@ def test_the_cascade_replaces_weights_from_the_output_downwards() -> None:
     assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
     plain = [name for name, _ in cascade(lively_model(small_config(label_branch="none")))]
     assert plain == ["classifiers", "backbone"]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 42])
+def test_the_random_weights_are_not_those_a_run_started_from(seed: int) -> None:
+    torch.manual_seed(seed)
+    started = LMeRAN(small_config())
+    *_, (_, changed) = cascade(started)
+    cosine = torch.nn.functional.cosine_similarity
+    for name in ("class_weight", "blocks.0.attention.query.weight", "label_embedding"):
+        first, second = (model.state_dict()[name].flatten() for model in (started, changed))
+        assert abs(cosine(first, second, dim=0)) < 0.2
 
 
 def test_rank_correlation_is_that_of_pandas_and_lacks_for_a_flat_map() -> None:

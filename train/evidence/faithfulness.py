@@ -38,7 +38,7 @@ from train.index import Index
 from train.pixels import cached_pixels
 
 FILMS = 24
-"""Films measured unless another number is asked for: minutes on two CPU cores at 192 px."""
+"""Films measured unless another number is asked for: about 13 minutes of a CPU core at 192 px."""
 
 ANOTHER_FILM = "same weights, another film"
 
