@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 
+from app.boxes import Box, boxes_of_folder, parse_boxes
 from lmeran.files import FILM_SUFFIXES, read_file
 from lmeran.radiograph import ReadError
 
@@ -18,11 +19,13 @@ THUMBNAIL_SIDE = 144
 
 @dataclass(frozen=True)
 class Example:
-    """A film on offer. `title` never comes from a file's name or header."""
+    """A film on offer. `title` never comes from a file's name or header; `boxes`: where findings
+    are, where it is known."""
 
     path: Path
     title: str
     thumbnail: bytes
+    boxes: tuple[Box, ...] = ()
 
 
 def load_examples(folder: Path | None) -> list[Example]:
@@ -30,22 +33,37 @@ def load_examples(folder: Path | None) -> list[Example]:
 
     folder None: the bundled films with the titles of examples.json. Else the first `MOST` films of
     the folder, titled by number: file names may name patients.
+    Raises `BoxError` for a list of boxes that cannot be used.
     """
-    if folder is None:
-        entries = json.loads((BUNDLED / "examples.json").read_text(encoding="utf-8"))
-        candidates = [(BUNDLED / entry["file"], str(entry["title"])) for entry in entries]
-    else:
-        endings = ("", *FILM_SUFFIXES)
-        files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in endings)
-        candidates = [(path, "") for path in files]
+    candidates = _bundled() if folder is None else _of_folder(folder)
     examples: list[Example] = []
-    for path, title in candidates:
+    for path, title, boxes in candidates:
         if len(examples) == MOST:
             break
         thumbnail = _thumbnail(path)
         if thumbnail is not None:
-            examples.append(Example(path, title or f"Film {len(examples) + 1}", thumbnail))
+            title = title or f"Film {len(examples) + 1}"
+            examples.append(Example(path, title, thumbnail, boxes))
     return examples
+
+
+def _bundled() -> list[tuple[Path, str, tuple[Box, ...]]]:
+    entries = json.loads((BUNDLED / "examples.json").read_text(encoding="utf-8"))
+    return [
+        (
+            BUNDLED / entry["file"],
+            str(entry["title"]),
+            parse_boxes(entry.get("boxes", ()), "examples.json"),
+        )
+        for entry in entries
+    ]
+
+
+def _of_folder(folder: Path) -> list[tuple[Path, str, tuple[Box, ...]]]:
+    endings = ("", *FILM_SUFFIXES)
+    files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in endings)
+    boxes = boxes_of_folder(folder)
+    return [(path, "", boxes.get(path.name, ())) for path in files]
 
 
 def _thumbnail(path: Path) -> bytes | None:

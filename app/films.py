@@ -1,4 +1,5 @@
-"""The films that readers have open: in memory, one a reader, bounded in bytes and in time."""
+"""The films that readers have open: in memory, one a reader and a prior one beside it,
+bounded in bytes and in time."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from app.paper import Paper
 from lmeran.predictor import EncodedFilm
 
 MAX_BYTES = 512 * 2**20
@@ -20,19 +22,22 @@ IDLE_SECONDS = 30 * 60
 class OpenFilm:
     """One film of one reader.
 
-    token: unguessable name of the film in addresses; owner: the reader's session; picture: the
-    display pixels as PNG; facts: what the page may say of the file.
+    token: unguessable name of the film in addresses; owner: the reader's session; values: the
+    film's values as `app.packing` writes them; facts: what the page may say of the file; paper:
+    what of it can be taken along; prior: whether it is an earlier film beside the one that is read.
     """
 
     token: str
     owner: str
     encoded: EncodedFilm
-    picture: bytes
+    values: bytes
     facts: dict[str, Any]
+    paper: Paper
+    prior: bool = False
 
     @property
     def nbytes(self) -> int:
-        return len(self.picture) + self.encoded.nbytes
+        return len(self.values) + self.encoded.nbytes + self.paper.nbytes
 
 
 class FilmStore:
@@ -55,12 +60,18 @@ class FilmStore:
             return len(self._films)
 
     def add(
-        self, owner: str, encoded: EncodedFilm, picture: bytes, facts: dict[str, Any]
+        self,
+        owner: str,
+        encoded: EncodedFilm,
+        values: bytes,
+        facts: dict[str, Any],
+        paper: Paper,
+        prior: bool = False,
     ) -> OpenFilm:
-        """Keep a film; it replaces the one its owner had."""
-        film = OpenFilm(secrets.token_urlsafe(24), owner, encoded, picture, facts)
+        """Keep a film; it replaces what its owner had, a prior film only the prior one."""
+        film = OpenFilm(secrets.token_urlsafe(24), owner, encoded, values, facts, paper, prior)
         with self._lock:
-            self._drop(lambda held: held.owner == owner)
+            self._drop(lambda held: held.owner == owner and (held.prior or not prior))
             self._films[film.token] = (film, self._clock())
             self._shrink()
         return film

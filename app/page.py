@@ -12,7 +12,7 @@ import gradio as gr
 
 from app.payload import page_facts
 from app.room import ReadingRoom
-from app.uploads import Uploads
+from app.uploads import Uploads, is_prior
 from lmeran.findings import PinError
 from lmeran.radiograph import ReadError
 
@@ -46,7 +46,8 @@ def build_page(room: ReadingRoom, uploads: Uploads) -> gr.Blocks:
 
     def open_upload(path: str | None, request: gr.Request) -> dict[str, Any]:
         try:
-            return _reply(lambda: room.open_file(path or "", _owner(request)))
+            file = path or ""
+            return _reply(lambda: room.open_file(file, _owner(request), is_prior(file)))
         finally:
             uploads.discard(path)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from app.colours import colour_tables, signed_table
+from app.packing import value_facts
 from app.why import CAM_FULL_SCALE, lift_facts
 from lmeran.attention_split import MOVED_FULL_SCALE
 from lmeran.checkpoint import Checkpoint
@@ -56,6 +58,8 @@ def film_facts(film: Radiograph) -> dict[str, Any]:
     return {
         "width": film.width,
         "height": film.height,
+        "values": value_facts(film.values),
+        "spacing": None if film.spacing is None else asdict(film.spacing),
         "lines": [
             ["View", film.view or "not stated"],
             ["Size", f"{film.width} x {film.height} px"],

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
-
 from app.examples import Example
 from app.films import FilmStore, OpenFilm
+from app.packing import pack_values
+from app.paper import Paper
 from app.payload import film_facts, reading_facts
 from app.why import cam_facts, why_facts
 from lmeran.files import read_file
@@ -45,20 +45,19 @@ class ReadingRoom:
         self.examples = examples
         self.films = films
 
-    def open_file(self, path: str, owner: str) -> dict[str, Any]:
+    def open_file(self, path: str, owner: str, prior: bool = False) -> dict[str, Any]:
         """Read and encode a file for a reader; the reply holds the film and its free reading.
 
+        prior: an earlier film, to be seen beside the one that is open.
         Raises `ReadError`; what the reader had open stays open.
         """
         film = read_file(path)
         encoded = self.predictor.encode(film)
-        ok, picture = cv2.imencode(".png", film.pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-        if not ok:
-            raise ReadError("The picture cannot be prepared for the screen; export it again.")
-        held = self.films.add(owner, encoded, picture.tobytes(), film_facts(film))
+        values = pack_values(film.values.codes)
+        held = self.films.add(owner, encoded, values, film_facts(film), Paper.of(film), prior)
         reading = self.predictor.read(encoded, {})
         return {
-            "kind": "film",
+            "kind": "prior" if prior else "film",
             "token": held.token,
             **held.facts,
             "reading": reading_facts(reading, reading.maps(free=True), reading.maps()),
@@ -70,7 +69,9 @@ class ReadingRoom:
         if not 0 <= position < len(self.examples):
             raise ReadError("There is no such example; choose one of those shown.")
         example = self.examples[position]
-        return {**self.open_file(str(example.path), owner), "title": example.title}
+        opened = self.open_file(str(example.path), owner)
+        boxes = [box.facts(opened["width"], opened["height"]) for box in example.boxes]
+        return {**opened, "title": example.title, "boxes": boxes}
 
     def pin(self, request: dict[str, Any], owner: str) -> dict[str, Any]:
         """The reading of an open film under pins.
@@ -118,8 +119,10 @@ class ReadingRoom:
         """
         known = _named_pins(pins)
         film = read_file(path)
-        reading = self.predictor.read(self.predictor.encode(film), known)
-        return reading_object(name, self.predictor.checkpoint.identity, reading, film.warnings)
+        encoded = self.predictor.encode(film)
+        reading = self.predictor.read(encoded, known)
+        identity = self.predictor.checkpoint.identity
+        return reading_object(name, identity, reading, film.warnings, encoded.gate)
 
 
 def _pins_of(numbers: Any) -> Pins:

@@ -9,6 +9,7 @@ from app.page import STATIC
 from app.room import ReadingRoom
 
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_PACKED = {**_PRIVATE, "Content-Encoding": "gzip"}
 
 
 def add_routes(app: FastAPI, room: ReadingRoom) -> None:
@@ -18,7 +19,7 @@ def add_routes(app: FastAPI, room: ReadingRoom) -> None:
         held = room.films.get(token)
         if held is None:
             raise HTTPException(404)
-        return Response(held.picture, media_type="image/png", headers=_PRIVATE)
+        return Response(held.values, media_type="application/octet-stream", headers=_PACKED)
 
     def example(position: int) -> Response:
         if not 0 <= position < len(room.examples):

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.boxes import BoxError
 from app.settings import Settings, read_settings
 from lmeran.checkpoint import CheckpointError
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _prepare_environment(uploads)
     try:
         serve(settings, uploads)
-    except (CheckpointError, AddressError) as error:
+    except (CheckpointError, AddressError, BoxError) as error:
         print(error, file=sys.stderr)
         return 2
     finally:
@@ -39,6 +40,7 @@ def serve(settings: Settings, folder: Path) -> None:
     """Open the checkpoint, build the page and block until interrupted. folder: of uploads."""
     # Only now: gradio reads its environment when it is imported, and is slow to import.
     from app.examples import load_examples
+    from app.exports import add_exports
     from app.films import FilmStore
     from app.page import STATIC, build_page
     from app.room import ReadingRoom
@@ -66,9 +68,10 @@ def serve(settings: Settings, folder: Path) -> None:
         max_file_size=MAX_FILE_BYTES,
         ssr_mode=False,
         pwa=False,
-        css_paths=[STATIC / "room.css"],
+        css_paths=[STATIC / "room.css", STATIC / "take.css"],
         state_session_capacity=200,
     )
+    add_exports(app, room)
     add_routes(app, room)
     print(f"LMeRAN viewer at http://{settings.host}:{settings.port} (Ctrl-C ends it)", flush=True)
     page.block_thread()

@@ -17,8 +17,8 @@ from pathlib import Path
 SHARED_SECONDS = 15.0
 EMPTY_SECONDS = 60.0
 SWEEP_SECONDS = 5.0
-_FRESH = re.compile(r"film-[0-9a-f]{36}")
-"""Names that the page gives (`static/main.js`)."""
+_FRESH = re.compile(r"(film|prior)-[0-9a-f]{36}")
+"""Names that the page gives (`static/files.js`)."""
 
 
 class Uploads:
@@ -64,6 +64,12 @@ class Uploads:
                 self.sweep()
 
         threading.Thread(target=loop, name="uploads", daemon=True).start()
+
+
+def is_prior(path: str) -> bool:
+    """Whether the page sent this upload as an earlier film, to be seen beside the open one."""
+    fresh = _FRESH.fullmatch(Path(path).name)
+    return fresh is not None and fresh[1] == "prior"
 
 
 def _remove(upload: Path) -> None:

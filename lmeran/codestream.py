@@ -17,9 +17,9 @@ from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID
 
+from lmeran.attributes import code, integer
 from lmeran.limits import MAX_INFLATED_BYTES, check_dimensions
 from lmeran.radiograph import ReadError
-from lmeran.voi import code, integer
 
 IMPLICIT = UID("1.2.840.10008.1.2")
 EXPLICIT = UID("1.2.840.10008.1.2.1")

@@ -7,7 +7,6 @@ private groups never enter the program.
 from __future__ import annotations
 
 import io
-import re
 import struct
 import warnings
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.uid import UID
 
+from lmeran.attributes import code, integer, look_up_table, numbers
 from lmeran.codestream import (
     BIG_ENDIAN,
     COLOR,
@@ -29,7 +29,9 @@ from lmeran.codestream import (
     syntax_name,
 )
 from lmeran.radiograph import Radiograph, ReadError, Spacing
-from lmeran.voi import code, grayscale_of, integer, look_up_table, numbers, render
+from lmeran.suitability import known_view, told_by_header
+from lmeran.values import AS_STORED
+from lmeran.voi import grayscale_of, render
 
 _PREAMBLE = 128
 _MAX_READS = 300_000
@@ -40,8 +42,9 @@ _WANTED = """
     Rows Columns SamplesPerPixel PhotometricInterpretation PlanarConfiguration
     BitsAllocated BitsStored HighBit PixelRepresentation
     PixelPaddingValue PixelPaddingRangeLimit PixelSpacing ImagerPixelSpacing PixelAspectRatio
-    ModalityLUTSequence RescaleSlope RescaleIntercept
-    VOILUTSequence WindowCenter WindowWidth VOILUTFunction PresentationLUTShape
+    ModalityLUTSequence RescaleSlope RescaleIntercept RescaleType
+    VOILUTSequence WindowCenter WindowWidth WindowCenterWidthExplanation VOILUTFunction
+    PresentationLUTShape
     RedPaletteColorLookupTableDescriptor RedPaletteColorLookupTableData
     GreenPaletteColorLookupTableDescriptor GreenPaletteColorLookupTableData
     BluePaletteColorLookupTableDescriptor BluePaletteColorLookupTableData
@@ -49,36 +52,6 @@ _WANTED = """
 """
 """Keywords of the attributes that are kept."""
 
-_RADIOGRAPHS = ("CR", "DX", "RG")
-_PERHAPS = ("RF", "SC", "OT", "")
-_NOT_RADIOGRAPHS = {
-    "BMD": "a bone density image",
-    "CT": "a CT image",
-    "ES": "an endoscopy image",
-    "IO": "a dental X-ray",
-    "KO": "a list of references without an image",
-    "MG": "a mammogram",
-    "MR": "an MR image",
-    "NM": "a nuclear medicine image",
-    "OP": "a photograph of the eye",
-    "PR": "a presentation state without an image",
-    "PT": "a PET image",
-    "PX": "a dental X-ray",
-    "RTDOSE": "a radiotherapy dose map",
-    "RTIMAGE": "a radiotherapy image",
-    "RTPLAN": "a radiotherapy plan without an image",
-    "RTSTRUCT": "a set of radiotherapy contours without an image",
-    "SEG": "a segmentation",
-    "SM": "a microscopy image",
-    "SR": "a report without an image",
-    "US": "an ultrasound image",
-    "XA": "an angiogram",
-    "XC": "a photograph",
-}
-_FRONTAL = ("PA", "AP")
-_SIDEWAYS = ("LL", "RL", "LAT", "LATERAL", "LLD", "RLD", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO")
-_NOT_CHEST = ("CC", "ML", "MLO", "LM", "XCCL", "OBLIQUE")
-_CHEST = re.compile("CHEST|THORA|TORAX|LUNG|RIB|HEART")
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
@@ -189,18 +162,17 @@ def _parse(data: bytes, syntax: UID, start: int) -> _File:
 
 def _read_film(file: _File) -> Radiograph:
     ds = file.ds
-    modality = code(ds, "Modality")
-    told = [*_judge_modality(modality), *_judge_content(ds)]
+    told = told_by_header(ds)
     stored = decode(ds, file.syntax)
     if code(ds, "PhotometricInterpretation") in COLOR:
-        pixels, window = _color_to_gray(stored, file), "as stored"
+        pixels, window, depth = _color_to_gray(stored, file), AS_STORED, None
         told.append(
             "The file stores colour, converted to gray: if it is a photograph or a screenshot of "
             "a film, the model was not trained on such input."
         )
     else:
         rendering = render(stored, grayscale_of(ds, file.little_endian))
-        pixels, window = rendering.pixels, rendering.window
+        pixels, window, depth = rendering.pixels, rendering.window, rendering.values
         told.extend(rendering.warnings)
     spacing = _spacing(ds)
     if _is_stretched(ds, spacing):
@@ -209,47 +181,13 @@ def _read_film(file: _File) -> Radiograph:
         pixels,
         "DICOM",
         bits=integer(ds, "BitsStored"),
-        view=_view(ds),
-        modality=modality or None,
+        view=known_view(ds),
+        modality=code(ds, "Modality") or None,
         spacing=spacing,
         window=window,
         warnings=tuple(told),
+        depth=depth,
     )
-
-
-def _judge_modality(modality: str) -> list[str]:
-    """Refuse what is no radiograph; warn where Modality (0008,0060) does not settle it."""
-    if modality in _RADIOGRAPHS:
-        return []
-    if modality in _PERHAPS:
-        return [
-            "The file does not say that it is a radiograph; the values mean something only if it "
-            "is a frontal chest X-ray."
-        ]
-    what = _NOT_RADIOGRAPHS.get(modality, "of a kind that is no radiograph")
-    raise ReadError(
-        f"This is {what}, which the model cannot read; choose a frontal chest X-ray (PA or AP)."
-    )
-
-
-def _judge_content(ds: Dataset) -> list[str]:
-    """What the header says against this film: body part, view, text in the picture."""
-    told = []
-    body_part = code(ds, "BodyPartExamined")
-    if body_part and not _CHEST.search(body_part):
-        told.append(
-            "The file says that it does not show a chest; the model knows chest films only and "
-            "its values mean nothing here."
-        )
-    view = code(ds, "ViewPosition")
-    if view in (*_SIDEWAYS, *_NOT_CHEST) or "LATERAL" in view or "OBLIQUE" in view:
-        told.append(
-            "The file says that this is not a frontal view; the model was trained on frontal "
-            "(PA or AP) films only and its values mean nothing here."
-        )
-    if code(ds, "BurnedInAnnotation") == "YES":
-        told.append("The file says that text is burned into the picture: names may be readable.")
-    return told
 
 
 def _color_to_gray(stored: np.ndarray, file: _File) -> np.ndarray:
@@ -291,9 +229,3 @@ def _is_stretched(ds: Dataset, spacing: Spacing | None) -> bool:
     if len(ratio) != 2 or not np.isfinite(ratio).all() or min(ratio) <= 0:
         return False
     return not 0.99 <= ratio[0] / ratio[1] <= 1.01
-
-
-def _view(ds: Dataset) -> str | None:
-    """View Position (0018,5101) if it is a known code: anything else may be free text."""
-    view = code(ds, "ViewPosition")
-    return view if view in (*_FRONTAL, *_SIDEWAYS, *_NOT_CHEST) else None

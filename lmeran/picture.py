@@ -10,7 +10,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lmeran.limits import MAX_PIXELS, check_dimensions
 from lmeran.radiograph import Radiograph, ReadError
+from lmeran.values import AS_STORED, GrayValues, codes_of
+from lmeran.window import Ramp
 
+PERCENTILES = "0.5 to 99.5 % of the values"
 _GRAY_TOLERANCE = 8
 """Channels of a gray film saved as RGB JPEG differ by rounding, up to a few levels."""
 
@@ -38,16 +41,25 @@ def read_picture(data: bytes) -> Radiograph:
 
 def _from_image(image: Image.Image, media: str) -> Radiograph:
     if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.float32)
-        _refuse_flat(values)
-        return Radiograph(to_gray8(values), media, 16, window="0.5 to 99.5 % of the values")
+        return _from_16_bit(np.asarray(image), media)
     if image.mode in ("L", "1"):
         gray, warnings = np.asarray(image.convert("L")), ()
     else:
         rgb = image.convert("RGB")
         gray, warnings = np.asarray(rgb.convert("L")), _colour_warnings(np.asarray(rgb))
     _refuse_flat(gray)
-    return Radiograph(gray, media, 8, window="as stored", warnings=warnings)
+    return Radiograph(gray, media, 8, window=AS_STORED, warnings=warnings)
+
+
+def _from_16_bit(stored: np.ndarray, media: str) -> Radiograph:
+    _refuse_flat(stored)
+    values = stored.astype(np.float32)
+    low, high = (float(x) for x in np.percentile(values, (0.5, 99.5)))
+    high = high if high > low else low + 1
+    codes, first = codes_of(np.clip(stored, 0, 2**16 - 1).astype(np.uint16))
+    depth = GrayValues(codes, (Ramp(low, high, PERCENTILES),), first=first)
+    gray = np.clip(np.rint((values - low) * (255.0 / (high - low))), 0, 255).astype(np.uint8)
+    return Radiograph(gray, media, 16, window=PERCENTILES, depth=depth)
 
 
 def _colour_warnings(rgb: np.ndarray) -> tuple[str, ...]:
@@ -58,16 +70,6 @@ def _colour_warnings(rgb: np.ndarray) -> tuple[str, ...]:
         "This is a colour picture, converted to gray: if it is a photograph or a screenshot "
         "of a film, the model was not trained on such input.",
     )
-
-
-def to_gray8(values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
-    """Values to uint8 by a linear ramp from low to high (default: the 0.5 and 99.5 percentiles)."""
-    if low is None or high is None:
-        low, high = (float(x) for x in np.percentile(values, (0.5, 99.5)))
-    if high <= low:
-        high = low + 1
-    scaled = (values - low) * (255.0 / (high - low))
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
 def _refuse_flat(values: np.ndarray) -> None:

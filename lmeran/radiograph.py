@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lmeran.values import GrayValues, plain_values
+
 
 class ReadError(ValueError):
     """A file that cannot be read as a film: one sentence that says why and what to do.
@@ -36,6 +38,7 @@ class Radiograph:
     spacing: None where the file does not say.
     window: how the values were brought to gray, in words ("window of the file", ...).
     warnings: plain sentences the reader must see.
+    depth: the values the pixels were made from, None where the pixels are all there is.
     """
 
     pixels: np.ndarray
@@ -46,6 +49,12 @@ class Radiograph:
     spacing: Spacing | None = None
     window: str = ""
     warnings: tuple[str, ...] = ()
+    depth: GrayValues | None = None
+
+    @property
+    def values(self) -> GrayValues:
+        """The values behind the pixels, to be windowed by a reader."""
+        return self.depth or plain_values(self.pixels)
 
     @property
     def height(self) -> int:

@@ -7,14 +7,17 @@ wrap values beyond an 8-bit LUT and turn the picture over for a negative rescale
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 
+from lmeran.attributes import code, codes, integer, look_up_table, numbers, value_of
 from lmeran.radiograph import ReadError
+from lmeran.values import GrayValues, codes_of
+from lmeran.window import BrokenError, LookUpTable, Ramp, Voi, Window
 
 PERCENTILE = "percentile window (0.5 to 99.5 %)"
 _FALLBACK = (
@@ -26,67 +29,37 @@ _LEAST_SPREAD = 8 / 255
 _ROWS_AT_A_TIME = 256
 _MAX_SEQUENCE_BYTES = 2**21
 """A LUT sequence of a dozen full tables."""
-
-Curve = Callable[[np.ndarray], np.ndarray]
-"""A step of the grayscale chain, from values to values."""
-
-
-class BrokenError(ValueError):
-    """An attribute is there but cannot be used."""
-
-
-@dataclass(frozen=True, eq=False)
-class LookUpTable:
-    """A LUT of PS3.3 C.11.1.1 or C.11.2.1.1: entries from the stored value `first` on."""
-
-    first: int
-    entries: np.ndarray
-    bits: int
-
-    def map(self, values: np.ndarray) -> np.ndarray:
-        """Entries of the values; those before and after the table get its first and last entry."""
-        index = np.clip(np.rint(values) - self.first, 0, len(self.entries) - 1)
-        return self.entries[index.astype(np.intp)]
-
-    def to_gray(self, values: np.ndarray) -> np.ndarray:
-        """The same on the scale 0 to 1 of the table's full output range."""
-        return self.map(values) / float(2**self.bits - 1)
+_MOST_VOIS = 8
+_EXPLAINING = re.compile(
+    r"(?:ALGO|AUTO|ABDOMEN|BONES?|BREAST|CHEST|CONTRAST|DEFAULT|DENSITY|DETAIL|EXACT|FULL|HARD|"
+    r"HARDER|HEART|HIGH|INVERSE|INVERTED|LINEAR|LOW|LUNGS?|LUT|MEDIASTINUM|MEDIUM|NARROW|NORMAL|"
+    r"ORIGINAL|RIBS?|SIGMOID|SOFT|SOFTER|SPINE|STANDARD|THORAX|TISSUE|USER|VOI|WIDE|WINDOW)?\d{0,2}"
+)
+"""Words that may explain a window. Explanations are free text: any other word might be a name."""
+_UNITS = {"HU": "HU", "OD": "OD / 1000"}
+"""Rescale Type (0028,1054) in words; other values state no unit."""
 
 
 @dataclass(frozen=True)
-class Window:
-    """Window Center and Width (0028,1050), (0028,1051) and VOI LUT Function (0028,1056)."""
+class Rescale:
+    """Rescale Slope (0028,1053) and Intercept (0028,1052)."""
 
-    center: float
-    width: float
-    function: str = "LINEAR"
+    slope: float
+    intercept: float
 
-    def __post_init__(self) -> None:
-        least = {"LINEAR": 1.0, "LINEAR_EXACT": 0.0, "SIGMOID": 0.0}.get(self.function)
-        usable = least is not None and np.isfinite((self.center, self.width)).all()
-        if not usable or self.width < least or self.width == 0:
-            raise BrokenError
-
-    def to_gray(self, values: np.ndarray) -> np.ndarray:
-        """Values to 0 to 1 by the formulas of PS3.3 C.11.2.1.2 and C.11.2.1.3."""
-        if self.function == "SIGMOID":
-            steepness = np.clip(-4 * (values - self.center) / self.width, -700, 700)
-            return 1 / (1 + np.exp(steepness))
-        # Only LINEAR has the half pixel and the one less: it counts values, the others measure.
-        half, one = (0.5, 1.0) if self.function == "LINEAR" else (0.0, 0.0)
-        center, width = self.center - half, self.width - one
-        if width == 0:
-            return (values > center).astype(np.float64)
-        return np.clip((values - center) / width + 0.5, 0, 1)
+    def map(self, values: np.ndarray) -> np.ndarray:
+        """Stored values to real ones."""
+        return values * self.slope + self.intercept
 
 
 @dataclass(frozen=True, eq=False)
 class Grayscale:
-    """The grayscale attributes of a file, in the order they are applied."""
+    """The grayscale attributes of a file. vois: none where the file names none; padding: first
+    and last stored value."""
 
-    modality: Curve
-    voi: Curve | None
-    words: str
+    modality: Rescale | LookUpTable
+    vois: tuple[Voi, ...]
+    unit: str
     invert: bool
     padding: tuple[int, int] | None
     warnings: tuple[str, ...]
@@ -94,136 +67,84 @@ class Grayscale:
 
 @dataclass(frozen=True, eq=False)
 class Rendering:
-    """Display pixels, uint8, how they were made in words, and what the reader must know."""
+    """Display pixels, uint8, how they were made in words, the values they were made from, and
+    what the reader must know."""
 
     pixels: np.ndarray
     window: str
+    values: GrayValues
     warnings: tuple[str, ...]
 
 
 def render(stored: np.ndarray, scale: Grayscale) -> Rendering:
     """Stored values, (u)int8 or (u)int16, to gray: dense tissue bright. Raises `ReadError`."""
-    codes = stored.view(f"u{stored.itemsize}")
-    count = 2 ** (8 * stored.itemsize)
-    values = np.arange(count).astype(codes.dtype).view(stored.dtype).astype(np.float64)
-    weights = _histogram(codes, count)
+    film, low = codes_of(stored)
+    weights = _histogram(film)
     warnings = list(scale.warnings)
+    padding = _padding_codes(scale.padding, low, len(weights))
+    if padding is not None and not _without(weights, padding).any():
+        padding = None
+        warnings.append("The file marks every pixel as padding; that mark was ignored.")
+    if padding is not None:
+        weights = _without(weights, padding)
 
-    padding = np.zeros(count, dtype=bool)
-    if scale.padding is not None:
-        padding = (values >= scale.padding[0]) & (values <= scale.padding[1])
-        if not weights[~padding].any():
-            padding[:] = False
-            warnings.append("The file marks every pixel as padding; that mark was ignored.")
-    weights[padding] = 0
-
-    outputs = scale.modality(values)
+    outputs = scale.modality.map(np.arange(len(weights), dtype=np.float64) + low)
     seen = outputs[weights > 0]
     if seen.min() == seen.max():
         raise ReadError(
             "The decoded picture is one flat gray, there is nothing to read; export the film again."
         )
-
-    gray, words = None, scale.words
-    if scale.voi is not None:
-        gray = scale.voi(outputs)
-        low, high = _percentiles(gray, weights)
-        if high - low < _LEAST_SPREAD:
-            gray = None
+    vois = tuple(voi for voi in scale.vois if _spread(voi, outputs, weights) >= _LEAST_SPREAD)
+    if not vois or vois[0] is not scale.vois[0]:
+        vois = (_percentile_ramp(outputs, weights), *vois)
+        if scale.vois and _FALLBACK not in warnings:
             warnings.append(_FALLBACK)
-    if gray is None:
-        low, high = _percentiles(outputs, weights)
-        if high <= low:
-            low, high = float(seen.min()), float(seen.max())
-        gray, words = np.clip((outputs - low) / (high - low), 0, 1), PERCENTILE
-    if scale.invert:
-        gray = 1 - gray
-    table = np.rint(gray * 255).astype(np.uint8)
-    table[padding] = 0
-    return Rendering(np.ascontiguousarray(table[codes]), words, tuple(warnings))
+    is_table = isinstance(scale.modality, LookUpTable)
+    values = GrayValues(
+        film,
+        vois,
+        table=outputs if is_table else None,
+        unit=scale.unit,
+        inverted=scale.invert,
+        padding=padding,
+        first=low,
+        **({} if is_table else asdict(scale.modality)),
+    )
+    return Rendering(values.display_table()[film], _words(vois[0]), values, tuple(warnings))
 
 
 def grayscale_of(ds: Dataset, little_endian: bool) -> Grayscale:
     """Read the grayscale attributes of a data set. Raises `ReadError` for a broken modality LUT."""
     warnings: list[str] = []
     modality = _modality(ds, little_endian, warnings)
+    vois: list[Voi] = []
     try:
-        voi, words = _voi(ds, little_endian)
+        vois.extend(_vois(ds, little_endian))
     except BrokenError:
-        voi, words = None, PERCENTILE
-        warnings.append(_FALLBACK)
+        # The first one decides what is shown at the start; broken ones behind it are left out.
+        if not vois:
+            warnings.append(_FALLBACK)
+    unit = _UNITS.get(code(ds, "RescaleType"), "") if isinstance(modality, Rescale) else ""
     invert = _is_inverted(ds, warnings)
-    return Grayscale(modality, voi, words, invert, _padding(ds), tuple(warnings))
+    chosen = tuple(vois[:_MOST_VOIS])
+    return Grayscale(modality, chosen, unit, invert, _padding(ds), tuple(warnings))
 
 
-def numbers(ds: Dataset, keyword: str) -> tuple[float, ...]:
-    """Values of a numeric attribute; empty if absent, NaN for a value that is not a number."""
-    try:
-        value = _value(ds, keyword)
-        if value is None or value == "":
-            return ()
-        items = value if isinstance(value, list | tuple | MultiValue) else (value,)
-        return tuple(float(item) for item in items)
-    except (ValueError, TypeError, OverflowError):
-        return (float("nan"),)
+def _words(voi: Voi) -> str:
+    """How a film was brought to gray."""
+    if isinstance(voi, LookUpTable):
+        return "VOI table of the file"
+    if isinstance(voi, Ramp):
+        return voi.name
+    shape = voi.function.lower().replace("_", " ")
+    return f"window of the file (center {voi.center:g}, width {voi.width:g}, {shape})"
 
 
-def integer(ds: Dataset, keyword: str, default: int = 0) -> int:
-    """The first value of a whole-number attribute, or the default."""
-    values = numbers(ds, keyword)
-    return int(values[0]) if values and np.isfinite(values[0]) else default
-
-
-def code(ds: Dataset, keyword: str) -> str:
-    """A code string in capitals, the first if there are several, empty if there is none."""
-    value = _value(ds, keyword)
-    if isinstance(value, list | tuple | MultiValue):
-        value = value[0] if value else None
-    return "" if value is None else str(value).strip().upper()
-
-
-def _value(ds: Dataset, keyword: str, limit: int = 2**18) -> object:
-    """The value, None if absent. `BrokenError` past the limit: to parse it would cost too much."""
-    if keyword not in ds:
-        return None
-    raw = ds.get_item(keyword).value
-    if isinstance(raw, bytes) and len(raw) > limit:
-        raise BrokenError
-    return ds.get(keyword)
-
-
-def look_up_table(
-    ds: Dataset, little_endian: bool, descriptor: str = "LUTDescriptor", data: str = "LUTData"
-) -> LookUpTable:
-    """A LUT from its descriptor and data. Raises `BrokenError`."""
-    shape = numbers(ds, descriptor)
-    if len(shape) != 3 or not np.isfinite(shape).all():
-        raise BrokenError
-    first, bits = int(shape[1]), int(shape[2])
-    # 65,536 entries are written as 0, and a signed file may show 40,000 as a negative number.
-    count = int(shape[0]) % 2**16 or 2**16
-    raw = _value(ds, data)
-    if isinstance(raw, bytes):
-        packed = bits <= 8 and len(raw) < 2 * count
-        kind = "u1" if packed else ("<u2" if little_endian else ">u2")
-        entries = np.frombuffer(raw, dtype=kind, count=len(raw) // np.dtype(kind).itemsize)
-    elif raw is not None:
-        entries = np.asarray(numbers(ds, data))
-    else:
-        raise BrokenError
-    entries = entries[:count].astype(np.float64)
-    if len(entries) < count or not 8 <= bits <= 16 or not np.isfinite(entries).all():
-        raise BrokenError
-    # Some writers name fewer bits than their entries have.
-    bits = max(bits, int(entries.max()).bit_length())
-    return LookUpTable(first, entries, bits)
-
-
-def _modality(ds: Dataset, little_endian: bool, warnings: list[str]) -> Curve:
+def _modality(ds: Dataset, little_endian: bool, warnings: list[str]) -> Rescale | LookUpTable:
     """Modality LUT Sequence (0028,3000), else Rescale Slope and Intercept (PS3.3 C.11.1)."""
     try:
-        if items := _value(ds, "ModalityLUTSequence", _MAX_SEQUENCE_BYTES):
-            return look_up_table(items[0], little_endian).map
+        if items := value_of(ds, "ModalityLUTSequence", _MAX_SEQUENCE_BYTES):
+            return look_up_table(items[0], little_endian)
     except BrokenError:
         raise ReadError(
             "The table that gives the film's values their meaning (Modality LUT) is damaged; "
@@ -234,23 +155,36 @@ def _modality(ds: Dataset, little_endian: bool, warnings: list[str]) -> Curve:
     if not np.isfinite((slope, intercept)).all() or slope == 0:
         warnings.append("The rescale values in the file are unusable and were ignored.")
         slope, intercept = 1.0, 0.0
-    return lambda values: values * slope + intercept
+    return Rescale(slope, intercept)
 
 
-def _voi(ds: Dataset, little_endian: bool) -> tuple[Callable[[np.ndarray], np.ndarray] | None, str]:
-    """VOI LUT Sequence (0028,3010), else the first window (PS3.3 C.11.2). Raises `BrokenError`."""
-    if items := _value(ds, "VOILUTSequence", _MAX_SEQUENCE_BYTES):
-        return look_up_table(items[0], little_endian).to_gray, "VOI table of the file"
+def _vois(ds: Dataset, little_endian: bool) -> Iterator[Voi]:
+    """VOI LUT Sequence (0028,3010), then the windows (PS3.3 C.11.2). Raises `BrokenError`."""
+    items = value_of(ds, "VOILUTSequence", _MAX_SEQUENCE_BYTES) or ()
+    for k, item in enumerate(items):
+        name = _explained(codes(item, "LUTExplanation"), 0) or _numbered("table", k, len(items))
+        yield replace(look_up_table(item, little_endian), name=f"File: {name}")
     centers, widths = numbers(ds, "WindowCenter"), numbers(ds, "WindowWidth")
-    if not centers and not widths:
-        return None, PERCENTILE
-    if not centers or not widths:
+    if bool(centers) != bool(widths):
         raise BrokenError
     function = code(ds, "VOILUTFunction") or "LINEAR"
-    window = Window(centers[0], widths[0], function)
-    shape = function.lower().replace("_", " ")
-    words = f"window of the file (center {window.center:g}, width {window.width:g}, {shape})"
-    return window.to_gray, words
+    explanations = codes(ds, "WindowCenterWidthExplanation")
+    pairs = list(zip(centers, widths, strict=False))
+    for k, (center, width) in enumerate(pairs):
+        name = _explained(explanations, k) or _numbered("window", k, len(pairs))
+        yield Window(center, width, function, f"File: {name}")
+
+
+def _explained(explanations: tuple[str, ...], position: int) -> str:
+    """The explanation of one of several windows, where it is made of known words only."""
+    text = explanations[position] if position < len(explanations) else ""
+    words = [word for word in re.split(r"[\s_/+-]+", text) if word]
+    known = all(_EXPLAINING.fullmatch(word) for word in words)
+    return " ".join(words).lower() if known else ""
+
+
+def _numbered(word: str, position: int, count: int) -> str:
+    return word if count == 1 else f"{word} {position + 1}"
 
 
 def _is_inverted(ds: Dataset, warnings: list[str]) -> bool:
@@ -282,12 +216,40 @@ def _padding(ds: Dataset) -> tuple[int, int] | None:
     return min(stored), max(stored)
 
 
-def _histogram(codes: np.ndarray, count: int) -> np.ndarray:
-    """How many pixels have each value; in strips, because bincount widens its input to 64 bits."""
-    total = np.zeros(count, dtype=np.int64)
-    for start in range(0, codes.shape[0], _ROWS_AT_A_TIME):
-        total += np.bincount(codes[start : start + _ROWS_AT_A_TIME].ravel(), minlength=count)
+def _padding_codes(padding: tuple[int, int] | None, low: int, count: int) -> tuple[int, int] | None:
+    """The range of stored values as codes, None where it meets none of them."""
+    if padding is None or padding[1] < low or padding[0] >= low + count:
+        return None
+    return max(padding[0] - low, 0), min(padding[1] - low, count - 1)
+
+
+def _without(weights: np.ndarray, padding: tuple[int, int]) -> np.ndarray:
+    kept = weights.copy()
+    kept[padding[0] : padding[1] + 1] = 0
+    return kept
+
+
+def _histogram(film: np.ndarray) -> np.ndarray:
+    """How many pixels have each code; in strips, because bincount widens its input to 64 bits."""
+    total = np.zeros(int(film.max()) + 1, dtype=np.int64)
+    for start in range(0, film.shape[0], _ROWS_AT_A_TIME):
+        total += np.bincount(film[start : start + _ROWS_AT_A_TIME].ravel(), minlength=len(total))
     return total
+
+
+def _spread(voi: Voi, outputs: np.ndarray, weights: np.ndarray) -> float:
+    """How much of the gray scale lies between the 0.5 and 99.5 percentiles of the film."""
+    low, high = _percentiles(voi.to_gray(outputs), weights)
+    return high - low
+
+
+def _percentile_ramp(outputs: np.ndarray, weights: np.ndarray) -> Ramp:
+    """From the 0.5 to the 99.5 percentile, or all values where that is nothing."""
+    low, high = _percentiles(outputs, weights)
+    if high <= low:
+        seen = outputs[weights > 0]
+        low, high = float(seen.min()), float(seen.max())
+    return Ramp(low, high, PERCENTILE)
 
 
 def _percentiles(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:

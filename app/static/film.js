@@ -1,158 +1,72 @@
-// The film on its canvas: zoom, pan, and the map blended over it. No round trip for any of it.
+// One view of a film: the film through its grays, the map over it, and marks and texts over both.
+// It draws what `show` was given; what the hand does goes to `gestures.js`.
 
-const ZOOM_MOST = 16;
+import { apply, inverse, toDevice } from "./place.js";
+import { drawMarks } from "./marks.js";
 
 export class FilmView {
-  // shared: zoom, centre, turn and flip of `state.js`, shared by the views that are linked.
-  constructor(stage, canvas, shared) {
-    this.stage = stage;
-    this.canvas = canvas;
+  // painter: shared by all views.
+  constructor(stage, canvas, painter) {
+    Object.assign(this, { stage, canvas, painter });
     this.context = canvas.getContext("2d");
-    this.bitmap = null;
-    this.overlay = null; // {canvas, opacity, segments}
-    this.invert = false;
-    this.shared = shared;
-    this.pointers = new Map();
+    this.shown = null; // {values, table, place, overlay, marks}
     this.frame = 0;
-    this.linked = null; // the other view of the same place
     new ResizeObserver(() => this.schedule()).observe(stage);
-    this.listen();
   }
 
-  setFilm(bitmap) {
-    this.bitmap = bitmap;
-    this.overlay = null;
-    this.fit();
-  }
-
-  setOverlay(overlay) {
-    this.overlay = overlay;
+  // values: FilmValues, null for an empty stage; table: gray of each code; place: see `state.js`;
+  // overlay: null or {canvas, opacity, segments}; marks: what `drawMarks` draws.
+  show(shown) {
+    this.shown = shown;
     this.schedule();
   }
 
-  setInvert(on) {
-    this.invert = on;
-    this.schedule();
+  get film() {
+    return this.shown?.values ?? null;
   }
 
-  fit() {
-    this.place(1, [0.5, 0.5]);
+  size() {
+    return [this.stage.clientWidth, this.stage.clientHeight];
   }
 
   schedule() {
     if (!this.frame) this.frame = requestAnimationFrame(() => this.draw());
   }
 
-  // Left, top, width, height of the film in CSS pixels of the stage.
-  rectangle() {
-    const w = this.stage.clientWidth, h = this.stage.clientHeight;
-    const scale = Math.min(w / this.bitmap.width, h / this.bitmap.height) * this.shared.zoom;
-    const fw = this.bitmap.width * scale, fh = this.bitmap.height * scale;
-    return [w / 2 - this.shared.centre[0] * fw, h / 2 - this.shared.centre[1] * fh, fw, fh];
-  }
-
   draw() {
     this.frame = 0;
-    const ratio = window.devicePixelRatio || 1;
-    const w = this.stage.clientWidth, h = this.stage.clientHeight;
-    const pw = Math.round(w * ratio), ph = Math.round(h * ratio);
-    if (this.canvas.width !== pw) this.canvas.width = pw;
-    if (this.canvas.height !== ph) this.canvas.height = ph;
-    const c = this.context;
-    c.setTransform(ratio, 0, 0, ratio, 0, 0);
-    c.clearRect(0, 0, w, h);
-    if (!this.bitmap) return;
-    const [x, y, fw, fh] = this.rectangle();
-    c.imageSmoothingEnabled = true;
-    c.imageSmoothingQuality = "high";
-    c.filter = this.invert ? "invert(1)" : "none";
-    c.drawImage(this.bitmap, x, y, fw, fh);
-    c.filter = "none";
-    if (this.overlay) this.drawOverlay(c, x, y, fw, fh);
+    const ratio = window.devicePixelRatio || 1, c = this.context;
+    const [width, height] = this.size().map((side) => Math.max(1, Math.round(side * ratio)));
+    if (this.canvas.width !== width) this.canvas.width = width;
+    if (this.canvas.height !== height) this.canvas.height = height;
+    c.setTransform(1, 0, 0, 1, 0, 0);
+    c.clearRect(0, 0, width, height);
+    if (!this.film) return;
+    const { values, table, place, overlay, marks } = this.shown;
+    const matrix = toDevice(place, values, this.size(), ratio);
+    const painted = this.painter.paint(values, table, inverse(matrix), width, height);
+    c.drawImage(painted, 0, 0, width, height, 0, 0, width, height);
+    if (overlay) drawOverlay(c, matrix, values, overlay, ratio);
+    if (marks) drawMarks(c, matrix, values, marks, ratio);
   }
+}
 
-  drawOverlay(c, x, y, fw, fh) {
-    c.globalAlpha = this.overlay.opacity;
-    c.drawImage(this.overlay.canvas, x, y, fw, fh);
-    c.globalAlpha = 1;
-    if (!this.overlay.segments.length) return;
-    for (const [width, colour] of [[3, "rgba(0,0,0,.55)"], [1.25, "rgba(255,255,255,.9)"]]) {
-      c.beginPath();
-      for (const [x0, y0, x1, y1] of this.overlay.segments) {
-        c.moveTo(x + x0 * fw, y + y0 * fh);
-        c.lineTo(x + x1 * fw, y + y1 * fh);
-      }
-      c.lineWidth = width;
-      c.strokeStyle = colour;
-      c.stroke();
-    }
+function drawOverlay(c, matrix, { width, height }, { canvas, opacity, segments }, ratio) {
+  c.save();
+  c.setTransform(...matrix);
+  c.globalAlpha = opacity;
+  c.imageSmoothingQuality = "high";
+  c.drawImage(canvas, 0, 0, width, height);
+  c.restore();
+  if (!segments.length) return;
+  c.beginPath();
+  for (const [x0, y0, x1, y1] of segments) {
+    c.moveTo(...apply(matrix, [x0 * width, y0 * height]));
+    c.lineTo(...apply(matrix, [x1 * width, y1 * height]));
   }
-
-  // Zoom by a factor, keeping the point of the film under (px, py) where it is.
-  zoomAt(px, py, factor) {
-    if (!this.bitmap) return;
-    const [x, y, fw, fh] = this.rectangle();
-    const u = (px - x) / fw, v = (py - y) / fh;
-    const zoom = Math.min(ZOOM_MOST, Math.max(1, this.shared.zoom * factor));
-    const grown = zoom / this.shared.zoom;
-    const w = this.stage.clientWidth, h = this.stage.clientHeight;
-    this.shared.zoom = zoom;
-    this.shared.centre = zoom === 1
-      ? [0.5, 0.5]
-      : [u + (w / 2 - px) / (fw * grown), v + (h / 2 - py) / (fh * grown)];
-    this.keepInView();
-  }
-
-  pan(dx, dy) {
-    const [, , fw, fh] = this.rectangle();
-    this.shared.centre = [this.shared.centre[0] - dx / fw, this.shared.centre[1] - dy / fh];
-    this.keepInView();
-  }
-
-  keepInView() {
-    this.place(this.shared.zoom, this.shared.centre.map((v) => Math.min(1, Math.max(0, v))));
-  }
-
-  place(zoom, centre) {
-    Object.assign(this.shared, { zoom, centre });
-    this.schedule();
-    this.linked?.schedule();
-  }
-
-  listen() {
-    const stage = this.stage;
-    const local = (e) => {
-      const box = stage.getBoundingClientRect();
-      return [e.clientX - box.left, e.clientY - box.top];
-    };
-    stage.addEventListener("wheel", (e) => {
-      if (!this.bitmap) return;
-      e.preventDefault();
-      this.zoomAt(...local(e), Math.exp(-e.deltaY * 0.0015));
-    }, { passive: false });
-    stage.addEventListener("dblclick", () => this.fit());
-    this.canvas.addEventListener("pointerdown", (e) => {
-      if (!this.bitmap) return;
-      this.canvas.setPointerCapture(e.pointerId);
-      this.pointers.set(e.pointerId, local(e));
-    });
-    this.canvas.addEventListener("pointermove", (e) => this.drag(e, local(e)));
-    for (const end of ["pointerup", "pointercancel"]) {
-      this.canvas.addEventListener(end, (e) => this.pointers.delete(e.pointerId));
-    }
-  }
-
-  drag(e, now) {
-    const before = this.pointers.get(e.pointerId);
-    if (!before || !this.bitmap) return;
-    this.pointers.set(e.pointerId, now);
-    if (this.pointers.size === 1) {
-      this.pan(now[0] - before[0], now[1] - before[1]);
-      return;
-    }
-    const other = [...this.pointers].find(([id]) => id !== e.pointerId)[1];
-    const span = (p) => Math.hypot(p[0] - other[0], p[1] - other[1]);
-    const middle = [(now[0] + other[0]) / 2, (now[1] + other[1]) / 2];
-    this.zoomAt(...middle, span(now) / Math.max(1, span(before)));
+  for (const [thickness, colour] of [[3, "rgba(0,0,0,.55)"], [1.25, "rgba(255,255,255,.9)"]]) {
+    c.lineWidth = thickness * ratio;
+    c.strokeStyle = colour;
+    c.stroke();
   }
 }

@@ -18,6 +18,16 @@ export function upsample(values, grid, side = SIDE) {
   return out;
 }
 
+// The map's value at one place, 0 .. 1 of the film: what `upsample` draws there.
+export function sample(values, grid, u, v) {
+  const at = (share) => Math.max(0, Math.min(grid - 1, share * grid - 0.5));
+  const fx = at(u), x0 = Math.floor(fx), x1 = Math.min(grid - 1, x0 + 1);
+  const fy = at(v), y0 = Math.floor(fy), y1 = Math.min(grid - 1, y0 + 1);
+  const top = values[y0 * grid + x0] * (1 - fx + x0) + values[y0 * grid + x1] * (fx - x0);
+  const low = values[y1 * grid + x0] * (1 - fx + x0) + values[y1 * grid + x1] * (fx - x0);
+  return top * (1 - fy + y0) + low * (fy - y0);
+}
+
 // A canvas of the coloured map. Weak places are transparent: what is not colour is film.
 export function paint(field, toShare, table, side = SIDE) {
   return colour(field, table, side, (value) => {

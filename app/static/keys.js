@@ -1,28 +1,90 @@
-// Keys, as data. `run` names a command of main.js.
+// Keys, as data: what works them and what the list on `?` shows. `run` names a command of main.js,
+// `with` is its argument. `always`: also while no film is open.
 
 export const KEYS = [
-  { keys: ["m", "M"], run: "toggleMap", text: "map on or off" },
-  { keys: ["c", "C"], run: "toggleContour", text: "contour on or off" },
-  { keys: ["i", "I"], run: "invert", text: "invert the film" },
-  { keys: ["f", "F"], run: "fit", text: "whole film" },
-  { keys: ["ArrowDown"], run: "next", text: "next finding" },
-  { keys: ["ArrowUp"], run: "previous", text: "previous finding" },
-  { keys: ["+", "="], run: "pinPositive", text: "pin the finding positive" },
-  { keys: ["-"], run: "pinNegative", text: "pin the finding negative" },
-  { keys: ["0", "?"], run: "pinUnknown", text: "unpin the finding" },
-  { keys: ["Backspace"], run: "clear", text: "clear all pins" },
+  { group: "Finding", keys: ["ArrowDown"], show: "\u2193", run: "step", with: 1, text: "next finding" },
+  { group: "Finding", keys: ["ArrowUp"], show: "\u2191", run: "step", with: -1, text: "previous finding" },
+  { group: "Finding", keys: ["+", "="], show: "+", run: "pinSelected", with: "positive", text: "pin it positive" },
+  { group: "Finding", keys: ["-"], show: "\u2212", run: "pinSelected", with: "negative", text: "pin it negative" },
+  { group: "Finding", keys: ["0"], show: "0", run: "pinSelected", with: "unknown", text: "take its pin away" },
+  { group: "Finding", keys: ["Backspace"], show: "Backspace", run: "clear", text: "clear all pins" },
+  { group: "Film", keys: ["n"], show: "N", run: "otherFilm", with: 1, text: "next film", always: true },
+  { group: "Film", keys: ["N"], show: "Shift N", run: "otherFilm", with: -1, text: "previous film", always: true },
+  { group: "Map", keys: ["m", "M"], show: "M", run: "toggle", with: ".lm-map", text: "map on or off" },
+  { group: "Map", keys: ["c", "C"], show: "C", run: "toggle", with: ".lm-contour", text: "contour on or off" },
+  { group: "Window", keys: ["1"], show: "1", run: "preset", with: 1, text: "the file's own window; again: its next one" },
+  { group: "Window", keys: ["2"], show: "2", run: "preset", with: 2, text: "full range" },
+  { group: "Window", keys: ["3"], show: "3", run: "preset", with: 3, text: "lung" },
+  { group: "Window", keys: ["4"], show: "4", run: "preset", with: 4, text: "soft tissue" },
+  { group: "Window", keys: ["5"], show: "5", run: "preset", with: 5, text: "bone" },
+  { group: "Window", keys: ["i", "I"], show: "I", run: "invert", text: "invert black and white" },
+  { group: "View", keys: ["f", "F"], show: "F", run: "fit", text: "whole film" },
+  { group: "View", keys: ["a", "A"], show: "A", run: "actual", text: "one film pixel to one screen pixel" },
+  { group: "View", keys: ["z"], show: "Z", run: "zoom", with: 1.25, text: "closer" },
+  { group: "View", keys: ["Z"], show: "Shift Z", run: "zoom", with: 0.8, text: "farther" },
+  { group: "View", keys: ["]"], show: "]", run: "turn", with: 1, text: "quarter turn clockwise" },
+  { group: "View", keys: ["["], show: "[", run: "turn", with: -1, text: "quarter turn back" },
+  { group: "View", keys: ["h", "H"], show: "H", run: "flip", text: "flip left and right" },
+  { group: "View", keys: ["r", "R"], show: "R", run: "reset", text: "reset window, zoom, turn and flip" },
+  { group: "Tools", keys: ["w", "W"], show: "W", run: "tool", with: "window", text: "drag sets the window" },
+  { group: "Tools", keys: ["p", "P"], show: "P", run: "tool", with: "pan", text: "drag moves the film" },
+  { group: "Tools", keys: ["l", "L"], show: "L", run: "tool", with: "measure", text: "drag measures a length" },
+  { group: "Tools", keys: ["b", "B"], show: "B", run: "tool", with: "box", text: "drag draws a box of the selected finding" },
+  { group: "Tools", keys: ["Delete"], show: "Delete", run: "removeMark", text: "take the last length or box away" },
+  { group: "Tools", keys: ["ArrowRight"], shift: true, show: "Shift \u2192", run: "nudge", with: [1, 0], text: "as a drag to the right" },
+  { group: "Tools", keys: ["ArrowLeft"], shift: true, show: "Shift \u2190", run: "nudge", with: [-1, 0], text: "as a drag to the left" },
+  { group: "Tools", keys: ["ArrowDown"], shift: true, show: "Shift \u2193", run: "nudge", with: [0, 1], text: "as a drag down" },
+  { group: "Tools", keys: ["ArrowUp"], shift: true, show: "Shift \u2191", run: "nudge", with: [0, -1], text: "as a drag up" },
+  { group: "Help", keys: ["?"], show: "?", run: "help", text: "this list", always: true },
 ];
 
-const TYPING = "input:not([type=checkbox]):not([type=range]), select, textarea";
+// What hands do, for the same list.
+export const HANDS = [
+  { show: "Left drag", text: "what the chosen tool does" },
+  { show: "Middle drag", text: "moves the film" },
+  { show: "Right drag", text: "zooms" },
+  { show: "Wheel", text: "zooms at the cursor" },
+  { show: "Double click", text: "whole film" },
+  { show: "One finger", text: "what the chosen tool does" },
+  { show: "Two fingers", text: "zoom and move" },
+];
 
-// active(): whether the keys mean anything now; else they stay the browser's own.
+const TYPING = "input:not([type=checkbox]):not([type=range]):not([type=radio]), select, textarea, dialog";
+
+// active(): whether a film is open, so that keys about it mean something; else they stay the
+// browser's own.
 export function listenForKeys(commands, active) {
   document.addEventListener("keydown", (e) => {
-    if (!active() || e.ctrlKey || e.metaKey || e.altKey || e.target.closest?.(TYPING)) return;
-    if (e.target.matches?.("input[type=range]") && e.key.startsWith("Arrow")) return;
-    const bound = KEYS.find((entry) => entry.keys.includes(e.key));
-    if (!bound) return;
+    if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest?.(TYPING)) return;
+    const arrow = e.key.startsWith("Arrow");
+    if (arrow && e.target.matches?.("input[type=range], input[type=radio]")) return;
+    const bound = KEYS.find((entry) => entry.keys.includes(e.key)
+      && (!arrow || e.shiftKey === Boolean(entry.shift)));
+    if (!bound || !(bound.always || active())) return;
     e.preventDefault();
-    commands[bound.run]();
+    commands[bound.run](bound.with);
   });
+}
+
+// The list of all keys, by group, into a dialog.
+export function fillKeyList(dialog) {
+  const groups = [...new Set(KEYS.map((entry) => entry.group))];
+  const lists = groups.map((group) => list(group, KEYS.filter((entry) => entry.group === group)));
+  dialog.querySelector(".lm-keylists").replaceChildren(...lists, list("Mouse and touch", HANDS));
+}
+
+function list(title, entries) {
+  const section = document.createElement("section"), heading = document.createElement("h3");
+  heading.textContent = title;
+  const terms = document.createElement("dl");
+  for (const entry of entries) {
+    const key = document.createElement("dt"), box = document.createElement("kbd");
+    box.textContent = entry.show;
+    key.append(box);
+    const text = document.createElement("dd");
+    text.textContent = entry.text;
+    terms.append(key, text);
+  }
+  section.append(heading, terms);
+  return section;
 }

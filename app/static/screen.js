@@ -1,16 +1,16 @@
 // Everything on the screen but the film and the table: facts, detail, map and its legend, header.
 
 import { peak } from "./heat.js";
-import { KINDS, mapOf } from "./maps.js";
-import { NEGATIVE, POSITIVE, change, percent, pinCount, points, shown } from "./state.js";
+import { BESIDE, KINDS, mapOf } from "./maps.js";
+import { NEGATIVE, POSITIVE, UNKNOWN, change, percent, pinCount, points, shown } from "./state.js";
+import { truthText } from "./truth.js";
 
 export class Screen {
-  // film, beside: the two views of the film; the second is shown side by side only.
-  constructor(root, facts, film, beside) {
+  // stage: shows the maps that are made here.
+  constructor(root, facts, stage) {
     this.q = (selector) => root.querySelector(selector);
     this.facts = facts;
-    this.film = film;
-    this.beside = beside;
+    this.stage = stage;
     this.tables = Object.fromEntries(Object.entries(facts.colours).map(([name, base64]) =>
       [name, bytesOf(base64)]));
     this.tables.signed = bytesOf(facts.signed);
@@ -59,39 +59,65 @@ export class Screen {
   }
 
   renderMap(state) {
-    const { view } = state, second = view.beside;
-    this.q(".lm-second").hidden = !second || !state.film;
-    this.q(".lm-caption2").hidden = !second || !state.film || !view.map;
-    this.lay(state, view.kind, this.film, ".lm-first > canvas", ".lm-caption1");
-    if (second) this.lay(state, second, this.beside, ".lm-second > canvas", ".lm-caption2");
+    const { film, prior, view } = state, beside = film ? view.beside : "";
+    this.q(".lm-second").hidden = !beside;
+    this.q(".lm-second").classList.toggle("lm-wantsprior", beside === "prior");
+    this.q(".lm-priorprompt").hidden = beside !== "prior" || Boolean(prior);
+    const first = film && this.lay(state, view.kind, ".lm-first > canvas", ".lm-caption1");
+    this.q(".lm-caption1").hidden = !film;
+    this.q(".lm-caption2").hidden = !beside;
+    const second = beside && this.lay(this.stateBeside(state), this.kindBeside(view),
+      ".lm-second > canvas", ".lm-caption2");
+    this.stage.setMaps({ first: first || null, second: second || null });
+    this.renderTruth(state, first);
   }
 
-  // One map over one view of the film, with its name and scale in the caption.
-  lay(state, kind, film, canvasSelector, captionSelector) {
+  // The second view's map, and the state it is of: the prior film is read free.
+  kindBeside({ kind, beside }) {
+    if (beside !== "prior") return beside;
+    return kind === "cam" ? "cam" : "free";
+  }
+
+  stateBeside(state) {
+    const { prior, view } = state;
+    if (view.beside !== "prior") return state;
+    return { ...state, film: prior, reading: prior?.reading ?? null, why: null,
+             pins: state.pins.map(() => UNKNOWN) };
+  }
+
+  // The map of one view, with its name and scale in the caption; null where there is none.
+  lay(state, kind, canvasSelector, captionSelector) {
+    const { film, reading, view, selected } = state;
     const canvas = this.q(canvasSelector), caption = this.q(captionSelector);
-    const on = Boolean(state.reading) && state.view.map;
-    if (captionSelector === ".lm-caption1") caption.hidden = !on;
-    if (!on) {
-      film.setOverlay(null);
-      canvas.setAttribute("aria-label", state.film ? "Film without map" : "No film is open");
-      return;
+    const prior = film && film === state.prior ? "Prior film" : "Film";
+    const map = reading && view.map && kind !== "film" ? mapOf(kind, state, this.facts, this.tables) : null;
+    let text = map ? map.name : `${prior} without map`;
+    if (map?.missing) text = `${map.name}: ${map.missing}`;
+    if (!film) text = "No film is open";
+    if (film && film === state.prior) {
+      text = `Prior film, free ${percent(reading.free[selected])}. ${text}`;
     }
-    const map = mapOf(kind, state, this.facts, this.tables);
-    caption.querySelector(".lm-mapname").textContent = map.missing
-      ? `${map.name}: ${map.missing}` : map.name;
-    caption.querySelector(".lm-scalebar").hidden = Boolean(map.missing);
-    if (map.missing) {
-      film.setOverlay(null);
-      canvas.setAttribute("aria-label", `Film without map. ${map.name}: ${map.missing}`);
-      return;
+    caption.querySelector(".lm-mapname").textContent = text;
+    const drawn = map && !map.missing;
+    caption.querySelector(".lm-scalebar").hidden = !drawn;
+    let label = film ? `${prior} without map. ${text}` : text;
+    if (drawn) {
+      caption.querySelector(".lm-rampmin").textContent = map.low;
+      caption.querySelector(".lm-rampmax").textContent = map.high;
+      drawRamp(caption.querySelector(".lm-ramp"), map.table);
+      const [px, py] = peak(map.field).map((v) => Math.round(100 * v));
+      label = `${prior} with map. ${text}. Strongest at ${px} % from the left, ${py} % from the top.`;
     }
-    film.setOverlay({ canvas: map.canvas, opacity: state.view.opacity, segments: map.segments });
-    caption.querySelector(".lm-rampmin").textContent = map.low;
-    caption.querySelector(".lm-rampmax").textContent = map.high;
-    drawRamp(caption.querySelector(".lm-ramp"), map.table);
-    const [px, py] = peak(map.field).map((v) => Math.round(100 * v));
-    canvas.setAttribute("aria-label",
-      `Film with map. ${map.name}. Strongest at ${px} % from the left, ${py} % from the top.`);
+    canvas.setAttribute("aria-label", label);
+    return map;
+  }
+
+  renderTruth({ film, selected }, map) {
+    const boxes = film ? film.marks.boxes.filter((box) => box.finding === selected) : [];
+    const text = film
+      ? truthText(this.facts.findings[selected], boxes, map, this.facts.contour, film) : "";
+    this.q(".lm-truth").textContent = text;
+    this.q(".lm-truth").hidden = !text;
   }
 
   renderModel() {
@@ -112,7 +138,7 @@ export class Screen {
     const numbers = (word, n) => Array.from({ length: n }, (_, k) => [k + 1, `${word} ${k + 1}`]);
     fill(".lm-colours", Object.keys(this.facts.colours).map((name) => [name, name]));
     fill(".lm-kind", KINDS);
-    fill(".lm-beside", [["", "none"], ...KINDS]);
+    fill(".lm-beside", BESIDE);
     fill(".lm-layer", [["", "last layer"], ...numbers("layer", layers), [0, "rollout"]]);
     fill(".lm-headsel", [["", "all heads"], ...numbers("head", heads)]);
   }

@@ -8,7 +8,10 @@ export const CHANGE_SHOWN = 0.0005; // smaller changes of a probability are draw
 
 export function initialState(findings) {
   return {
-    film: null, // token, width, height, lines, warnings, title
+    // the server's facts (token, width, height, lines, warnings, title, spacing, values) and, from
+    // `stage.js`: pixels (FilmValues), presets and marks
+    film: null,
+    prior: null, // the same of an earlier film beside it
     reading: null, // the newest answer of the server
     readingSeq: 0, // number of the request it answers
     why: null, // the newest explanation, with the number of its request
@@ -17,13 +20,18 @@ export function initialState(findings) {
     selected: 0,
     sort: "fixed",
     sent: 0, // number of the newest request
-    view: { map: true, kind: "attention", beside: "", contour: true, opacity: 0.7, colours: "inferno", scale: "absolute",
-            which: "pinned", layer: null, head: null, invert: false,
-            // zoom 1: the whole film fits; centre: point of the film in the middle of the stage,
-            // 0 .. 1; turn: quarter turns clockwise, after the flip of left and right
-            place: { zoom: 1, centre: [0.5, 0.5], turn: 0, flip: false },
-            // centre and width in the film's real values; null while no film is open
-            window: null },
+    view: {
+      map: true, kind: "attention", contour: true, opacity: 0.7, colours: "inferno",
+      scale: "absolute", which: "pinned", layer: null, head: null,
+      beside: "", // what the second view shows, "" for none
+      // zoom 1: the whole film fits; centre: point of the film in the middle of the stage,
+      // 0 .. 1; turn: quarter turns clockwise, after the flip of left and right
+      place: { zoom: 1, centre: [0.5, 0.5], turn: 0, flip: false },
+      // {preset, name, centre, width, function} in the film's real values; null without a film
+      window: null,
+      invert: false,
+      tool: "window", // what a drag does: window, pan, measure or box
+    },
   };
 }
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from tests.serving import running_viewer
-from tests.test_viewer import CHROMIUM, FLAGS
+from tests.browsing import CHROMIUM, FLAGS
 
 TIMED_CLICK = """([row, state]) => new Promise((resolve) => {
   const room = document.querySelector(".lm");

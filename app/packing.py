@@ -1,0 +1,75 @@
+"""The values of a film as bytes for the page: small, and without loss.
+
+Each value is written as its difference from the one before, with the sign in the lowest bit, high
+bytes before low bytes: neighbours are alike, so most of the high bytes are zero. Then gzip, which
+every browser undoes by itself. `static/values.js` is the way back.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import Any
+
+import numpy as np
+
+from lmeran.values import GrayValues
+from lmeran.window import LookUpTable, Ramp, Voi
+
+_STRIP = 2**20
+_GZIP = 31
+_MEMORY = 9
+
+
+def pack_values(codes: np.ndarray) -> bytes:
+    """uint8 or uint16 (H, W), row by row, to gzip bytes."""
+    flat = codes.ravel()
+    signed = np.dtype(f"i{flat.itemsize}")
+    planes = np.empty((flat.itemsize, flat.size), dtype=np.uint8)
+    for start in range(0, flat.size, _STRIP):
+        part = flat[start : start + _STRIP]
+        before = flat[start - 1 : start] if start else np.zeros(1, flat.dtype)
+        steps = np.diff(part, prepend=before).view(signed)
+        folded = ((steps << 1) ^ (steps >> (8 * flat.itemsize - 1))).view(flat.dtype)
+        for k in range(flat.itemsize):
+            shifted = folded >> (8 * (flat.itemsize - 1 - k))
+            planes[k, start : start + _STRIP] = shifted.astype(np.uint8)
+    # Only runs and frequencies are looked for: ten times as fast as a search for repetitions, and
+    # noise has none.
+    packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP, _MEMORY, zlib.Z_RLE)
+    return packer.compress(planes) + packer.flush()
+
+
+def value_facts(values: GrayValues) -> dict[str, Any]:
+    """How the page reads the codes it fetches: their depth, real values, and ways to gray."""
+    return {
+        "bytes": values.codes.itemsize,
+        "first": values.first,
+        "slope": values.slope,
+        "intercept": values.intercept,
+        "table": None if values.table is None else _words16(values.table),
+        "unit": values.unit,
+        "inverted": values.inverted,
+        "padding": values.padding,
+        "vois": [_voi_facts(voi) for voi in values.vois],
+    }
+
+
+def _voi_facts(voi: Voi) -> dict[str, Any]:
+    if isinstance(voi, LookUpTable):
+        facts = {"first": voi.first, "bits": voi.bits, "entries": _words16(voi.entries)}
+        return {"kind": "table", "name": voi.name, **facts}
+    if isinstance(voi, Ramp):
+        return {"kind": "ramp", "name": voi.name, "low": voi.low, "high": voi.high}
+    return {
+        "kind": "window",
+        "name": voi.name,
+        "centre": voi.center,
+        "width": voi.width,
+        "function": voi.function,
+    }
+
+
+def _words16(entries: np.ndarray) -> str:
+    """Entries of a LUT, whole numbers of 16 bits, as base64 of little-endian bytes."""
+    return base64.b64encode(entries.astype("<u2").tobytes()).decode("ascii")

@@ -1,0 +1,62 @@
+// Files that a reader gives: from the button or dropped, through Gradio's own upload, which hands
+// them to the server and starts the event. A film's own name may name a patient: it is not sent.
+
+export class Files {
+  // show: {busy(on), alert(text)}; maxBytes: a larger file is refused here.
+  constructor(root, maxBytes, show) {
+    Object.assign(this, { root, maxBytes, show });
+    this.role = "film"; // or "prior": what the next file is
+    document.addEventListener("change", (e) => e.target === input() && this.chosen(e), true);
+    document.addEventListener("cancel", (e) => { if (e.target === input()) this.role = "film"; }, true);
+    const stage = root.querySelector(".lm-left");
+    stage.addEventListener("dragover", (e) => { e.preventDefault(); root.dataset.drop = "1"; });
+    stage.addEventListener("dragleave", () => delete root.dataset.drop);
+    stage.addEventListener("drop", (e) => this.dropped(e));
+  }
+
+  choose(role) {
+    this.role = role;
+    input().click();
+  }
+
+  dropped(e) {
+    e.preventDefault();
+    delete this.root.dataset.drop;
+    if (!e.dataTransfer.files.length) return;
+    this.role = e.target.closest(".lm-wantsprior") ? "prior" : "film";
+    put(input(), e.dataTransfer.files[0]);
+    input().dispatchEvent(new Event("change", { bubbles: true }));
+  }
+
+  chosen(e) {
+    if (!e.target.files.length) return;
+    const role = this.role;
+    this.role = "film";
+    if (e.target.files[0].size <= this.maxBytes) {
+      put(e.target, new File([e.target.files[0]], freshName(role)));
+      this.show.busy(true);
+      return;
+    }
+    // Gradio would only refuse it after sending all of it.
+    e.stopImmediatePropagation();
+    e.target.value = "";
+    this.show.alert(`The file is larger than the limit of ${this.maxBytes / 2 ** 20} MB; `
+      + "export the film alone, or compress it.");
+  }
+}
+
+function input() {
+  return document.querySelector("input[type=file]");
+}
+
+function put(target, file) {
+  const carrier = new DataTransfer();
+  carrier.items.add(file);
+  target.files = carrier.files;
+}
+
+function freshName(role) {
+  const digits = Array.from(crypto.getRandomValues(new Uint8Array(18)),
+    (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return `${role}-${digits}`;
+}

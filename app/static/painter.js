@@ -1,0 +1,34 @@
+// Draws a film through its table of grays: on the GPU where there is one, else here.
+
+import { GpuPainter } from "./painter_gpu.js";
+import { SoftPainter } from "./painter_soft.js";
+
+// The level of a film to draw from: at most twice as fine as the screen, so that four neighbours
+// stand for all that lies between. back: matrix from device to film pixels.
+export function levelFor(film, back) {
+  const perPixel = Math.hypot(back[0], back[1]);
+  return film.level(Math.max(0, Math.floor(Math.log2(perPixel) + 1e-6)));
+}
+
+export class Painter {
+  constructor() {
+    this.gpu = GpuPainter.make();
+    this.soft = new SoftPainter();
+  }
+
+  get name() {
+    return this.gpu?.usable ? "gpu" : "soft";
+  }
+
+  // A canvas whose top left width x height pixels show the film; nothing where there is none.
+  // table: gray of each code, the same object for as long as it does not change.
+  paint(film, table, back, width, height) {
+    const job = { film, table, back, width, height, level: levelFor(film, back) };
+    return this.gpu?.paint(job) ?? this.soft.paint(job);
+  }
+
+  // The film is closed: what was kept for it goes.
+  drop(film) {
+    this.gpu?.drop(film);
+  }
+}

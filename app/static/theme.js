@@ -1,0 +1,11 @@
+// Dark or light.
+
+export function isLight() {
+  return document.documentElement.dataset.lmTheme === "light";
+}
+
+export function setTheme(light) {
+  document.documentElement.dataset.lmTheme = light ? "light" : "dark";
+  document.body.classList.toggle("dark", !light);
+  document.querySelector(".lm-theme").textContent = light ? "Dark" : "Light";
+}

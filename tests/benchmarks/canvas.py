@@ -1,0 +1,124 @@
+"""A large film in the browser: from its choice to the first reading, and frames while dragging.
+
+    python -m tests.benchmarks.canvas [--side 3000] [--seconds 3] [--size 1440x900] [--gpu]
+
+Opens a 16-bit DICOM of side x side pixels (12 bits used, noisy, uncompressed) in headless Chromium
+on the bundled checkpoint. Then, for each of window, pan and zoom, sends one pointer event before
+every frame and counts frames by requestAnimationFrame; besides, the processor time that all of
+Chromium took for a frame, which does not depend on what else the machine does. This is the plain
+canvas; --gpu lets Chromium use the machine's GPU, where there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browsing import CHROMIUM, FLAGS
+from tests.dicom_making import film, written
+from tests.serving import running_viewer
+
+DRAG = """([button, seconds]) => new Promise((resolve) => {
+  const canvas = document.querySelector(".lm-first > canvas");
+  const box = canvas.getBoundingClientRect();
+  canvas.setPointerCapture = () => {};
+  const send = (type, k) => canvas.dispatchEvent(new PointerEvent(type, { pointerId: 1, button,
+    bubbles: true, pointerType: "mouse", clientX: box.x + box.width / 2 + 60 * Math.sin(k / 20),
+    clientY: box.y + box.height / 2 + 40 * Math.cos(k / 15) }));
+  let frames = 0;
+  send("pointerdown", 0);
+  const start = performance.now();
+  const step = () => {
+    frames += 1;
+    if (performance.now() - start > 1000 * seconds) {
+      send("pointerup", frames);
+      return resolve([frames, performance.now() - start]);
+    }
+    send("pointermove", frames);
+    requestAnimationFrame(step);
+  };
+  requestAnimationFrame(step);
+})"""
+BUTTONS = {"window": 0, "pan": 1, "zoom": 2}
+
+
+def large_film(side: int) -> bytes:
+    """Smooth shapes with noise, 12 bits in 16."""
+    rng = np.random.default_rng(0)
+    coarse = rng.random((12, 12)).astype(np.float32)
+    shapes = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
+    values = np.clip(shapes * 3500 + rng.normal(300, 12, (side, side)), 0, 4095)
+    return written(film(values.astype(np.uint16), WindowCenter=2048, WindowWidth=4096))
+
+
+def processor_seconds() -> float:
+    """Of this program's children and theirs, so far."""
+    ticks = 0
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it ended meanwhile
+        parents[int(stat.parent.name)] = (int(fields[1]), int(fields[11]) + int(fields[12]))
+    for pid, (_, own) in parents.items():
+        above = pid
+        while above in parents and above != os.getpid():
+            above = parents[above][0]
+        ticks += own if above == os.getpid() and pid != above else 0
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def opened(page: Page, path: Path) -> float:
+    """Seconds from choosing a file to its numbers on the screen."""
+    begun = time.monotonic()
+    page.set_input_files("input[type=file]", path)
+    page.wait_for_selector(".lm[data-state=open]")
+    page.wait_for_function("document.querySelector('.lm-free').textContent.includes('%')")
+    return time.monotonic() - begun
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--side", type=int, default=3000)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--size", default="1440x900")
+    parser.add_argument("--gpu", action="store_true")
+    given = parser.parse_args()
+    width, height = (int(side) for side in given.size.split("x"))
+    flags = [f for f in FLAGS if not (given.gpu and f == "--disable-gpu")]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_viewer(Path(folder) / "viewer") as viewer,
+        sync_playwright() as playwright,
+    ):
+        path = Path(folder) / "film.dcm"
+        path.write_bytes(large_film(given.side))
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(300_000)
+        page.goto(viewer.url)
+        page.wait_for_selector(".lm[data-ready]")
+        print(f"{path.stat().st_size / 2**20:.1f} MB, {given.side} x {given.side} pixels")
+        print(f"open to first reading  {opened(page, path):5.2f} s")
+        print(f"opened again           {opened(page, path):5.2f} s")
+        page.wait_for_selector(".lm-why:not(.lm-stale) .lm-figurehead")
+        for name, button in BUTTONS.items():
+            before = processor_seconds()
+            frames, elapsed = page.evaluate(DRAG, [button, given.seconds])
+            each = 1000 * (processor_seconds() - before) / frames
+            print(
+                f"{name:7}{1000 * frames / elapsed:6.1f} frames/s, {each:5.1f} ms of processor each"
+            )
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""What a reader does on the real page, and what is on its screen."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+from playwright.sync_api import Page
+
+from lmeran.findings import FINDINGS
+
+CHROMIUM = os.environ.get("LMERAN_CHROMIUM") or shutil.which("chromium")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def upload(page: Page, film: Path) -> None:
+    page.set_input_files("input[type=file]", film)
+    page.wait_for_selector(".lm[data-state=open]")
+
+
+def pin(page: Page, finding: str, state: str) -> None:
+    page.get_by_role("radiogroup", name=finding).get_by_role("radio", name=state).click()
+
+
+def settled(page: Page) -> None:
+    page.wait_for_selector(".lm:not([data-pending])")
+
+
+def row(page: Page, finding: str) -> dict[str, str]:
+    """The four texts of a row."""
+    line = page.locator(f"tr[data-finding='{FINDINGS.index(finding)}']")
+    parts = {"free": ".lm-free", "cond": ".lm-cond", "delta": ".lm-delta"}
+    return {k: line.locator(v).inner_text() for k, v in parts.items()}
+
+
+def film_colours(page: Page) -> int:
+    """Number of canvas pixels that are not gray: where the map is seen."""
+    return page.evaluate(
+        """() => { const c = document.querySelector(".lm-first > canvas");
+          const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+          let n = 0;
+          for (let i = 0; i < d.length; i += 4)
+            if (Math.abs(d[i] - d[i + 2]) > 4 || Math.abs(d[i] - d[i + 1]) > 4) n++;
+          return n; }"""
+    )
+
+
+def as_percent(p: float) -> str:
+    return f"{100 * p:.{2 if 100 * p < 1 else 1}f} %"
+
+
+def why_settled(page: Page) -> None:
+    """The explanation of the reading on the screen has come."""
+    settled(page)
+    page.wait_for_selector(".lm-why:not(.lm-stale) .lm-figurehead")
+
+
+def keys(page: Page, pressed: str) -> None:
+    """Keys pressed one after the other, given as names with blanks between."""
+    for key in pressed.split():
+        page.keyboard.press(key)
+
+
+def two_frames(page: Page) -> None:
+    """What was changed has been drawn."""
+    page.evaluate("new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
+
+
+def screen_of(page: Page, view: str = ".lm-first") -> np.ndarray:
+    """The pixels of a view's canvas, uint8 (H, W, 3)."""
+    two_frames(page)
+    size = page.evaluate(
+        """(view) => { const c = document.querySelector(`${view} > canvas`);
+          return [c.height, c.width]; }""",
+        view,
+    )
+    encoded = page.evaluate(
+        """(view) => document.querySelector(`${view} > canvas`).toDataURL("image/png")""", view
+    )
+    data = np.frombuffer(base64.b64decode(encoded.split(",")[1]), np.uint8)
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert picture.shape[:2] == tuple(size)
+    return picture[:, :, ::-1]
+
+
+def middle_of(page: Page, view: str = ".lm-first") -> tuple[float, float]:
+    """The middle of a view, in pixels of the page."""
+    box = page.locator(f"{view} > canvas").bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def drag(page: Page, start: tuple[float, float], by: tuple[float, float], button: str) -> None:
+    """One straight drag in a single step."""
+    page.mouse.move(*start)
+    page.mouse.down(button=button)
+    page.mouse.move(start[0] + by[0], start[1] + by[1])
+    page.mouse.up(button=button)
+
+
+def film_under(page: Page, at: tuple[float, float]) -> tuple[int, int]:
+    """Column and row of the film under a point of the page, as the page says."""
+    page.mouse.move(at[0] + 3, at[1])
+    page.mouse.move(*at)
+    text = page.locator(".lm-first .lm-cursor").inner_text()
+    found = re.match(r"x (-?\d+), y (-?\d+)", text)
+    assert found is not None, text
+    return int(found[1]), int(found[2])
