@@ -2,7 +2,8 @@
 
 The JSON holds the format version, the ordered findings and states, the model's configuration
 (with its preprocessing), the SHA-256 of the weights, facts of the training, measured metrics, and
-a self-test: a fixed input and the probabilities it must give.
+a self-test: a fixed input and the probabilities it must give. Calibration and input gate, fitted
+later, may stand beside them (`lmeran.extras`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from lmeran.calibration import Calibration
 from lmeran.config import ConfigError, LMeRANConfig
+from lmeran.extras import GATE_FILES, Extras, ExtrasError, facts_of, listed_files, read_extras
 from lmeran.findings import FINDINGS, State
+from lmeran.gate import Gate
 from lmeran.model import LMeRAN
 from lmeran.preprocess import to_input
 
@@ -39,7 +43,8 @@ class Checkpoint:
     """A loaded model and its facts.
 
     identity: first 12 hex digits of the SHA-256 of the weights; source: where it came from, as
-    the user named it.
+    the user named it. calibration, gate: fitted to these weights later, None where they were not;
+    each has an identity of its own.
     """
 
     model: LMeRAN
@@ -47,6 +52,8 @@ class Checkpoint:
     source: str
     training: dict[str, Any]
     metrics: dict[str, Any]
+    calibration: Calibration | None = None
+    gate: Gate | None = None
 
     @property
     def config(self) -> LMeRANConfig:
@@ -94,6 +101,31 @@ def record_metrics(folder: str | Path, name: str, values: dict[str, Any]) -> Non
     _replace(Path(folder) / FACTS_FILE, json.dumps(facts, indent=1).encode())
 
 
+def record_extras(folder: str | Path, extras: Extras) -> None:
+    """Put calibration and gate into a checkpoint, in place of any it has; the weights stay as they
+    are. Whenever it is interrupted, the checkpoint is the old one or the new one.
+
+    Raises `CheckpointError` where there is no checkpoint.
+    """
+    folder = Path(folder)
+    facts = _read_facts(folder)
+    parts, files = facts_of(extras, facts["weights_sha256"])
+    kept = {name: value for name, value in facts.items() if name not in ("calibration", "gate")}
+    for name, data in files.items():
+        _replace(folder / name, data)
+    _replace(folder / FACTS_FILE, json.dumps({**kept, **parts}, indent=1).encode())
+    for stale in set(folder.glob(GATE_FILES)) - {folder / name for name in files}:
+        stale.unlink()
+
+
+def files_beside(folder: str | Path) -> tuple[str, ...]:
+    """Names of files the JSON lists besides the weights. Raises `CheckpointError`."""
+    try:
+        return listed_files(_read_facts(Path(folder)))
+    except ExtrasError as error:
+        raise CheckpointError(str(error)) from None
+
+
 def load_checkpoint(folder: str | Path, source: str | None = None) -> Checkpoint:
     """Read and verify a folder. Raises `CheckpointError` naming the first thing wrong."""
     folder = Path(folder)
@@ -117,8 +149,18 @@ def load_checkpoint(folder: str | Path, source: str | None = None) -> Checkpoint
         raise CheckpointError(f"{WEIGHTS_FILE} is damaged: {error}.") from None
     model = _model_from(config, tensors)
     _check_self_test(model, facts["self_test"])
+    try:
+        extras = read_extras(facts, folder, config.backbone.width, config.grid**2)
+    except ExtrasError as error:
+        raise CheckpointError(str(error)) from None
     return Checkpoint(
-        model, digest[:12], source or str(folder), facts["training"], facts["metrics"]
+        model=model,
+        identity=digest[:12],
+        source=source or str(folder),
+        training=facts["training"],
+        metrics=facts["metrics"],
+        calibration=extras.calibration,
+        gate=extras.gate,
     )
 
 

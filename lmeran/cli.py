@@ -26,7 +26,7 @@ from lmeran.findings import PinError, Pins, parse_pins
 from lmeran.hub import open_checkpoint
 from lmeran.predictor import EncodedFilm, Predictor
 from lmeran.radiograph import Radiograph, ReadError
-from lmeran.report import CSV_COLUMNS, csv_row, error_object, reading_object
+from lmeran.report import csv_columns, csv_row, error_object, reading_object
 
 USAGE_ERROR = 2
 
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             open_checkpoint(given.checkpoint), "cpu" if device == "auto" else device
         )
         with _output(given.out) as stream:
-            write = _writer(given.format, stream)
+            write = _writer(given.format, stream, csv_columns(predictor.checkpoint))
             return _each_film(given.per_film, predictor, films, pins, write)
     except (CheckpointError, PinError, FileNotFoundError, OSError) as error:
         print(error, file=sys.stderr)
@@ -77,7 +77,8 @@ def predict_file(predictor: Predictor, path: Path, pins: Pins) -> dict[str, Any]
 
     def describe(film: Radiograph, encoded: EncodedFilm) -> dict[str, Any]:
         reading = predictor.read(encoded, pins)
-        return reading_object(str(path), predictor.checkpoint.identity, reading, film.warnings)
+        identity = predictor.checkpoint.identity
+        return reading_object(str(path), identity, reading, film.warnings, encoded.gate)
 
     return _described(predictor, path, describe)
 
@@ -119,10 +120,12 @@ def _each_film(
     return 1 if failed else 0
 
 
-def _writer(form: str, stream: TextIO) -> Callable[[dict[str, Any]], None]:
+def _writer(
+    form: str, stream: TextIO, columns: tuple[str, ...]
+) -> Callable[[dict[str, Any]], None]:
     if form == "json":
         return lambda film: print(json.dumps(film, ensure_ascii=False), file=stream, flush=True)
-    table = csv.DictWriter(stream, CSV_COLUMNS)
+    table = csv.DictWriter(stream, columns)
     table.writeheader()
     return lambda film: table.writerow(csv_row(film))
 
@@ -146,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     predict = commands.add_parser(
         "predict",
         parents=[common],
-        help="raw probabilities of the 14 findings, free and under pins",
+        help="probabilities of the 14 findings, free and under pins, raw and as calibrated",
     )
     predict.add_argument("--format", choices=("json", "csv"), default="json")
     predict.set_defaults(per_film=predict_file)

@@ -6,7 +6,14 @@ import os
 import re
 from pathlib import Path
 
-from lmeran.checkpoint import FACTS_FILE, WEIGHTS_FILE, Checkpoint, CheckpointError, load_checkpoint
+from lmeran.checkpoint import (
+    FACTS_FILE,
+    WEIGHTS_FILE,
+    Checkpoint,
+    CheckpointError,
+    files_beside,
+    load_checkpoint,
+)
 
 BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "checkpoint"
 """The checkpoint that comes with the program."""
@@ -58,9 +65,10 @@ def _download(repo: str, revision: str | None) -> Path:
     where = f"{repo}@{revision or 'main'}"
     try:
         facts = fetch(FACTS_FILE)
-        # The commit that the first file resolved to, so that both come from one revision.
+        # The commit that the first file resolved to, so that all come from one revision.
         revision, frozen = facts.parent.name, True
-        fetch(WEIGHTS_FILE)
+        for name in (WEIGHTS_FILE, *files_beside(facts.parent)):
+            fetch(name)
     except RepositoryNotFoundError:
         raise CheckpointError(f"The Hub has no model {repo}, or it is private.") from None
     except RevisionNotFoundError:
@@ -72,7 +80,8 @@ def _download(repo: str, revision: str | None) -> Path:
         ) from None
     except EntryNotFoundError:
         raise CheckpointError(
-            f"{where} is no LMeRAN checkpoint: {FACTS_FILE} or {WEIGHTS_FILE} is missing."
+            f"{where} is no whole LMeRAN checkpoint: {FACTS_FILE}, {WEIGHTS_FILE} or a file it "
+            "lists is missing."
         ) from None
     except (HfHubHTTPError, OSError) as error:
         raise CheckpointError(f"{where} cannot be fetched ({type(error).__name__}).") from None

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lmeran.calibration import Calibration, calibrate, percentiles
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, Pins, State, states_of
+from lmeran.gate import GateResult, judge
 from lmeran.geometry import Geometry
 from lmeran.maps import AttentionMap, attention_maps, rollout_maps
 from lmeran.model import Encoding
@@ -32,6 +34,7 @@ class Reading:
         pins; `conditioned` of a pinned finding is meaningless (it was never trained) and NaN.
     free_attention, attention: float32 (layers, heads, 14, h w + 14), the label tokens' alpha
         without and with the pins; no layers for a model without attention.
+    calibration: of the checkpoint, None where it has none; it adds values, it changes none.
     """
 
     states: np.ndarray
@@ -39,6 +42,7 @@ class Reading:
     conditioned: np.ndarray
     free_attention: np.ndarray
     attention: np.ndarray
+    calibration: Calibration | None = None
 
     @property
     def shift(self) -> np.ndarray:
@@ -51,13 +55,35 @@ class Reading:
         return np.where(np.isnan(self.conditioned), self.free, self.conditioned)
 
     @property
+    def pin_count(self) -> int:
+        """Number of findings pinned."""
+        return int((self.states != State.UNKNOWN).sum())
+
+    @property
+    def calibrated_free(self) -> np.ndarray | None:
+        """Calibrated probability without the pins, float64 (14,); NaN for a finding that is not
+        calibrated, None without calibration."""
+        return None if self.calibration is None else calibrate(self.calibration, self.free, 0)
+
+    @property
+    def calibrated(self) -> np.ndarray | None:
+        """Calibrated probability with the pins, float64 (14,); NaN where pinned too."""
+        if self.calibration is None:
+            return None
+        return calibrate(self.calibration, self.conditioned, self.pin_count)
+
+    @property
+    def percentile(self) -> np.ndarray | None:
+        """Percent of the validation films with a lower free probability, float64 (14,)."""
+        return None if self.calibration is None else percentiles(self.calibration, self.free)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences about the pins themselves."""
-        pins = int((self.states != State.UNKNOWN).sum())
-        if pins <= TRAINED_PINS:
+        if self.pin_count <= TRAINED_PINS:
             return ()
         return (
-            f"{pins} findings are pinned; in training the model never saw more than "
+            f"{self.pin_count} findings are pinned; in training the model never saw more than "
             f"{TRAINED_PINS} known, so this reading is outside what it learned.",
         )
 
@@ -73,13 +99,15 @@ class Reading:
 class EncodedFilm:
     """One backbone pass of one film, and its free reading: all a pin needs.
 
-    free_logits: (14,); free_attention: (layers, heads, 14, h w + 14).
+    free_logits: (14,); free_attention: (layers, heads, 14, h w + 14). gate: whether the film looks
+    like those trained on, None where the checkpoint has no gate.
     """
 
     encoding: Encoding
     geometry: Geometry
     free_logits: torch.Tensor
     free_attention: np.ndarray
+    gate: GateResult | None = None
 
     @property
     def nbytes(self) -> int:
@@ -104,7 +132,9 @@ class Predictor:
         encoding = self._model.encode(images)
         logits, attention = self._condition(encoding, states_of({})[None])
         geometry = Geometry(film.height, film.width, self._preprocessing.image_size)
-        return EncodedFilm(encoding, geometry, logits[0], attention[0])
+        gate = self.checkpoint.gate
+        verdict = None if gate is None else judge(gate, encoding.cells.cpu().numpy())
+        return EncodedFilm(encoding, geometry, logits[0], attention[0], verdict)
 
     def read(self, film: EncodedFilm, pins: Pins) -> Reading:
         """The reading under one set of pins."""
@@ -115,14 +145,14 @@ class Predictor:
         """The readings under several sets of pins, in one batched pass of the label branch."""
         states = np.stack([states_of(pins) for pins in scenarios])
         pinned = states != State.UNKNOWN
-        free = _probabilities(film.free_logits)
+        free, fitted = _probabilities(film.free_logits), self.checkpoint.calibration
         if not pinned.any():
             attention = film.free_attention
-            return [Reading(row, free, free, attention, attention) for row in states]
+            return [Reading(row, free, free, attention, attention, fitted) for row in states]
         logits, attention = self._condition(film.encoding.expand(len(states)), states)
         conditioned = np.where(pinned, np.nan, _probabilities(logits))
         return [
-            Reading(states[i], free, conditioned[i], film.free_attention, attention[i])
+            Reading(states[i], free, conditioned[i], film.free_attention, attention[i], fitted)
             for i in range(len(states))
         ]
 

@@ -13,8 +13,18 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from lmeran.checkpoint import FACTS_FILE, WEIGHTS_FILE, CheckpointError, load_checkpoint
+from lmeran.checkpoint import (
+    FACTS_FILE,
+    WEIGHTS_FILE,
+    CheckpointError,
+    files_beside,
+    load_checkpoint,
+    record_extras,
+)
+from lmeran.extras import Extras
 from lmeran.findings import FINDINGS
+from lmeran.gate import identity
+from tests.fitting import a_calibration, a_gate, fitted_copy
 
 
 @pytest.fixture()
@@ -124,3 +134,90 @@ def test_damaged_files_are_refused(copy: Path) -> None:
     assert "damaged" in refused(copy)
     (copy / FACTS_FILE).write_text("{")
     assert "damaged" in refused(copy)
+
+
+@pytest.fixture()
+def fitted(checkpoint_folder: Path, tmp_path: Path) -> Path:
+    return fitted_copy(checkpoint_folder, tmp_path / "fitted")
+
+
+def test_calibration_and_gate_come_back_and_the_identity_stays(
+    checkpoint_folder: Path, fitted: Path
+) -> None:
+    plain, loaded = load_checkpoint(checkpoint_folder), load_checkpoint(fitted)
+    assert (plain.calibration, plain.gate) == (None, None)
+    assert loaded.identity == plain.identity
+    assert loaded.calibration == a_calibration()
+    width, places = loaded.config.backbone.width, loaded.config.grid**2
+    assert loaded.gate.to_bytes() == a_gate(width, places).to_bytes()
+    assert loaded.training == plain.training
+
+
+def test_fitting_again_replaces_both_and_leaves_no_file(fitted: Path) -> None:
+    first = load_checkpoint(fitted)
+    gate = a_gate(len(first.gate.mean), len(first.gate.places), seed=5)
+    record_extras(fitted, Extras(a_calibration(0.3), gate))
+    second = load_checkpoint(fitted)
+    assert second.calibration.identity != first.calibration.identity
+    assert identity(second.gate) == identity(gate) != identity(first.gate)
+    assert files_beside(fitted) == tuple(p.name for p in fitted.glob("gate-*"))
+    record_extras(fitted, Extras())
+    assert load_checkpoint(fitted).calibration is None
+    assert sorted(p.name for p in fitted.iterdir()) == [FACTS_FILE, WEIGHTS_FILE]
+
+
+def test_an_interrupted_fit_leaves_a_whole_checkpoint(
+    fitted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load_checkpoint(fitted)
+    gate = a_gate(len(first.gate.mean), len(first.gate.places), seed=5)
+    replace = Path.replace
+
+    def fail_on_facts(self: Path, target: Path) -> Path:
+        if target.name == FACTS_FILE:
+            raise OSError("the disk is full")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", fail_on_facts)
+    with pytest.raises(OSError, match="disk is full"):
+        record_extras(fitted, Extras(a_calibration(0.3), gate))
+    monkeypatch.undo()
+    assert identity(load_checkpoint(fitted).gate) == identity(first.gate)
+
+
+def test_a_damaged_or_missing_gate_is_named(fitted: Path) -> None:
+    (name,) = files_beside(fitted)
+    (fitted / name).write_bytes(b"other")
+    assert f"{name} is damaged" in refused(fitted)
+    (fitted / name).unlink()
+    assert f"has no {name}" in refused(fitted)
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "model.safetensors", "gate-1.safetensors", 3])
+def test_a_checkpoint_cannot_name_any_file_as_its_gate(fitted: Path, name: object) -> None:
+    change_facts(fitted, lambda f: f["gate"].update(file=name))
+    assert "names no gate file" in refused(fitted)
+    with pytest.raises(CheckpointError, match="names no gate file"):
+        files_beside(fitted)
+
+
+@pytest.mark.parametrize("part", ["calibration", "gate"])
+def test_parts_fitted_to_other_weights_are_refused(fitted: Path, part: str) -> None:
+    change_facts(fitted, lambda f: f[part].update(weights_sha256="0" * 64))
+    assert f"{part} was fitted to other weights" in refused(fitted)
+
+
+@pytest.mark.parametrize("part", ["calibration", "gate"])
+def test_parts_that_are_no_objects_are_refused(fitted: Path, part: str) -> None:
+    change_facts(fitted, lambda f: f.update({part: [1]}))
+    assert part in refused(fitted)
+
+
+def test_a_damaged_calibration_is_refused(fitted: Path) -> None:
+    change_facts(fitted, lambda f: f["calibration"]["findings"].pop("Mass"))
+    assert "calibration is damaged" in refused(fitted)
+
+
+def test_a_gate_of_another_model_is_refused(fitted: Path) -> None:
+    record_extras(fitted, Extras(gate=a_gate(12, 9)))
+    assert "another kind of model" in refused(fitted)

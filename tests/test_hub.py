@@ -17,6 +17,7 @@ import pytest
 from lmeran.checkpoint import CheckpointError
 from lmeran.hub import open_checkpoint
 from tests.conftest import ROOT
+from tests.fitting import fitted_copy
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -104,6 +105,20 @@ def test_a_commit_is_fetched_once_and_then_opens_without_any_network(
     assert asked > 0
     assert open_in_new_process(source, tmp_path, hub.url) == (0, expected)
     assert len(hub.asked) == asked
+
+
+def test_the_gate_is_fetched_where_it_is_listed(
+    hub: FakeHub, tmp_path: Path, checkpoint_folder: Path
+) -> None:
+    folder = fitted_copy(checkpoint_folder, tmp_path / "fitted")
+    hub.files = {p.name: p.read_bytes() for p in folder.iterdir()}
+    status, _ = open_in_new_process(f"hf://lab/lmeran@{COMMIT}", tmp_path / "home", hub.url)
+    assert status == 0
+    (gate,) = (name for name in hub.files if name.startswith("gate-"))
+    assert any(gate in request for request in hub.asked)
+    del hub.files[gate]
+    status, text = open_in_new_process("hf://lab/lmeran", tmp_path / "empty", hub.url)
+    assert (status, "is missing" in text) == (1, True)
 
 
 def test_a_branch_takes_both_files_from_one_commit(hub: FakeHub, tmp_path: Path) -> None:

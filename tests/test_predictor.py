@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from lmeran.checkpoint import load_checkpoint
+from lmeran.cli import predict_file
 from lmeran.findings import FINDINGS, Pins, State, states_of
+from lmeran.gate import UNLIKE, gate_scores
 from lmeran.hub import BUNDLED, open_checkpoint
 from lmeran.maps import attention_map, attention_maps
 from lmeran.predictor import Predictor
 from lmeran.preprocess import network_pixels, to_input
 from lmeran.radiograph import Radiograph
+from lmeran.report import csv_columns, csv_row
 from lmeran.rollout import rollout
 from tests.conftest import film_pixels
+from tests.fitting import OFFSET, SLOPE, UNCALIBRATED, fitted_copy
 
 
 def radiograph(height: int = 120, width: int = 100, seed: int = 0) -> Radiograph:
@@ -155,3 +162,76 @@ def test_a_zero_map_stays_zero() -> None:
     values = attention_map(np.zeros((1, 1, 14, 9 + 14), np.float32), "Mass")
     assert values.relative().max() == 0
     assert values.absolute(1.0).max() == 0
+
+
+@pytest.fixture(scope="module")
+def fitted(checkpoint_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    folder = tmp_path_factory.mktemp("fitted") / "checkpoint"
+    return Predictor(load_checkpoint(fitted_copy(checkpoint_folder, folder)))
+
+
+def test_calibration_adds_values_and_changes_none(predictor: Predictor, fitted: Predictor) -> None:
+    pins = {"Mass": State.NEGATIVE}
+    plain = predictor.read(predictor.encode(radiograph()), pins)
+    reading = fitted.read(fitted.encode(radiograph()), pins)
+    assert np.array_equal(reading.free, plain.free)
+    assert np.array_equal(reading.conditioned, plain.conditioned, equal_nan=True)
+    assert (plain.calibrated, plain.calibrated_free, plain.percentile) == (None, None, None)
+
+    def by_hand(raw: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-(SLOPE * np.log(raw / (1 - raw)) + OFFSET)))
+
+    hernia = FINDINGS.index(UNCALIBRATED)
+    expected = by_hand(plain.conditioned)
+    expected[hernia] = np.nan
+    np.testing.assert_allclose(reading.calibrated, expected, rtol=1e-9)
+    assert np.isnan(reading.calibrated[FINDINGS.index("Mass")])
+    assert reading.calibrated_free[4] == pytest.approx(by_hand(plain.free)[4])
+    np.testing.assert_allclose(reading.percentile, 100 * plain.free, atol=1e-6)
+
+
+def test_the_gate_judges_the_film_and_never_hides_the_reading(
+    checkpoint_folder: Path, tmp_path: Path
+) -> None:
+    folder = fitted_copy(checkpoint_folder, tmp_path / "strict", gate_threshold=1e-6)
+    strict = Predictor(load_checkpoint(folder))
+    film = strict.encode(radiograph())
+    cells = film.encoding.cells.numpy()
+    assert film.gate.score == pytest.approx(gate_scores(strict.checkpoint.gate, cells)[0])
+    assert not film.gate.accepted
+    assert np.isfinite(strict.read(film, {}).free).all()
+
+
+def test_a_fitted_reading_as_plain_data(
+    checkpoint_folder: Path, tmp_path: Path, film_file: Path
+) -> None:
+    """Three names for three things; a pinned finding has none of those with pins."""
+    folder = fitted_copy(checkpoint_folder, tmp_path / "strict", gate_threshold=1e-6)
+    fitted = Predictor(load_checkpoint(folder))
+    film = predict_file(fitted, film_file, {"Mass": State.NEGATIVE})
+    assert film["calibration"] == fitted.checkpoint.calibration.identity
+    assert film["gate"]["accepted"] is False
+    assert film["warnings"] == [UNLIKE]
+    by_name = {entry["finding"]: entry for entry in film["findings"]}
+    effusion, mass, hernia = (by_name[name] for name in ("Effusion", "Mass", UNCALIBRATED))
+    assert effusion["above_youden"] is (effusion["conditioned"] >= 0.5)
+    assert effusion["above_sensitivity_90"] is (effusion["conditioned"] >= 0.25)
+    assert effusion["calibrated"] != effusion["conditioned"]
+    assert effusion["percentile"] == pytest.approx(100 * effusion["free"], abs=0.06)
+    for name in ("conditioned", "calibrated", "above_youden", "above_sensitivity_90"):
+        assert mass[name] is None
+    assert mass["calibrated_free"] is not None
+    assert hernia["conditioned"] is not None
+    assert (hernia["calibrated"], hernia["calibrated_free"], hernia["above_youden"]) == (None,) * 3
+    row = csv_row(film)
+    assert set(row) <= set(csv_columns(fitted.checkpoint))
+    assert row["Effusion"] == effusion["conditioned"]
+    assert row["Effusion_calibrated"] == effusion["calibrated"]
+    assert (row["Mass_calibrated"], row["gate_accepted"]) == (None, False)
+
+
+def test_what_was_not_fitted_has_no_column(predictor: Predictor, film_file: Path) -> None:
+    film = predict_file(predictor, film_file, {})
+    assert (film["calibration"], film["gate"]) == (None, None)
+    assert set(film["findings"][0]) == {"finding", "state", "free", "conditioned"}
+    assert csv_columns(predictor.checkpoint) == ("file", *FINDINGS, "error")

@@ -1,0 +1,182 @@
+"""Raw probability, calibrated probability and operating point: three named things; and percentiles.
+
+All are fitted on validation films and stored in the checkpoint; nothing here alters a raw
+probability. What a calibrated probability means depends on how often the findings occurred in the
+films it was fitted on, so a `Calibration` always says which films these were.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lmeran.findings import FINDINGS
+
+SMALLEST = 1e-7
+"""Raw probabilities are kept this far from 0 and 1 before their log-odds are taken."""
+
+
+class CalibrationError(ValueError):
+    """Stored calibration that cannot be used; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold on the raw free probability: at or above it a film counts as positive.
+
+    sensitivity, specificity: measured on the validation films it was chosen on.
+    """
+
+    threshold: float
+    sensitivity: float
+    specificity: float
+
+
+@dataclass(frozen=True)
+class FindingCalibration:
+    """What validation gave for one finding.
+
+    positives: validation films that have it. slopes, offsets: per entry of `Calibration.known`,
+        calibrated = sigmoid(slope * logit(raw) + offset), slope > 0; empty where not calibrated.
+    youden: the threshold with the largest sensitivity + specificity. sensitive: the highest
+        threshold that finds 90 % of the positives. All of it is lacking where validation has too
+        few positives (or negatives).
+    """
+
+    positives: int
+    slopes: tuple[float, ...] = ()
+    offsets: tuple[float, ...] = ()
+    youden: OperatingPoint | None = None
+    sensitive: OperatingPoint | None = None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Maps, thresholds and quantiles of the 14 findings, in the order of `FINDINGS`.
+
+    films: validation films fitted on; source: the one source they were taken from, None for all;
+    min_size: their smallest side in pixels; index_sha256: digest of their names; min_positives:
+    fewer positives than this in them leave a finding without map and thresholds.
+    known: numbers of known findings that maps were fitted for, from 0 upward; between them slope
+    and offset are interpolated, beyond the last they stay.
+    quantiles: per finding the 0, 1, .. 100 % quantiles of the raw free probability.
+    """
+
+    films: int
+    source: str | None
+    min_size: int
+    min_positives: int
+    index_sha256: str
+    known: tuple[int, ...]
+    findings: tuple[FindingCalibration, ...]
+    quantiles: tuple[tuple[float, ...], ...]
+
+    @property
+    def identity(self) -> str:
+        """First 8 hex digits of the SHA-256 of its content: tells two calibrations apart."""
+        content = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:8]
+
+    @property
+    def described(self) -> str:
+        """The films it holds for, as part of a sentence."""
+        what = f"{self.films:,} validation films"
+        if self.source:
+            what += f" of the source {self.source}"
+        return what + (f", {self.min_size} px or more a side" if self.min_size else "")
+
+    def maps(self, pins: int) -> tuple[np.ndarray, np.ndarray]:
+        """Slope and offset of each finding with `pins` findings known, float64 (14,) each; NaN
+        where a finding is not calibrated."""
+        slopes, offsets = np.full((2, len(FINDINGS)), np.nan)
+        for i, finding in enumerate(self.findings):
+            if finding.slopes:
+                # slopes are interpolated as logarithms: a ratio, and never negative
+                slopes[i] = np.exp(np.interp(pins, self.known, np.log(finding.slopes)))
+                offsets[i] = np.interp(pins, self.known, finding.offsets)
+        return slopes, offsets
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; `from_dict` is the inverse."""
+        values = dataclasses.asdict(self)
+        del values["findings"], values["quantiles"]
+        values["findings"] = {
+            name: dataclasses.asdict(finding)
+            for name, finding in zip(FINDINGS, self.findings, strict=True)
+        }
+        values["quantiles"] = dict(zip(FINDINGS, self.quantiles, strict=True))
+        return json.loads(json.dumps(values))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Calibration:
+        """The inverse of `to_dict`. Raises `CalibrationError` for what is no calibration of the 14
+        findings."""
+        try:
+            plain = {**values, "known": tuple(values["known"])}
+            plain["findings"] = tuple(_finding(values["findings"][name]) for name in FINDINGS)
+            plain["quantiles"] = tuple(
+                tuple(float(q) for q in values["quantiles"][name]) for name in FINDINGS
+            )
+            found = cls(**plain)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CalibrationError(f"it does not have the fields expected ({error})") from None
+        _check(found)
+        return found
+
+
+def calibrate(calibration: Calibration, raw: np.ndarray, pins: int) -> np.ndarray:
+    """Calibrated probabilities of raw ones (..., 14) read with `pins` findings known.
+
+    Float64 of the same shape; NaN where `raw` is NaN (a pinned finding) or the finding is not
+    calibrated. Rises with `raw` in every finding.
+    """
+    slopes, offsets = calibration.maps(pins)
+    clipped = np.clip(np.asarray(raw, dtype=np.float64), SMALLEST, 1 - SMALLEST)
+    return 1 / (1 + np.exp(-(slopes * np.log(clipped / (1 - clipped)) + offsets)))
+
+
+def percentiles(calibration: Calibration, free: np.ndarray) -> np.ndarray:
+    """Share of the validation films whose raw free probability is lower, in percent, float64 (14,).
+
+    free: (14,) raw free probabilities.
+    """
+    steps = np.linspace(0, 100, len(calibration.quantiles[0]))
+    columns = zip(free, calibration.quantiles, strict=True)
+    return np.array([np.interp(p, quantiles, steps) for p, quantiles in columns])
+
+
+def is_above(point: OperatingPoint | None, raw: float) -> bool | None:
+    """Whether a raw probability reaches an operating point; None where either is lacking."""
+    return None if point is None or np.isnan(raw) else bool(raw >= point.threshold)
+
+
+def _finding(values: dict[str, Any]) -> FindingCalibration:
+    points = {
+        name: None if values[name] is None else OperatingPoint(**values[name])
+        for name in ("youden", "sensitive")
+    }
+    slopes, offsets = (tuple(float(x) for x in values[name]) for name in ("slopes", "offsets"))
+    return FindingCalibration(int(values["positives"]), slopes, offsets, **points)
+
+
+def _check(calibration: Calibration) -> None:
+    known = calibration.known
+    if not known or known[0] != 0 or list(known) != sorted(set(known)):
+        raise CalibrationError("its numbers of known findings do not rise from 0")
+    for name, finding, quantiles in zip(
+        FINDINGS, calibration.findings, calibration.quantiles, strict=True
+    ):
+        maps = len(finding.slopes), len(finding.offsets)
+        if maps not in ((0, 0), (len(known), len(known))):
+            raise CalibrationError(f"{name} does not have one map for each number of known ones")
+        if not all(0 < slope < np.inf for slope in finding.slopes):
+            raise CalibrationError(f"a slope of {name} is not positive")
+        if not np.isfinite(finding.offsets).all():
+            raise CalibrationError(f"an offset of {name} is no number")
+        if len(quantiles) < 2 or not (np.diff(quantiles) >= 0).all():
+            raise CalibrationError(f"the quantiles of {name} do not rise")

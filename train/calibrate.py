@@ -1,0 +1,215 @@
+"""`python -m train calibrate`: calibration, operating points, percentiles and input gate of a
+checkpoint, fitted on the validation films that its training kept back."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jsonargparse import ArgumentParser, Namespace
+
+from lmeran.calibration import Calibration, FindingCalibration
+from lmeran.checkpoint import Checkpoint, load_checkpoint, record_extras, record_metrics
+from lmeran.extras import Extras
+from lmeran.findings import FINDINGS, display_name
+from lmeran.gate import Gate, identity
+from train.evaluate import choose_split
+from train.gate import fit_gate
+from train.index import DataError, Index
+from train.pixels import cached_pixels
+from train.platt import logits_of, operating_points
+from train.platt_maps import Choice, choose, fit_maps
+from train.scoring import encodings, predict_index
+
+GATE_FILMS = 1000
+"""More hardly change a distribution in 16 components, and their cells must fit in memory."""
+
+
+@dataclass(frozen=True)
+class CalibrateConfig:
+    """What `python -m train calibrate` fits on.
+
+    Args:
+        min_size: leave out films smaller than this many pixels a side
+        source: fit calibration, operating points and percentiles on films of this one source
+            (column `source` of the index), because how often findings occur differs between
+            sources; the gate is always fitted on all. None: all films
+        known: numbers of known findings at which calibration is fitted or checked
+        min_positives: a finding with fewer positive films than this gets neither map nor points
+        batch_size: images in one pass
+    """
+
+    min_size: int = 0
+    source: str | None = None
+    known: tuple[int, ...] = (0, 3, 7)
+    min_positives: int = 10
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        if not self.known or self.known[0] != 0 or list(self.known) != sorted(set(self.known)):
+            raise DataError("--known must begin with 0 and rise.")
+
+
+def calibrate_parser() -> ArgumentParser:
+    parser = ArgumentParser(description="Fit calibration and input gate into a checkpoint.")
+    parser.add_argument("--checkpoint", type=str, required=True, help="folder, changed in place")
+    parser.add_argument("--data", type=str, required=True, help="folder with index.csv")
+    parser.add_argument("--device", type=str, default="auto")
+    parser.add_class_arguments(CalibrateConfig)
+    return parser
+
+
+def run_calibrate(given: Namespace, device: torch.device) -> None:
+    """The command. Raises `CheckpointError` and `DataError`."""
+    config = CalibrateConfig(**{f.name: given[f.name] for f in fields(CalibrateConfig)})
+    with tempfile.TemporaryDirectory() as cache:
+        folder, data = Path(given.checkpoint), Path(given.data)
+        print(calibrate_checkpoint(folder, data, config, Path(cache), device))
+
+
+def calibrate_checkpoint(
+    folder: Path, data: Path, config: CalibrateConfig, cache: Path, device: torch.device
+) -> str:
+    """Fit everything and write it into the checkpoint's folder. Returns a report.
+
+    cache: folder for the pixel cache. Raises `DataError` where validation has no such films,
+    `CheckpointError` for an unusable checkpoint.
+    """
+    checkpoint = load_checkpoint(folder)
+    every = choose_split(checkpoint, data, "validation", config.min_size)
+    index = of_source(every, config.source)
+    pixels = cached_pixels(index, checkpoint.config.preprocessing, cache)
+    model = checkpoint.model.to(device)
+    found = predict_index(
+        model, pixels, index, config.known, config.batch_size, device, label="probabilities"
+    )
+    calibration, choice = fit_calibration(index, found, config)
+    gate = _fit_gate(checkpoint, every, cache, config.batch_size, device)
+    record_extras(folder, Extras(calibration, gate))
+    record_metrics(folder, "calibration", _as_json(calibration, choice, config.known))
+    return report(calibration, choice, gate, config.known)
+
+
+def of_source(index: Index, source: str | None) -> Index:
+    """The films of one source; all for None. Raises `DataError` where there is none."""
+    if source is None:
+        return index
+    rows = np.flatnonzero(index.sources == source) if index.sources is not None else []
+    if not len(rows):
+        raise DataError(f"No validation film is of the source '{source}'; leave --source out.")
+    return index.take(rows)
+
+
+def fit_calibration(
+    index: Index, probabilities: Mapping[int, np.ndarray], config: CalibrateConfig
+) -> tuple[Calibration, Choice]:
+    """Calibration from raw probabilities (N, 14) for each of `config.known`, each made while that
+    finding was unknown. Raises `DataError` where no finding has films enough."""
+    labels = index.labels
+    positives = labels.sum(axis=0).astype(int)
+    enough = np.minimum(positives, len(labels) - positives) >= config.min_positives
+    usable = np.flatnonzero(enough)
+    if not len(usable):
+        raise DataError(
+            f"No finding has {config.min_positives} positive validation films; "
+            "give more films or a smaller --min_positives."
+        )
+    logits = np.stack([logits_of(probabilities[k])[:, usable] for k in config.known])
+    choice = choose(logits, labels[:, usable], index.patients)
+    known = config.known if choice.by_number else config.known[:1]
+    maps = [fit_maps(z, labels[:, usable], choice.spread) for z in logits[: len(known)]]
+    middles = logits.mean(axis=1)
+    column = {int(i): j for j, i in enumerate(usable)}
+    free = probabilities[0]
+    findings = []
+    for i in range(len(FINDINGS)):
+        if i not in column:
+            findings.append(FindingCalibration(int(positives[i])))
+            continue
+        j = column[i]
+        youden, sensitive = operating_points(free[:, i], labels[:, i])
+        slopes = tuple(row[j].slope for row in maps)
+        offsets = tuple(row[j].offset(middles[k, j]) for k, row in enumerate(maps))
+        findings.append(FindingCalibration(int(positives[i]), slopes, offsets, youden, sensitive))
+    quantiles = np.quantile(free, np.linspace(0, 1, 101), axis=0)
+    calibration = Calibration(
+        films=len(index),
+        source=config.source,
+        min_size=config.min_size,
+        min_positives=config.min_positives,
+        index_sha256=index.digest,
+        known=tuple(known),
+        findings=tuple(findings),
+        quantiles=tuple(tuple(float(f"{q:.6g}") for q in column) for column in quantiles.T),
+    )
+    return calibration, choice
+
+
+def report(calibration: Calibration, choice: Choice, gate: Gate, known: tuple[int, ...]) -> str:
+    """What was fitted, as text."""
+    kind = "by number of known findings" if choice.by_number else "one for any number of pins"
+    lines = [
+        f"calibration {calibration.identity} on {calibration.described}; maps: {kind}, "
+        f"prior spread {choice.spread}",
+        f"{'cross-validated NLL of a label':<34}" + "".join(f"{k:>7} known" for k in known),
+    ]
+    for name, values in (("raw", choice.raw), ("map", choice.free), ("own map", choice.own)):
+        lines.append(f"{name:<34}" + "".join(f"{v:>13.5f}" for v in values))
+    lines.append(
+        f"{'finding':<20}{'positive':>9}{'slope':>8}{'offset':>8}{'Youden':>9}{'90 % sens.':>12}"
+    )
+    for finding, fitted in zip(FINDINGS, calibration.findings, strict=True):
+        start = f"{display_name(finding):<20}{fitted.positives:>9}"
+        if not fitted.slopes:
+            lines.append(f"{start}   too few of one class: neither calibrated nor with points")
+            continue
+        lines.append(
+            f"{start}{fitted.slopes[0]:>8.3f}{fitted.offsets[0]:>8.3f}"
+            f"{fitted.youden.threshold:>9.4f}{fitted.sensitive.threshold:>12.4f}"
+        )
+    lines.append(
+        f"input gate {identity(gate)} on {gate.films} validation films of all sources, "
+        f"threshold {gate.threshold:.4f} at {100 * gate.acceptance:.0f} % acceptance"
+    )
+    return "\n".join(lines)
+
+
+def _fit_gate(
+    checkpoint: Checkpoint, index: Index, cache: Path, batch_size: int, device: torch.device
+) -> Gate:
+    kept = index.take(_spread_rows(len(index), GATE_FILMS))
+    pixels = cached_pixels(kept, checkpoint.config.preprocessing, cache)
+    model = checkpoint.model.to(device)
+    batches = encodings(model, pixels, batch_size, device, label="features")
+    # half precision: 14 x 14 cells of 1,000 films are 0.4 GB
+    cells = np.concatenate([e.cells.half().cpu().numpy() for _, e in batches])
+    try:
+        return fit_gate(cells, kept.patients)
+    except ValueError as error:
+        raise DataError(f"{error}.") from None
+
+
+def _spread_rows(rows: int, most: int) -> np.ndarray:
+    """At most `most` rows, evenly spread."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, most)).round().astype(np.int64))
+
+
+def _as_json(calibration: Calibration, choice: Choice, known: tuple[int, ...]) -> dict[str, Any]:
+    """What stands in the checkpoint's metrics: how the fit was chosen."""
+    return {
+        "calibration": calibration.identity,
+        "films": calibration.described,
+        "known": list(known),
+        "maps_by_number_of_known": choice.by_number,
+        "prior_spread": choice.spread,
+        "cross_validated_nll": {
+            "raw": list(choice.raw),
+            "map": list(choice.free),
+            "map_by_number": list(choice.own),
+        },
+    }
