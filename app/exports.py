@@ -196,13 +196,14 @@ def _in_a_sentence(file: ReadingFile, result: Replay, checkpoint: str) -> str:
     if result.equal:
         return "The reading comes out as it was recorded."
     values = [d for d in result.differences if d.where in FINDINGS]
-    findings = list(dict.fromkeys(d.where for d in values))
+    count = len({difference.where for difference in values})
+    changed = "1 finding comes" if count == 1 else f"{count} findings come"
     if file.checkpoint != checkpoint:
         return (
             f"The reading was made with checkpoint {file.checkpoint}, this is {checkpoint}: "
-            f"{len(findings)} findings come out otherwise than recorded."
+            f"{changed} out otherwise than recorded."
         )
     return (
-        f"{len(findings)} findings come out otherwise than recorded; `replay` on the command line "
-        "says which and how far."
+        f"{changed} out otherwise than recorded; `replay` on the command line says which and how "
+        "far."
     )

@@ -18,7 +18,7 @@ from lmeran.findings import FINDINGS, PinError, Pins, State, parse_pins
 from lmeran.ledger import Ledger, LedgerEntry, logit_ledger
 from lmeran.predictor import EncodedFilm, Predictor
 from lmeran.radiograph import Radiograph
-from lmeran.report import DIGITS, reading_object
+from lmeran.report import DIGITS, raw_findings
 from lmeran.versions import versions
 
 SCHEMA = "lmeran-reading"
@@ -30,7 +30,10 @@ MAX_VIEW_TEXT = 64
 LARGEST = 1e9
 """No number of a reading file is larger; not-a-numbers fail the comparison too."""
 
-_KEYS = ("schema", "version", "image", "checkpoint", "pins", "view", "findings", "versions")
+_KEYS = (
+    *("schema", "version", "image", "checkpoint", "calibration"),
+    *("pins", "view", "findings", "versions"),
+)
 _DAMAGED = "The reading file is damaged ({}); export it again."
 
 
@@ -60,12 +63,14 @@ class ImageIdentity:
 class ReadingFile:
     """The content of a reading file.
 
-    checkpoint: `Checkpoint.identity`. view: state of the screen, the page's own object, opaque
-    here. findings: `reading_outputs` as it was. versions: `lmeran.versions.versions` as it was.
+    checkpoint: `Checkpoint.identity`; calibration: of the checkpoint, None without one. view: state
+    of the screen, the page's own object, opaque here. findings: `reading_outputs` as it was.
+    versions: `lmeran.versions.versions` as it was.
     """
 
     image: ImageIdentity
     checkpoint: str
+    calibration: str | None
     pins: Pins
     view: dict[str, Any]
     findings: list[dict[str, Any]]
@@ -78,6 +83,7 @@ class ReadingFile:
             "version": SCHEMA_VERSION,
             "image": asdict(self.image),
             "checkpoint": self.checkpoint,
+            "calibration": self.calibration,
             "pins": {finding: state.name.lower() for finding, state in self.pins.items()},
             "view": self.view,
             "findings": self.findings,
@@ -87,13 +93,12 @@ class ReadingFile:
 
 
 def reading_outputs(predictor: Predictor, film: EncodedFilm, pins: Pins) -> list[dict[str, Any]]:
-    """What the model says of each finding: its entry of `reading_object`, and its ledger.
+    """What the model says of each finding: its entry of `raw_findings`, and its ledger.
 
     The ledger is a list of lines in logits: "part", "finding" and "state" of a pin (else null)
     and "logits".
     """
-    identity = predictor.checkpoint.identity
-    entries = reading_object("", identity, predictor.read(film, pins), ())["findings"]
+    entries = raw_findings(predictor.read(film, pins))
     ledger = logit_ledger(predictor, film, pins)
     return [entry | {"ledger": ledger_lines(ledger, entry["finding"])} for entry in entries]
 
@@ -101,6 +106,12 @@ def reading_outputs(predictor: Predictor, film: EncodedFilm, pins: Pins) -> list
 def ledger_lines(ledger: Ledger, finding: str) -> list[dict[str, Any]]:
     """One finding's ledger as plain values, in logits; of a pinned finding its free part alone."""
     return [_line(entry) for entry in ledger.entries(finding)]
+
+
+def calibration_identity(predictor: Predictor) -> str | None:
+    """Which calibration the checkpoint has: fitted later, it does not change its identity."""
+    calibration = predictor.checkpoint.calibration
+    return None if calibration is None else calibration.identity
 
 
 def write_reading_file(
@@ -117,6 +128,7 @@ def write_reading_file(
     return ReadingFile(
         image=image,
         checkpoint=predictor.checkpoint.identity,
+        calibration=calibration_identity(predictor),
         pins=pins,
         view=_checked_view(view or {}),
         findings=reading_outputs(predictor, film, pins),
@@ -130,13 +142,16 @@ def parse_reading_file(data: bytes) -> ReadingFile:
     try:
         image = _image(content["image"])
         checkpoint = _text(content["checkpoint"], r"[0-9a-f]{12}", "checkpoint")
+        calibration = content["calibration"]
+        if calibration is not None:
+            _text(calibration, r"[0-9a-f]{8}", "calibration")
         pins = _pins(content["pins"])
         view = _checked_view(content["view"])
         findings = _findings(content["findings"], pins)
         made_with = _versions(content["versions"])
     except RecursionError:
         raise ReadingFileError(_DAMAGED.format("nested too deep")) from None
-    return ReadingFile(image, checkpoint, pins, view, findings, made_with)
+    return ReadingFile(image, checkpoint, calibration, pins, view, findings, made_with)
 
 
 def _content(data: bytes) -> dict[str, Any]:

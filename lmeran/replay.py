@@ -7,7 +7,12 @@ from typing import Any
 
 from lmeran.checkpoint import SELF_TEST_TOLERANCE
 from lmeran.predictor import EncodedFilm, Predictor
-from lmeran.reading_file import ImageIdentity, ReadingFile, reading_outputs
+from lmeran.reading_file import (
+    ImageIdentity,
+    ReadingFile,
+    calibration_identity,
+    reading_outputs,
+)
 
 TOLERANCE = SELF_TEST_TOLERANCE
 """Probabilities may differ by this much: what a checkpoint's self-test allows between machines."""
@@ -20,7 +25,8 @@ as fast as a probability at 0.5 and faster towards the ends."""
 class Difference:
     """One thing that is not as recorded.
 
-    where: "image", "checkpoint" or a finding; what: which value of it; recorded, found: as text.
+    where: "image", "checkpoint", "calibration" or a finding; what: which value of it; recorded,
+    found: as text.
     """
 
     where: str
@@ -81,6 +87,10 @@ def replay(
         *_unequal("image", "size", _size(file.image), _size(image)),
         *_unequal("checkpoint", "identity", file.checkpoint, predictor.checkpoint.identity),
     ]
+    # A calibration that came later is an addition; another one than recorded is a difference.
+    if file.calibration is not None:
+        now = calibration_identity(predictor) or "not there"
+        identities += _unequal("calibration", "identity", file.calibration, now)
     compared = [
         part
         for recorded, now in zip(file.findings, found, strict=True)

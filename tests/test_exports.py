@@ -1,41 +1,31 @@
-"""Readings taken along: tables, places of maps, pictures and the report, opened again."""
+"""Readings taken along: tables, places of maps, names of files, and the command."""
 
 from __future__ import annotations
 
-import base64
-import csv
 import io
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pypdf
 import pytest
 from scipy import ndimage
 
-from app.colours import colour_tables
 from lmeran.cli import main
 from lmeran.exports.forms import FORMS, Request, parse_forms
-from lmeran.exports.pdf import report_pdf
-from lmeran.exports.pictures import captioned, colour_table, overlay, picture_png, reduced
 from lmeran.exports.record import NOTICE, ExportError, MapChoice, Record, record_of
 from lmeran.exports.regions import map_regions
 from lmeran.exports.tables import reading_csv, reading_json, regions_csv
-from lmeran.exports.words import logits, percent, points
 from lmeran.findings import FINDINGS, PinError, Pins, State
 from lmeran.geometry import Geometry
 from lmeran.maps import ROLLOUT, AttentionMap
-from lmeran.model import LMeRAN
 from lmeran.predictor import Predictor
-from lmeran.radiograph import Radiograph, Spacing
+from lmeran.radiograph import Radiograph
 from lmeran.reading_file import ImageIdentity, parse_reading_file
 from lmeran.replay import replay
 from tests import dicom_making
-from tests.conftest import film_pixels, lively_model, small_config
+from tests.exporting import PINS, described_film, rows
 
-PINS = {"Effusion": State.POSITIVE, "Mass": State.NEGATIVE}
 SENTINELS = {
     "PatientName": "Sentinel^Josephine",
     "PatientID": "SENTINEL-ID-4711",
@@ -51,24 +41,12 @@ SENTINEL_WORDS = (b"entinel", b"SENTINEL", b"19010203", b"987654321", b"Josephin
 
 @pytest.fixture(scope="module")
 def film() -> Radiograph:
-    pixels = film_pixels(300, 240)
-    spacing = Spacing(0.2, 0.2, "ImagerPixelSpacing")
-    return Radiograph(pixels, "DICOM", 12, view="PA", modality="DX", spacing=spacing, window="w")
+    return described_film()
 
 
 @pytest.fixture(scope="module")
 def record(predictor: Predictor, film: Radiograph) -> Record:
     return record_of(predictor, film, predictor.encode(film), PINS, "Pleural thickening")
-
-
-def rows(data: bytes) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(data.decode())))
-
-
-def page_text(pdf: bytes) -> str:
-    pages = pypdf.PdfReader(io.BytesIO(pdf)).pages
-    assert len(pages) == 1
-    return " ".join(pages[0].extract_text().split())
 
 
 def test_csv_is_the_reading(record: Record) -> None:
@@ -150,92 +128,6 @@ def test_boxes_are_a_table_in_film_pixels(record: Record) -> None:
         assert sides == pytest.approx(region.box, abs=0.05)
         assert 0 <= sides[0] < sides[2] <= 240
         assert 0 <= sides[1] < sides[3] <= 300
-
-
-def test_the_picture_keeps_the_films_pixels_in_their_places(record: Record) -> None:
-    image = cv2.imdecode(np.frombuffer(picture_png(record), np.uint8), cv2.IMREAD_COLOR)
-    assert image.shape[1] == 240
-    assert image.shape[0] > 300
-    strip = image[300:]
-    assert strip.max() > 200
-    assert (image[:300] == overlay(record)[:, :, ::-1]).all()
-    assert captioned(record).shape == image.shape
-
-
-def test_colour_is_absolute_unless_asked_otherwise(record: Record) -> None:
-    def colourfulness(scale: str) -> float:
-        picture = overlay(record, scale).astype(int)
-        return float(np.ptp(picture, axis=2).mean())
-
-    assert 0 < colourfulness("absolute") < colourfulness("relative")
-    table = np.frombuffer(base64.b64decode(colour_tables()["inferno"]), np.uint8)
-    assert np.abs(table.reshape(256, 3).astype(int) - colour_table()).max() <= 6
-
-
-def test_print_has_its_own_size_and_says_the_films(predictor: Predictor, film: Radiograph) -> None:
-    small = reduced(film, 150)
-    assert small.pixels.shape == (150, 120)
-    encoded, image = predictor.encode(film), ImageIdentity.of(film)
-    of_small = record_of(predictor, small, encoded, PINS, "Mass", image=image)
-    of_film = record_of(predictor, film, encoded, PINS, "Mass")
-    assert (of_small.name, of_small.image) == (of_film.name, of_film.image)
-    assert reading_json(of_small) == reading_json(of_film)
-    assert regions_csv(of_small) == regions_csv(of_film)
-    assert "240 x 300 px" in page_text(report_pdf(of_small))
-
-
-def test_the_report_says_all_of_the_reading_in_selectable_text(record: Record) -> None:
-    made = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
-    pdf = report_pdf(record, made=made)
-    text = page_text(pdf)
-    reading = record.reading
-    for i, finding in enumerate(FINDINGS):
-        name = finding.replace("_", " ")
-        if finding in PINS:
-            state = PINS[finding].name.lower()
-            assert f"{name} {state} {percent(reading.free[i])} pinned" in text
-        else:
-            numbers = percent(reading.free[i]), percent(reading.conditioned[i])
-            assert f"{name} {' '.join(numbers)} {points(reading.shift[i])}" in text
-    for entry in record.ledger.entries(record.finding):
-        assert logits(entry.value) in text
-    for words in (
-        NOTICE,
-        "Pinned by the reader: Effusion positive, Mass negative",
-        "Why: Pleural Thickening, in logits",
-        f"checkpoint {record.checkpoint.identity}, made 2026-02-03 04:05 UTC",
-        record.image.sha256,
-        "torch",
-        "PA, 240 x 300 px, 0.200 x 0.200 mm a pixel (ImagerPixelSpacing)",
-        "not a medical device",
-    ):
-        assert words in text, words
-    page = pypdf.PdfReader(io.BytesIO(pdf)).pages[0]
-    assert len(page.images) == 2
-    assert (round(page.mediabox.width), round(page.mediabox.height)) == (595, 842)
-
-
-def test_the_report_stays_one_page_whatever_there_is_to_say(predictor: Predictor) -> None:
-    warnings = tuple(f"Warning {k} <b>&: a sentence of some length to be read." for k in range(9))
-    tall = Radiograph(film_pixels(700, 100), "PNG", 8, warnings=warnings)
-    pins = dict.fromkeys(FINDINGS, State.NEGATIVE)
-    record = record_of(predictor, tall, predictor.encode(tall), pins)
-    text = page_text(report_pdf(record))
-    assert warnings[8] in text
-    assert "14 findings are pinned" in text
-
-
-def test_a_model_without_attention_exports_without_a_map(checkpoint_folder: Path) -> None:
-    from lmeran.checkpoint import Checkpoint
-
-    model: LMeRAN = lively_model(small_config(label_branch="embedding"))
-    predictor = Predictor(Checkpoint(model, "0" * 12, "test", {}, {}))
-    film = Radiograph(film_pixels(), "PNG", 8)
-    record = record_of(predictor, film, predictor.encode(film), PINS)
-    assert json.loads(reading_json(record))["map"] is None
-    assert "no map" in rows(regions_csv(record))[0]["part"]
-    assert "no attention" in page_text(report_pdf(record))
-    assert (overlay(record) == film.pixels[..., None]).all()
 
 
 def test_other_questions_have_other_names(predictor: Predictor, film: Radiograph) -> None:

@@ -104,7 +104,7 @@ def test_a_reading_that_comes_out_otherwise_is_opened_and_said(
     content["findings"][4]["free"] = 1 - content["findings"][4]["free"]
     opened = client.post(f"/lmeran/reading/{token}", json=content).json()
     assert opened["equal"] is False
-    assert opened["message"].startswith("1 findings come out otherwise")
+    assert opened["message"].startswith("1 finding comes out otherwise")
     content["checkpoint"] = "0" * 12
     opened = client.post(f"/lmeran/reading/{token}", json=content).json()
     assert "made with checkpoint 000000000000" in opened["message"]

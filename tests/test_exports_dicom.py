@@ -6,6 +6,7 @@ import io
 import shutil
 import subprocess
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from lmeran.files import read_file
 from lmeran.findings import FINDINGS, State, display_name
 from lmeran.predictor import Predictor
 from tests import dicom_making
+from tests.fitting import a_calibration
 
 highdicom = pytest.importorskip("highdicom")
 
@@ -110,6 +112,17 @@ def test_computed_radiographs_and_captures_can_be_sources(
         assert ("Patient Orientation Row" in str(ds)) == (ds.Modality == "SR" and modality == "CR")
 
 
+def test_spacing_of_zero_and_no_modality_are_as_good_as_none(
+    record: Record, tmp_path: Path
+) -> None:
+    odd = {"PixelSpacing": [0, 0], "PatientOrientation": ["L", "F"], "Modality": ""}
+    path = write_film(tmp_path / "film.dcm", ImagerPixelSpacing=[0, 0], **odd)
+    source = read_source(path, record.film)
+    seg = dcmread(io.BytesIO(segmentation(record, source)))
+    assert "PixelMeasuresSequence" not in seg.SharedFunctionalGroupsSequence[0]
+    assert references(dcmread(io.BytesIO(structured_report(record, source))))
+
+
 def references(ds: Dataset) -> set[str]:
     """Every instance an object refers to, at any depth."""
     found: set[str] = set()
@@ -144,6 +157,19 @@ def test_the_report_holds_both_probabilities_of_every_finding(
             assert set(values) == {"FREE"}
         else:
             assert values["PINNED"] == pytest.approx(record.reading.conditioned[i], abs=1e-6)
+
+
+def test_a_calibrated_probability_stands_beside_the_raw_ones(
+    predictor: Predictor, record: Record, source: SourceImage
+) -> None:
+    fitted = Predictor(replace(predictor.checkpoint, calibration=a_calibration()))
+    calibrated = record_of(fitted, record.film, fitted.encode(record.film), PINS, "Mass")
+    ds = dcmread(io.BytesIO(structured_report(calibrated, source)))
+    groups = highdicom.sr.ComprehensiveSR.from_dataset(ds).content.get_image_measurement_groups()
+    edema = FINDINGS.index("Edema")
+    values = {m.method.value: m.value for m in groups[edema].get_measurements()}
+    assert values["CALIBRATED"] == pytest.approx(calibrated.reading.calibrated[edema], abs=1e-6)
+    assert set(values) == {"FREE", "PINNED", "CALIBRATED"}
 
 
 def test_the_pins_are_the_readers_own_evaluations(made: dict[str, Dataset]) -> None:

@@ -28,6 +28,7 @@ from lmeran.reading_file import (
 from lmeran.replay import replay
 from lmeran.versions import VERSION
 from tests.conftest import ROOT, film_pixels, lively_model, small_config
+from tests.fitting import a_calibration
 
 PINS = {"Effusion": State.POSITIVE, "Mass": State.NEGATIVE}
 VIEW = {"zoom": 2.5, "window": [0.1, 0.9], "finding": 4, "layer": None, "kind": "attention"}
@@ -122,6 +123,20 @@ def test_a_value_only_the_file_has_differs_and_one_only_the_program_has_does_not
     assert replay(replace(written, findings=fewer), predictor, written.image, encoded).equal
 
 
+def test_another_calibration_differs_and_a_later_one_does_not(
+    written: ReadingFile, predictor: Predictor, encoded: EncodedFilm
+) -> None:
+    assert written.calibration is None
+    fitted = a_calibration()
+    later = Predictor(replace(predictor.checkpoint, calibration=fitted))
+    assert replay(written, later, written.image, encoded).equal
+    recorded = write_reading_file(later, written.image, encoded, PINS)
+    assert parse_reading_file(recorded.to_bytes()).calibration == fitted.identity
+    assert replay(recorded, later, written.image, encoded).equal
+    gone = replay(recorded, predictor, written.image, encoded)
+    assert [(d.where, d.found) for d in gone.differences] == [("calibration", "not there")]
+
+
 def test_another_image_is_said_and_compared(written: ReadingFile, predictor: Predictor) -> None:
     other = Radiograph(film_pixels(90, 140, seed=3), "PNG", 8)
     result = replay(written, predictor, ImageIdentity.of(other), predictor.encode(other))
@@ -152,6 +167,7 @@ def changed(written: ReadingFile, *path: str | int, to: Any) -> bytes:
         (("image", "sha256"), "3f", "damaged (image)"),
         (("image", "height"), -1, "damaged (image)"),
         (("checkpoint",), "../checkpoint", "damaged (checkpoint)"),
+        (("calibration",), 7, "damaged (calibration)"),
         (("pins",), {"Efusion": "positive"}, "damaged (pins)"),
         (("pins",), {"Effusion": "unknown"}, "damaged (pins)"),
         (("pins",), {"Effusion": "positive"}, "damaged (findings)"),

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydicom import dcmread
 from pydicom.config import disable_value_validation
@@ -140,11 +141,23 @@ def _image(header: Dataset) -> Dataset:
                 f"The DICOM file's {keyword} is not a valid UID, so no object can refer to it; "
                 "export the film again from the archive it belongs to."
             )
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
+        if keyword in image and not _is_spacing(image[keyword].value):
+            del image[keyword]
+    image.Modality = image.get("Modality") or "OT"
     for keyword in _OF_THE_PATIENT:
         setattr(image, keyword, None)
     image.file_meta = FileMetaDataset()
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return image
+
+
+def _is_spacing(values: Any) -> bool:
+    """Two numbers above zero: some files state zero where the spacing is not known."""
+    try:
+        return len(values) == 2 and all(float(value) > 0 for value in values)
+    except (TypeError, ValueError):
+        return False
 
 
 def _patient(header: Dataset) -> Dataset:

@@ -1,8 +1,8 @@
 """Structured report, TID 1500 (PS3.16): the model's probabilities, and the reader's own pins.
 
 Each finding is a measurement group with its free probability and, where it is not pinned, the one
-conditioned on the pins. What the reader pinned is a group of its own, observed by a person: it is
-the reader's statement and not the model's.
+conditioned on the pins, raw and (with a calibrated checkpoint) calibrated. What the reader pinned
+is a group of its own, observed by a person: it is the reader's statement and not the model's.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from lmeran.versions import VERSION
 
 FREE = code("FREE", "Free reading: nothing pinned, raw and uncalibrated")
 WITH_PINS = code("PINNED", "Reading conditioned on the reader's pins, raw and uncalibrated")
+CALIBRATED = code("CALIBRATED", "The same reading, calibrated on validation films")
 PINS = code("PINS", "Pinned by the reader")
 DIGITS = 6
 
@@ -89,6 +90,8 @@ def _finding_group(
     measurements = [_probability(reading.free[i], FREE)]
     if record.pins and not np.isnan(reading.conditioned[i]):
         measurements.append(_probability(reading.conditioned[i], WITH_PINS))
+    if reading.calibrated is not None and not np.isnan(reading.calibrated[i]):
+        measurements.append(_probability(reading.calibrated[i], CALIBRATED))
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(hd.UID(), display_name(FINDINGS[i])),
         finding_type=finding_code(FINDINGS[i]),

@@ -36,6 +36,10 @@ FOOT_HEIGHT = 74.0
 TABLE_SHARE = 0.58
 """Share of the width that the table of findings has; the ledger has the rest."""
 MOST_BOXES = 4
+PINNED_IN_WORDS = (
+    "Change in percentage points. A pinned finding has no probability of its own with pins: the "
+    "model was never trained to give one."
+)
 
 
 def report_pdf(record: Record, scale: Scale = "absolute", made: datetime | None = None) -> bytes:
@@ -102,19 +106,12 @@ def _reading(record: Record, width: float) -> list[Flowable]:
     return [
         *warnings,
         Spacer(0, 4 if warnings else 0),
-        heading("Raw probabilities of the 14 findings"),
+        heading("Probabilities of the 14 findings"),
         text(f"Pinned by the reader: <b>{pins_in_words(record)}</b>", 7.5),
         Spacer(0, 3),
         findings_table(record, width),
         Spacer(0, 3),
-        text(
-            "Free (hollow): with nothing pinned. With pins: filled, on a log-odds axis from "
-            "0.1\u00a0% over 50\u00a0% (line) to 99.9\u00a0%. Change in percentage points. A "
-            "pinned finding has no probability of its own with pins: the model was never trained "
-            "to give one.",
-            6.5,
-            QUIET,
-        ),
+        text(f"{_columns_in_words(record)} {PINNED_IN_WORDS}", 6.5, QUIET),
     ]
 
 
@@ -139,10 +136,13 @@ def _foot(page: Canvas, record: Record, width: float) -> None:
         score = test["scores"][0]
         measured = f"mean AUC {score['mean_auc']:.3f} on {test['images']:,} test films"
     made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
+    fitted = record.reading.calibration
+    kind = "Raw, uncalibrated probabilities"
+    if fitted is not None:
+        kind = f"Raw probabilities, and as calibrated on {fitted.described} ({fitted.identity}),"
     lines = (
-        f"<b>{NOTICE}.</b> Raw, uncalibrated probabilities of a research model that reads frontal "
-        "chest films of adults; not a medical device. What is pinned is the reader's own statement "
-        "and not the model's.",
+        f"<b>{NOTICE}.</b> {kind} of a research model that reads frontal chest films of adults; "
+        "not a medical device. What is pinned is the reader's own statement and not the model's.",
         f"Model: checkpoint {record.checkpoint.identity}, {measured}. Versions: {made_with}.",
         f"Image: SHA-256 of the display pixels {record.image.sha256}, "
         f"{record.image.width} x {record.image.height}.",
@@ -164,6 +164,15 @@ def _film_in_words(record: Record) -> str:
     facts += [" ".join(p for p in (film.media, film.modality, f"{film.bits} bit") if p)]
     words = ", ".join([*facts, film.window] if film.window else facts)
     return escape(words[0].upper() + words[1:])
+
+
+def _columns_in_words(record: Record) -> str:
+    if record.reading.calibration is not None:
+        return "Free: raw, with nothing pinned. With pins: raw, and calibrated beside it."
+    return (
+        "Free (hollow): with nothing pinned. With pins: filled, on a log-odds axis from "
+        "0.1\u00a0% over 50\u00a0% (line) to 99.9\u00a0%."
+    )
 
 
 def _places(record: Record) -> list[str]:

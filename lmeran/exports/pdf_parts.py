@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import numpy as np
 import reportlab
 from reportlab.graphics.shapes import Circle, Drawing, Line, Rect
 from reportlab.lib import colors
@@ -22,6 +21,8 @@ INK, QUIET, LINE, MARK = "#16202b", "#4a5764", "#c3ccd6", "#eef2f6"
 UP, DOWN, WARN = "#a84f00", "#0f5fa8", "#8a2b12"
 FONT, BOLD = "Vera", "VeraBd"
 BAR_WIDTH, BAR_HEIGHT = 62.0, 6.0
+CHANGE_COLOURED = 5e-4
+"""A smaller change of a probability has no colour."""
 AXIS_WIDTH = 54.0
 AXIS_END = math.log(999)
 """Log-odds at which the axis of probabilities ends: 99.9 %, and 0.1 % on the other side."""
@@ -54,36 +55,47 @@ def heading(words: str) -> Paragraph:
 
 
 def findings_table(record: Record, width: float) -> Table:
-    """The 14 findings: state, free, with pins, change; the selected one is marked."""
+    """The 14 findings: state, free, with pins, change; the selected one is marked.
+
+    Besides the calibrated probability where there is one, else both on an axis.
+    """
     reading = record.reading
-    rows: list[list[str | Drawing]] = [["Finding", "Pin", "", "Free", "With pins", "Change"]]
+    rows = [_finding_row(record, i) for i in range(len(FINDINGS))]
+    numbers = ["Free", "With pins", "Change"]
+    if reading.calibrated is None:
+        head, widths, changes = ["", *numbers], (AXIS_WIDTH + 6, 38.0, 46.0, 36.0), 5
+    else:
+        head, widths, changes = [*numbers, "Calibrated"], (38.0, 46.0, 38.0, 50.0), 4
     looks: list[tuple] = []
-    for i, finding in enumerate(FINDINGS):
-        state, conditioned = State(int(reading.states[i])), reading.conditioned[i]
-        pinned = state is not State.UNKNOWN
-        rows.append(
-            [
-                display_name(finding),
-                state.name.lower() if pinned else "",
-                _dots(float(reading.free[i]), float(conditioned)),
-                percent(reading.free[i]),
-                "pinned" if np.isnan(conditioned) else percent(conditioned),
-                "" if np.isnan(conditioned) else points(reading.shift[i]),
-            ]
-        )
-        if not np.isnan(conditioned) and abs(reading.shift[i]) >= 5e-4:
-            color = colors.HexColor(UP if reading.shift[i] > 0 else DOWN)
-            looks.append(("TEXTCOLOR", (-1, i + 1), (-1, i + 1), color))
-        if pinned:
-            looks.append(("FONTNAME", (0, i + 1), (1, i + 1), BOLD))
+    for row, shift in enumerate(reading.shift, start=1):
+        if abs(shift) >= CHANGE_COLOURED:  # never of a pinned finding: that is NaN
+            color = colors.HexColor(UP if shift > 0 else DOWN)
+            looks.append(("TEXTCOLOR", (changes, row), (changes, row), color))
     selected = record.index + 1
     looks.append(("BACKGROUND", (0, selected), (-1, selected), colors.HexColor(MARK)))
-    numbers = (38.0, 46.0, 36.0)
-    names = width - AXIS_WIDTH - 6 - sum(numbers)
-    columns = (0.65 * names, 0.35 * names, AXIS_WIDTH + 6, *numbers)
-    table = Table(rows, columns, 13.2)
-    table.setStyle(TableStyle([*_plain_look(), ("ALIGN", (3, 0), (-1, -1), "RIGHT"), *looks]))
+    names = width - sum(widths)
+    table = Table([["Finding", "Pin", *head], *rows], (0.65 * names, 0.35 * names, *widths), 13.2)
+    right = ("ALIGN", (2, 0), (-1, -1), "RIGHT")
+    bold = ("FONTNAME", (1, 1), (1, -1), BOLD)
+    table.setStyle(TableStyle([*_plain_look(), right, bold, *looks]))
     return table
+
+
+def _finding_row(record: Record, i: int) -> list[str | Drawing]:
+    reading = record.reading
+    state, conditioned = State(int(reading.states[i])), float(reading.conditioned[i])
+    pinned = state is not State.UNKNOWN
+    first = [display_name(FINDINGS[i]), state.name.lower() if pinned else ""]
+    numbers = [
+        percent(reading.free[i]),
+        "pinned" if pinned else percent(conditioned),
+        "" if pinned else points(reading.shift[i]),
+    ]
+    if reading.calibrated is None:
+        return [*first, _dots(float(reading.free[i]), conditioned), *numbers]
+    calibrated = float(reading.calibrated[i])
+    # A finding that validation had too few films of is not calibrated.
+    return [*first, *numbers, "" if math.isnan(calibrated) else percent(calibrated)]
 
 
 def ledger_table(record: Record, width: float) -> Table:
@@ -93,7 +105,7 @@ def ledger_table(record: Record, width: float) -> Table:
     for entry in entries:
         if entry.kind == "pin":
             state = "" if entry.state is None else entry.state.name.lower()
-            rows.append((f"pin {display_name(entry.finding or '')} {state}", entry.value))
+            rows.append((f"{display_name(entry.finding or '')} {state}", entry.value))
         else:
             rows.append((entry.kind, entry.value))
     free = sum(entry.value for entry in entries if entry.kind != "pin")

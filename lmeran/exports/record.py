@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, Pins, State, finding_index
+from lmeran.gate import GateResult
 from lmeran.geometry import Geometry
 from lmeran.ledger import Ledger, logit_ledger
 from lmeran.maps import ROLLOUT, AttentionMap
@@ -40,7 +41,7 @@ class Record:
 
     film: its display pixels, or a smaller picture of them for print; image, geometry: of the film
     itself. map: attention of the finding's label token, None for a model without attention; free:
-    whether that is without the pins.
+    whether that is without the pins. gate: None where the checkpoint has none.
     """
 
     film: Radiograph
@@ -53,6 +54,7 @@ class Record:
     finding: str
     map: AttentionMap | None
     free: bool
+    gate: GateResult | None
 
     @property
     def index(self) -> int:
@@ -68,7 +70,8 @@ class Record:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the reader must be told of the film and of the pins."""
-        return self.film.warnings + self.reading.warnings
+        unlike = self.gate.warnings if self.gate else ()
+        return (*self.film.warnings, *unlike, *self.reading.warnings)
 
     @property
     def name(self) -> str:
@@ -120,6 +123,7 @@ def record_of(
         finding=FINDINGS[i],
         map=maps[i] if maps else None,
         free=free,
+        gate=encoded.gate,
     )
 
 

@@ -75,7 +75,7 @@ def reading_json(record: Record) -> bytes:
 
 def _reading_object(record: Record) -> dict[str, Any]:
     identity = record.checkpoint.identity
-    return reading_object("", identity, record.reading, record.film.warnings)
+    return reading_object("", identity, record.reading, record.film.warnings, record.gate)
 
 
 def _map_object(record: Record) -> dict[str, Any] | None:
