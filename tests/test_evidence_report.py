@@ -115,16 +115,8 @@ def test_the_command_writes_a_report(
     table.to_csv(tmp_path / "data" / "index.csv", index=False)
     out = tmp_path / "out"
     arguments = ["--checkpoint", str(checkpoint_folder), "--data", str(tmp_path / "data")]
-    options = [
-        "--resamples",
-        "20",
-        "--pin_films",
-        "3",
-        "--known",
-        "[0,5,7]",
-        "--split",
-        "train_val",
-    ]
+    options = ["--resamples", "20", "--pin_films", "3", "--known", "[0,5,7]"]
+    options += ["--split", "train_val", "--map_films", "1"]
     assert main(["evaluate", *arguments, *options, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert "5 known" in printed
@@ -139,10 +131,15 @@ def test_the_command_writes_a_report(
     assert str(tmp_path) not in page + (out / "metrics.json").read_text()
     assert set(metrics["discrimination"]["findings"]) == set(FINDINGS)
 
+    assert "Localisation was not measured" in metrics["localisation"]["text"][0]
+    assert "faithfulness" in metrics
+
+    options[-1] = "0"
     compared = ["--compare", str(checkpoint_folder), "--without_masking", str(checkpoint_folder)]
     # the same checkpoint against itself
     assert main(["evaluate", *arguments, *options, *compared, "--out", str(out)]) == 0
     metrics = json.loads((out / "metrics.json").read_text())
+    assert "faithfulness" not in metrics
     assert metrics["comparison"]["mean_difference"]["value"] == 0
     arms = metrics["conditioning"]["arms"]
     assert [s["mean_auc"] for s in arms["without_masking"]] == [

@@ -25,6 +25,7 @@ from train.evidence.comparison import comparison_section
 from train.evidence.conditioning import conditioning_section
 from train.evidence.cooccurrence import cooccurrence_section
 from train.evidence.discrimination import discrimination_section
+from train.evidence.faithfulness import FILMS, faithfulness_section
 from train.evidence.localisation import localisation_section, why_no_localisation
 from train.evidence.predictions import FREE, Predictions, Scenario, predict, sample_rows
 from train.evidence.report import study_facts, write_report
@@ -45,6 +46,19 @@ def _localisation(study: Study) -> Section:
     return localisation_section(checkpoint, study.index, study.cache, study.device, resamples)
 
 
+def _faithfulness(study: Study) -> Section | None:
+    if not study.map_films:
+        return None
+    return faithfulness_section(
+        study.predictions.checkpoint,
+        study.index,
+        study.cache,
+        study.device,
+        len(study.resamples),
+        study.map_films,
+    )
+
+
 PARTS: tuple[Part, ...] = (
     discrimination_section,
     comparison_section,
@@ -52,6 +66,7 @@ PARTS: tuple[Part, ...] = (
     shifts_section,
     cooccurrence_section,
     _localisation,
+    _faithfulness,
     subgroups_section,
 )
 """The sections of the report, in order. Another one is a function of a `Study` in this list."""
@@ -78,6 +93,9 @@ def evaluate_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--pin_films", type=int, default=500, help="images read with single pins; 0: all"
+    )
+    parser.add_argument(
+        "--map_films", type=int, default=FILMS, help="images for the tests of maps; 0: none"
     )
     return parser
 
@@ -125,6 +143,7 @@ def make_study(
         resamples=draw(index.patients, given.resamples),
         without_masking=others.get(given.without_masking),
         compared=others.get(given.compare),
+        map_films=given.map_films,
     )
 
 

@@ -22,7 +22,8 @@ class Study:
     split: "test", "validation" or "train_val". data: folder with index.csv. cache: folder of the
     pixel cache, for `train.pixels.cached_pixels`. resamples: draws of the patients of `index`,
     the same for all sections. without_masking: a checkpoint trained without label masking;
-    compared: another checkpoint to test against.
+    compared: another checkpoint to test against. map_films: images on which maps are put to the
+    costly tests of their faithfulness; 0: none.
     """
 
     index: Index
@@ -34,6 +35,7 @@ class Study:
     resamples: Resamples
     without_masking: Predictions | None = None
     compared: Predictions | None = None
+    map_films: int = 0
 
     @property
     def labels(self) -> np.ndarray:
