@@ -77,7 +77,7 @@ def curve_figure(
     with styled():
         figure = new_figure(6.2)
         axes = figure.subplots(3, 5, sharex=True, sharey=True).ravel()
-        thinned = [None if c is None else _thin(c, 80) for c in curves]
+        thinned = [None if c is None else _thin(c, 50) for c in curves]
         for place, (panel, (name, curve, value)) in enumerate(zip(axes, panels, strict=True)):
             for other in thinned:
                 if other is not None:

@@ -83,7 +83,7 @@ def discrimination_section(study: Study) -> Section:
                 "AUC of each finding",
                 _forest(found, paper),
                 "Points with 95 % patient-bootstrap intervals; open diamonds: the paper's LMeRAN, "
-                "on other images (see the table beside the paper).",
+                "measured as the note of the table beside the published figures says.",
             ),
             *_curve_plots(labels, scores, found),
         ),
