@@ -51,7 +51,7 @@ def processes() -> multiprocessing.context.BaseContext:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory, processes) -> Path:  # noqa: ANN001
+def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory, processes) -> Path:
     out = tmp_path_factory.mktemp("whole") / "run"
     child = processes.Process(target=_train, args=(config(**LONG), data, out))
     child.start()
@@ -77,7 +77,7 @@ def test_killed_at_twenty_random_points_it_ends_in_the_same_weights(
     data: Path,
     tmp_path: Path,
     undisturbed: Path,
-    processes,  # noqa: ANN001
+    processes,
 ) -> None:
     chance = np.random.default_rng(7)
     settings, killed, run = config(**LONG), 0, 0
@@ -112,7 +112,7 @@ def test_an_interrupt_ends_after_a_whole_step_and_the_run_goes_on(
     data: Path,
     tmp_path: Path,
     undisturbed: Path,
-    processes,  # noqa: ANN001
+    processes,
 ) -> None:
     out = tmp_path / "run"
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -134,7 +134,7 @@ def test_a_full_disk_is_told_and_the_last_state_stays_good(
     data: Path,
     tmp_path: Path,
     undisturbed: Path,
-    processes,  # noqa: ANN001
+    processes,
 ) -> None:
     out = tmp_path / "run"
     fit(config(**{**LONG, "max_steps": 6}), data, tmp_path / "short", CPU)

@@ -20,7 +20,6 @@ from tests.conftest import ROOT, film_pixels, small_config
 from tests.training import CPU, config
 from train.__main__ import main
 from train.augment import Augmentation, augment
-from train.config import TrainConfig
 from train.fit import fit, learning_rate
 
 
