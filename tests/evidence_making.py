@@ -27,7 +27,7 @@ def made_index(images: int = 240, seed: int = 0) -> Index:
     labels[:, 1] = np.where(rng.random(images) < 0.8, labels[:, 0], labels[:, 1])
     labels[:, -1] = 0
     return Index(
-        root=Path(),
+        root=Path("no-such-folder"),
         files=tuple(f"{k}.png" for k in range(images)),
         names=tuple(f"{k:08d}_000.png" for k in range(images)),
         patients=np.array([f"p{k // 2}" for k in range(images)]),
@@ -82,4 +82,5 @@ def made_study(
         resamples=draw(index.patients, resamples),
         without_masking=Predictions(other, weaker),
         compared=Predictions(other, weaker),
+        map_films=0,
     )

@@ -16,7 +16,7 @@ from lmeran.checkpoint import load_checkpoint
 from lmeran.findings import FINDINGS
 from tests.evidence_making import made_study
 from train.__main__ import main
-from train.evaluate import PARTS, sections_of
+from train.evidence.parts import PARTS, sections_of
 from train.evidence.report import study_facts, write_report
 from train.evidence.section import Section, Table
 
@@ -28,9 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = made_study()
     table = Table("odd", "A <b>title</b>", pd.DataFrame({"A & B": ["<script>", None]}))
     odd = Section("odd", "Less < more", ("1 < 2",), (table,), metrics={"v": np.float32(np.nan)})
-    made = [part(study) for part in PARTS if "localisation" not in part.__name__]
-    sections = [section for section in made if section is not None]
-    write_report(study, [*sections, odd], out, {**study_facts(study), "min_size": 0})
+    write_report(study, [*sections_of(study), odd], out, {**study_facts(study), "min_size": 0})
     return out
 
 
@@ -100,7 +98,7 @@ def test_every_part_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(given)
         return Section("key", "Title") if len(asked) == 1 else None
 
-    monkeypatch.setattr("train.evaluate.PARTS", (part, part))
+    monkeypatch.setattr("train.evidence.parts.PARTS", (part, part))
     assert [section.key for section in sections_of(study)] == ["key"]
     assert asked == [study, study]
 

@@ -9,67 +9,17 @@ OUT/tables/, figures/ a CSV of every table, an SVG of every figure
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from jsonargparse import ArgumentParser, Namespace
-from tqdm import tqdm
 
 from lmeran.checkpoint import Checkpoint, load_checkpoint, record_metrics
 from lmeran.findings import FINDINGS, display_name
-from train.evidence.arms import MIXED, SCENARIOS
-from train.evidence.bootstrap import draw
-from train.evidence.comparison import comparison_section
-from train.evidence.conditioning import conditioning_section
-from train.evidence.cooccurrence import cooccurrence_section
-from train.evidence.discrimination import discrimination_section
-from train.evidence.faithfulness import FILMS, faithfulness_section
-from train.evidence.localisation import localisation_section, why_no_localisation
-from train.evidence.predictions import FREE, Predictions, Scenario, predict, sample_rows
-from train.evidence.report import study_facts, write_report
-from train.evidence.section import Section
-from train.evidence.shifts import shifts_section
-from train.evidence.study import Part, Study
-from train.evidence.subgroups import subgroups_section
 from train.index import DataError, Index, read_index, split_by_patient
 from train.pixels import cached_pixels
 from train.scoring import Score, as_metrics, predict_index, score
-
-
-def _localisation(study: Study) -> Section:
-    why = why_no_localisation(study.index)
-    if why is not None:
-        return Section("localisation", "Localisation", (why,))
-    checkpoint, resamples = study.predictions.checkpoint, len(study.resamples)
-    return localisation_section(checkpoint, study.index, study.cache, study.device, resamples)
-
-
-def _faithfulness(study: Study) -> Section | None:
-    if not study.map_films:
-        return None
-    return faithfulness_section(
-        study.predictions.checkpoint,
-        study.index,
-        study.cache,
-        study.device,
-        len(study.resamples),
-        study.map_films,
-    )
-
-
-PARTS: tuple[Part, ...] = (
-    discrimination_section,
-    comparison_section,
-    conditioning_section,
-    shifts_section,
-    cooccurrence_section,
-    _localisation,
-    _faithfulness,
-    subgroups_section,
-)
-"""The sections of the report, in order. Another one is a function of a `Study` in this list."""
 
 
 def evaluate_parser() -> ArgumentParser:
@@ -95,7 +45,11 @@ def evaluate_parser() -> ArgumentParser:
         "--pin_films", type=int, default=500, help="images read with single pins; 0: all"
     )
     parser.add_argument(
-        "--map_films", type=int, default=FILMS, help="images for the tests of maps; 0: none"
+        "--map_films", type=int | None, help="images for the tests of maps; 0: none"
+    )
+    parser.add_argument("--gate_films", type=int | None, help="images for the input gate; 0: none")
+    parser.add_argument(
+        "--dicom", type=str | None, help="folder of DICOM files of any kind, for the input gate"
     )
     return parser
 
@@ -104,66 +58,33 @@ def run_evaluate(given: Namespace, device: torch.device) -> None:
     """The command. Raises `CheckpointError` and `DataError`."""
     checkpoint = load_checkpoint(given.checkpoint)
     index = choose_split(checkpoint, Path(given.data), given.split, given.min_size)
-    known = tuple(given.known)
-    with tempfile.TemporaryDirectory() as folder:
-        cache = Path(folder)
+    print(f"{len(index)} images of {given.split}, checkpoint {checkpoint.identity}")
+    with tempfile.TemporaryDirectory() as cache:
         if given.out is None:
-            scores = evaluate(checkpoint, index, cache, known, device)
+            scores = evaluate(checkpoint, index, Path(cache), tuple(given.known), device)
+            print(report(scores, index))
         else:
-            study = make_study(given, checkpoint, index, cache, device)
-            scores = score(index, {k: study.predictions.known(k) for k in known})
-        print(f"{len(index)} images of {given.split}, checkpoint {checkpoint.identity}")
-        print(report(scores, index))
-        measured = {"min_size": given.min_size, **as_json(scores, index)}
-        if given.out is not None:
-            facts = {**study_facts(study), "min_size": given.min_size, "scores": measured["scores"]}
-            write_report(study, sections_of(study), Path(given.out), facts)
-            print(f"the report is {Path(given.out) / 'report.html'}")
+            scores = _write_report(given, checkpoint, index, Path(cache), device)
     if given.record:
+        measured = {"min_size": given.min_size, **as_json(scores, index)}
         record_metrics(given.checkpoint, given.split, measured)
 
 
-def make_study(
+def _write_report(
     given: Namespace, checkpoint: Checkpoint, index: Index, cache: Path, device: torch.device
-) -> Study:
-    """Every prediction the sections need, each checkpoint and image read once."""
-    scenarios = dict.fromkeys([*SCENARIOS, *(Scenario(k) for k in given.known)])
-    others: dict[str, Predictions] = {}
-    for path, wanted in ((given.without_masking, MIXED), (given.compare, (FREE,))):
-        if path is not None and path not in others:
-            others[path] = _predict(load_checkpoint(path), index, cache, wanted, device)
-    rows = sample_rows(index, given.pin_films)
-    return Study(
-        index=index,
-        split=given.split,
-        data=Path(given.data),
-        cache=cache,
-        device=device,
-        predictions=_predict(checkpoint, index, cache, list(scenarios), device, rows),
-        resamples=draw(index.patients, given.resamples),
-        without_masking=others.get(given.without_masking),
-        compared=others.get(given.compare),
-        map_films=given.map_films,
-    )
+) -> list[Score]:
+    """Everything of --out; returns the scores of the table."""
+    # here, because captum, scikit-learn and matplotlib take seconds that no other command needs
+    from train.evidence.parts import make_study, sections_of
+    from train.evidence.report import study_facts, write_report
 
-
-def sections_of(study: Study) -> list[Section]:
-    """Every part that has something to say of the study, with progress."""
-    made = [part(study) for part in tqdm(PARTS, desc="sections", unit="part", leave=False)]
-    return [section for section in made if section is not None]
-
-
-def _predict(
-    checkpoint: Checkpoint,
-    index: Index,
-    cache: Path,
-    scenarios: Sequence[Scenario],
-    device: torch.device,
-    single_rows: Sequence[int] = (),
-) -> Predictions:
-    pixels = cached_pixels(index, checkpoint.config.preprocessing, cache)
-    label = f"checkpoint {checkpoint.identity}"
-    return predict(checkpoint, pixels, index, scenarios, single_rows, device, label=label)
+    study = make_study(given, checkpoint, index, cache, device)
+    scores = score(index, {known: study.predictions.known(known) for known in given.known})
+    print(report(scores, index))
+    facts = {"min_size": given.min_size, "scores": as_metrics(scores)}
+    write_report(study, sections_of(study), Path(given.out), {**study_facts(study), **facts})
+    print(f"the report is {Path(given.out) / 'report.html'}")
+    return scores
 
 
 def choose_split(checkpoint: Checkpoint, data: Path, split: str, min_size: int) -> Index:

@@ -23,7 +23,9 @@ class Study:
     pixel cache, for `train.pixels.cached_pixels`. resamples: draws of the patients of `index`,
     the same for all sections. without_masking: a checkpoint trained without label masking;
     compared: another checkpoint to test against. map_films: images on which maps are put to the
-    costly tests of their faithfulness; 0: none.
+    costly tests of their faithfulness; gate_films: images on which the input gate is measured; of
+    both 0 is none and None as many as these parts take by themselves. dicom: folder of DICOM files
+    of any kind, which the gate is shown too.
     """
 
     index: Index
@@ -35,7 +37,9 @@ class Study:
     resamples: Resamples
     without_masking: Predictions | None = None
     compared: Predictions | None = None
-    map_films: int = 0
+    map_films: int | None = None
+    gate_films: int | None = None
+    dicom: Path | None = None
 
     @property
     def labels(self) -> np.ndarray:
