@@ -58,6 +58,7 @@ def film_facts(film: Radiograph) -> dict[str, Any]:
     return {
         "width": film.width,
         "height": film.height,
+        "aspect": film.aspect,
         "values": value_facts(film.values),
         "spacing": None if film.spacing is None else asdict(film.spacing),
         "lines": [

@@ -175,8 +175,12 @@ def _read_film(file: _File) -> Radiograph:
         pixels, window, depth = rendering.pixels, rendering.window, rendering.values
         told.extend(rendering.warnings)
     spacing = _spacing(ds)
-    if _is_stretched(ds, spacing):
-        told.append("The pixels of this film are not square, so it is shown stretched.")
+    aspect = _aspect(ds, spacing)
+    if aspect != 1:
+        told.append(
+            "The pixels of this film are not square: the page shows it in its true shape, but the "
+            "model reads it pixel by pixel, as it learned from films with square ones."
+        )
     return Radiograph(
         pixels,
         "DICOM",
@@ -187,6 +191,7 @@ def _read_film(file: _File) -> Radiograph:
         window=window,
         warnings=tuple(told),
         depth=depth,
+        aspect=aspect,
     )
 
 
@@ -223,9 +228,13 @@ def _spacing(ds: Dataset) -> Spacing | None:
     return None
 
 
-def _is_stretched(ds: Dataset, spacing: Spacing | None) -> bool:
-    """Pixels more than 1 % off square, by spacing or by Pixel Aspect Ratio (0028,0034)."""
+def _aspect(ds: Dataset, spacing: Spacing | None) -> float:
+    """Height of a pixel over its width, by spacing or Pixel Aspect Ratio (0028,0034).
+
+    1 where it is not stated, or less than 1 % off.
+    """
     ratio = (spacing.row_mm, spacing.column_mm) if spacing else numbers(ds, "PixelAspectRatio")
     if len(ratio) != 2 or not np.isfinite(ratio).all() or min(ratio) <= 0:
-        return False
-    return not 0.99 <= ratio[0] / ratio[1] <= 1.01
+        return 1.0
+    aspect = ratio[0] / ratio[1]
+    return 1.0 if 0.99 <= aspect <= 1.01 else float(aspect)

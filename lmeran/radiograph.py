@@ -39,6 +39,7 @@ class Radiograph:
     window: how the values were brought to gray, in words ("window of the file", ...).
     warnings: plain sentences the reader must see.
     depth: the values the pixels were made from, None where the pixels are all there is.
+    aspect: height of a pixel over its width.
     """
 
     pixels: np.ndarray
@@ -50,6 +51,7 @@ class Radiograph:
     window: str = ""
     warnings: tuple[str, ...] = ()
     depth: GrayValues | None = None
+    aspect: float = 1.0
 
     @property
     def values(self) -> GrayValues:

@@ -13,7 +13,7 @@ from lmeran.files import read_file
 from lmeran.findings import FINDINGS, State
 from lmeran.geometry import Geometry
 from lmeran.predictor import Predictor
-from tests.conftest import lively_model, small_config
+from tests.conftest import ROOT, lively_model, small_config
 from train.__main__ import main
 from train.index import read_index
 from train.phantom.dataset import read_world, write_world
@@ -171,6 +171,16 @@ def test_every_lesion_is_scored_with_every_kind_of_map(
         for i in sorted({c.finding for c in cases})
     ]
     assert scores["centre"].mean["IoU"] == pytest.approx(np.mean(by_hand))
+
+
+def test_the_bundled_configuration_trains_on_a_world(world_folder: Path, tmp_path: Path) -> None:
+    config = ROOT / "train" / "phantom" / "proof.yaml"
+    arguments = ["fit", "--config", str(config), "--data", str(world_folder)]
+    arguments += ["--out", str(tmp_path), "--max_steps", "1", "--batch_size", "8"]
+    assert main([*arguments, "--label_masking", "false", "--device", "cpu"]) == 0
+    best = load_checkpoint(tmp_path / "best")
+    assert best.config.grid >= 3
+    assert best.training["config"]["label_masking"] is False
 
 
 def test_the_command_writes_figures_and_json(

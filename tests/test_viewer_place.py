@@ -184,7 +184,7 @@ def test_the_geometry_is_undone_by_its_inverse(page: Page, name: str) -> None:
     off = page.evaluate(
         """async (name) => {
           const place = await import(new URL("lmeran/static/place.js", document.baseURI));
-          const film = { width: 300, height: 500 }, stage = [640, 480];
+          const film = { width: 300, height: 500, aspect: 1.4 }, stage = [640, 480];
           let worst = 0;
           for (let k = 0; k < 200; k++) {
             const r = () => Math.random();
@@ -205,3 +205,15 @@ def test_the_geometry_is_undone_by_its_inverse(page: Page, name: str) -> None:
         name,
     )
     assert off < 1e-6
+
+
+def test_pixels_that_are_not_square_are_shown_in_their_true_shape(
+    page: Page, tmp_path: Path
+) -> None:
+    data = written(dicom_film(stored_values(), PixelSpacing=[0.3, 0.2]))
+    (tmp_path / "film.dcm").write_bytes(data)
+    open_film(page, tmp_path / "film.dcm")
+    expect(page.locator(".lm-warnings")).to_contain_text("not square")
+    x, y = middle_of(page)
+    columns, rows = np.subtract(film_under(page, (x + 80, y + 80)), film_under(page, (x, y)))
+    assert columns / rows == pytest.approx(1.5, abs=0.06)

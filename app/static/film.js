@@ -55,7 +55,7 @@ function drawOverlay(c, matrix, { width, height }, { canvas, opacity, segments }
   c.save();
   c.setTransform(...matrix);
   c.globalAlpha = opacity;
-  c.imageSmoothingQuality = "high";
+  c.imageSmoothingQuality = "medium"; // the map is smooth already
   c.drawImage(canvas, 0, 0, width, height);
   c.restore();
   if (!segments.length) return;

@@ -44,7 +44,7 @@ export function listenToHands(view, act) {
 
   canvas.addEventListener("pointermove", (e) => {
     const before = pointers.get(e.pointerId), now = local(e);
-    if (view.film && e.pointerType !== "touch") act.hover(view, now);
+    if (view.film) act.hover(view, now);
     if (!before || !view.film) return;
     pointers.set(e.pointerId, now);
     if (pointers.size > 1) return pinch(e.pointerId, before, now);

@@ -70,7 +70,7 @@ export function listenForKeys(commands, active) {
 export function fillKeyList(dialog) {
   const groups = [...new Set(KEYS.map((entry) => entry.group))];
   const lists = groups.map((group) => list(group, KEYS.filter((entry) => entry.group === group)));
-  dialog.querySelector(".lm-keylists").replaceChildren(...lists, list("Mouse and touch", HANDS));
+  dialog.querySelector(".lm-keylists").replaceChildren(list("Mouse and touch", HANDS), ...lists);
 }
 
 function list(title, entries) {

@@ -6,7 +6,7 @@ import { SoftPainter } from "./painter_soft.js";
 // The level of a film to draw from: at most twice as fine as the screen, so that four neighbours
 // stand for all that lies between. back: matrix from device to film pixels.
 export function levelFor(film, back) {
-  const perPixel = Math.hypot(back[0], back[1]);
+  const perPixel = Math.min(Math.hypot(back[0], back[1]), Math.hypot(back[2], back[3]));
   return film.level(Math.max(0, Math.floor(Math.log2(perPixel) + 1e-6)));
 }
 

@@ -1,5 +1,6 @@
 // Where the film lies on its stage: pure functions on a place {zoom, centre, turn, flip} (see
-// `state.js`), a film {width, height} and a stage [width, height] in CSS pixels.
+// `state.js`), a film {width, height, aspect} and a stage [width, height] in CSS pixels. aspect: the
+// height of a film pixel over its width.
 // A matrix [a, b, c, d, e, f] takes (x, y) to (a x + c y + e, b x + d y + f), as on a canvas.
 
 const ZOOM_MOST = 16;
@@ -10,9 +11,10 @@ export function wholeFilm() {
   return { zoom: 1, centre: [0.5, 0.5], turn: 0, flip: false };
 }
 
-// CSS pixels a film pixel has when the whole film fits.
+// CSS pixels that a film pixel is wide when the whole film fits.
 export function fitScale(place, film, [width, height]) {
-  const [across, down] = place.turn % 2 ? [film.height, film.width] : [film.width, film.height];
+  const sides = [film.width, film.height * film.aspect];
+  const [across, down] = place.turn % 2 ? sides.reverse() : sides;
   return Math.min(width / across, height / down);
 }
 
@@ -22,7 +24,7 @@ export function toStage(place, film, stage) {
   const cos = [1, 0, -1, 0][place.turn] * scale, sin = [0, 1, 0, -1][place.turn] * scale;
   const mirror = place.flip ? -1 : 1;
   const x = place.centre[0] * film.width, y = place.centre[1] * film.height;
-  const [a, b, c, d] = [cos * mirror, sin * mirror, -sin, cos];
+  const [a, b, c, d] = [cos * mirror, sin * mirror, -sin * film.aspect, cos * film.aspect];
   return [a, b, c, d, stage[0] / 2 - a * x - c * y, stage[1] / 2 - b * x - d * y];
 }
 
@@ -30,7 +32,8 @@ export function toStage(place, film, stage) {
 // that every pixel is shown just as it is.
 export function toDevice(place, film, stage, ratio) {
   const m = toStage(place, film, stage).map((v) => v * ratio);
-  if (Math.abs(Math.abs(m[0] + m[1]) - 1) > NEARLY) return m;
+  const isOne = (v) => Math.abs(Math.abs(v) - 1) < NEARLY;
+  if (!isOne(m[0] + m[1]) || !isOne(m[2] + m[3])) return m;
   return m.map((v) => Math.floor(v + 0.5 + NEARLY)); // halves go up, whatever their last digits
 }
 

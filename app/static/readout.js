@@ -3,13 +3,12 @@
 import { sample } from "./heat.js";
 import { describe, fitScale } from "./place.js";
 
-// window: centre and width in real values; stage: its size in CSS pixels.
-export function lookText(film, { name, centre, width }, { place, invert }, stage) {
+// window: centre and width in real values; stage: its size in CSS pixels; title: said before.
+export function lookText(film, { name, centre, width }, { place, invert }, stage, title) {
   const ratio = window.devicePixelRatio || 1;
   const scale = fitScale(place, film.pixels, stage) * place.zoom * ratio;
-  const words = [describe(place), invert ? "inverted" : ""].filter(Boolean);
-  return [`C ${plain(centre)} W ${plain(width)}`, name, `zoom ${(100 * scale).toFixed(0)} %`,
-    ...words].join(" \u00b7 ");
+  return [title, `C ${plain(centre)} W ${plain(width)}`, name, `zoom ${(100 * scale).toFixed(0)} %`,
+    describe(place), invert ? "inverted" : ""].filter(Boolean).join(" \u00b7 ");
 }
 
 // Position, value and the map's value at a point of the film in film pixels.

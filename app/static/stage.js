@@ -57,7 +57,8 @@ export class Stage {
   }
 
   prepare(film, pixels) {
-    Object.assign(film, { pixels, presets: presetsOf(pixels), marks: noMarks(film.boxes) });
+    Object.assign(film, { pixels, presets: presetsOf(pixels), span: spanOf(pixels),
+                          marks: noMarks(film.boxes) });
   }
 
   close() {
@@ -89,7 +90,8 @@ export class Stage {
       ? { canvas: map.canvas, segments: map.segments, opacity: this.state.view.opacity } : null;
     const window = this.windowFor(film);
     const point = this.pointOn(view, film);
-    look.textContent = lookText(film, window, this.state.view, view.size());
+    const name = film === this.state.prior ? "Prior film" : "";
+    look.textContent = lookText(film, window, this.state.view, view.size(), name);
     cursor.textContent = point ? pointText(film, point, map) : "";
     view.show({
       values: film.pixels, table: this.tableFor(film, window), place: this.state.view.place, overlay,
@@ -151,7 +153,7 @@ export class Stage {
   windowBy(dx, dy) {
     const { film, view } = this.state;
     const { inverted } = film.pixels.facts;
-    view.window = dragged(view.window, dx, dy, inverted !== view.invert, spanOf(film.pixels));
+    view.window = dragged(view.window, dx, dy, inverted !== view.invert, film.span);
     this.refresh();
   }
 

@@ -21,11 +21,11 @@ export function unpack(bytes, depth) {
   return out;
 }
 
-// width, height, codes, facts (of `value_facts`); real: the real value of each code; levels: the
+// width, height, codes, facts (of `value_facts`); aspect: height of a pixel over its width; real: the real value of each code; levels: the
 // codes at full size, half, quarter, ..., so that a film shown small is averaged and not sampled.
 export class FilmValues {
-  constructor(facts, codes, width, height) {
-    Object.assign(this, { facts, codes, width, height });
+  constructor(facts, codes, width, height, aspect = 1) {
+    Object.assign(this, { facts, codes, width, height, aspect });
     this.weights = histogram(codes);
     this.real = realValues(facts, this.weights.length);
     const seen = this.weights.slice();
@@ -69,12 +69,12 @@ export class FilmValues {
   }
 }
 
-export async function fetchValues(url, { values, width, height }) {
+export async function fetchValues(url, { values, width, height, aspect }) {
   const response = await fetch(url);
   if (!response.ok) return null;
   const bytes = new Uint8Array(await response.arrayBuffer());
   if (bytes.length !== values.bytes * width * height) return null;
-  return new FilmValues(values, unpack(bytes, values.bytes), width, height);
+  return new FilmValues(values, unpack(bytes, values.bytes), width, height, aspect);
 }
 
 export function numbersOf(base64) {

@@ -18,9 +18,20 @@ export function viewState({ selected, sort, view }) {
   });
 }
 
-// The same view on this state, of the same film; the screen is to be rendered afterwards.
+// The same view on this state, of the same film; the screen is to be rendered afterwards. A window
+// or place that no film can be shown in is left as it was.
 export function restoreView(state, { window, invert, selected, sort, map, ...place }) {
   Object.assign(state, { selected, sort });
-  Object.assign(state.view, structuredClone({ window, invert, ...map }));
-  Object.assign(state.view.place, structuredClone(place));
+  Object.assign(state.view, structuredClone({ invert, ...map }));
+  if (isWindow(window, state.film)) state.view.window = structuredClone(window);
+  if (isPlace(place)) Object.assign(state.view.place, structuredClone(place));
+}
+
+function isWindow(window, film) {
+  return Boolean(film?.presets[window?.preset]) && Number.isFinite(window.centre) && window.width > 0;
+}
+
+function isPlace({ zoom, centre, turn, flip }) {
+  return zoom > 0 && Number.isFinite(zoom) && centre.every((v) => v >= 0 && v <= 1)
+    && [0, 1, 2, 3].includes(turn) && typeof flip === "boolean";
 }
