@@ -23,7 +23,11 @@ def test_its_facts_say_how_it_was_trained_and_how_well_it_does() -> None:
     checkpoint = open_checkpoint()
     assert checkpoint.training["train_images"] > 0
     assert LabelPrior.of(checkpoint) is not None
-    free, known = checkpoint.metrics["test"]["scores"]
-    assert (free["known"], known["known"]) == (0, 7)
-    assert list(free["auc"]) == list(FINDINGS)
-    assert known["mean_auc"] > free["mean_auc"] > 0.6
+    scores = {score["known"]: score for score in checkpoint.metrics["test"]["scores"]}
+    assert {0, 7} <= scores.keys()
+    assert list(scores[0]["auc"]) == list(FINDINGS)
+    assert scores[7]["mean_auc"] > scores[0]["mean_auc"] > 0.65
+
+
+def test_its_card_is_of_these_weights() -> None:
+    assert open_checkpoint().identity in (BUNDLED / "README.md").read_text()
