@@ -13,10 +13,12 @@ from app.why import CAM_FULL_SCALE, lift_facts
 from lmeran.attention_split import MOVED_FULL_SCALE
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, display_name
+from lmeran.gate import GateResult
 from lmeran.limits import MAX_FILE_BYTES
 from lmeran.maps import CONTOUR_LEVEL, FULL_SCALE, AttentionMap
 from lmeran.predictor import Reading
 from lmeran.radiograph import Radiograph
+from lmeran.report import FITTED, fitted_findings, gate_object
 
 
 def page_facts(checkpoint: Checkpoint, examples: list[str]) -> dict[str, Any]:
@@ -26,6 +28,7 @@ def page_facts(checkpoint: Checkpoint, examples: list[str]) -> dict[str, Any]:
     return {
         "findings": [display_name(f) for f in FINDINGS],
         "prevalence": _prevalence(checkpoint),
+        "calibration": _calibration_facts(checkpoint),
         "model": {
             "identity": checkpoint.identity,
             "source": checkpoint.source,
@@ -47,8 +50,8 @@ def page_facts(checkpoint: Checkpoint, examples: list[str]) -> dict[str, Any]:
     }
 
 
-def film_facts(film: Radiograph) -> dict[str, Any]:
-    """What the page may say of a file: what it is, never who."""
+def film_facts(film: Radiograph, gate: GateResult | None = None) -> dict[str, Any]:
+    """What the page may say of a file: what it is, never who; and the gate's verdict."""
     spacing = "not stated in the file"
     if film.spacing is not None:
         s = film.spacing
@@ -69,17 +72,22 @@ def film_facts(film: Radiograph) -> dict[str, Any]:
             ["Gray", film.window],
         ],
         "warnings": list(film.warnings),
+        "gate": None if gate is None else {**gate_object(gate), "warnings": list(gate.warnings)},
     }
 
 
 def reading_facts(
     reading: Reading, free: list[AttentionMap], pinned: list[AttentionMap]
 ) -> dict[str, Any]:
-    """A reading: probabilities, and the maps of all findings without and with the pins."""
+    """A reading: probabilities, and the maps of all findings without and with the pins.
+
+    fitted: the 14 values of each entry of `lmeran.report.FITTED`, null without calibration.
+    """
     return {
         "pins": reading.states.tolist(),
         "free": [round(float(p), 6) for p in reading.free],
         "conditioned": [None if np.isnan(p) else round(float(p), 6) for p in reading.conditioned],
+        "fitted": _fitted(reading),
         "warnings": list(reading.warnings),
         "maps": None
         if not pinned
@@ -90,6 +98,27 @@ def reading_facts(
             "free": [_flat(m.values) for m in free],
             "pinned": [_flat(m.values) for m in pinned],
         },
+    }
+
+
+def _fitted(reading: Reading) -> dict[str, list[Any]] | None:
+    if reading.calibration is None:
+        return None
+    findings = fitted_findings(reading)
+    return {name: [finding[name] for finding in findings] for name in FITTED}
+
+
+def _calibration_facts(checkpoint: Checkpoint) -> dict[str, Any] | None:
+    """What calibration and operating points were fitted on, and these per finding (null: none)."""
+    calibration = checkpoint.calibration
+    if calibration is None:
+        return None
+    return {
+        "identity": calibration.identity,
+        "films": calibration.described,
+        "positives": [finding.positives for finding in calibration.findings],
+        "youden": [finding.youden and asdict(finding.youden) for finding in calibration.findings],
+        "sensitive": [f.sensitive and asdict(f.sensitive) for f in calibration.findings],
     }
 
 

@@ -54,7 +54,8 @@ class ReadingRoom:
         film = read_file(path)
         encoded = self.predictor.encode(film)
         values = pack_values(film.values.codes)
-        held = self.films.add(owner, encoded, values, film_facts(film), Paper.of(film), prior)
+        facts = film_facts(film, encoded.gate)
+        held = self.films.add(owner, encoded, values, facts, Paper.of(film), prior)
         reading = self.predictor.read(encoded, {})
         return {
             "kind": "prior" if prior else "film",

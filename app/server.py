@@ -68,7 +68,7 @@ def serve(settings: Settings, folder: Path) -> None:
         max_file_size=MAX_FILE_BYTES,
         ssr_mode=False,
         pwa=False,
-        css_paths=[STATIC / "room.css", STATIC / "take.css"],
+        css_paths=[STATIC / "room.css", STATIC / "table.css", STATIC / "take.css"],
         state_session_capacity=200,
     )
     add_exports(app, room)

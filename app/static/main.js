@@ -23,7 +23,7 @@ export function mount(root, facts, send) {
   const toolbar = new Toolbar(root, state, stage, tell);
   const screen = new Screen(root, facts, stage);
   const select = (i) => { state.selected = i; render(); };
-  const table = new ReadingTable(q(".lm-table"), facts.findings, facts.prevalence, { select, pin });
+  const table = new ReadingTable(root, facts, { select, pin });
   const why = new WhyPanel(q(".lm-why"), facts, { select, pin });
   const exchange = new Exchange(root, state, stage, send,
     { opened, openedPrior: render, closed: render, alert: alertText, busy, render });

@@ -1,5 +1,6 @@
 // Everything on the screen but the film and the table: facts, detail, map and its legend, header.
 
+import { fittedWords, gateSentences } from "./fitted.js";
 import { peak } from "./heat.js";
 import { BESIDE, KINDS, mapOf } from "./maps.js";
 import { NEGATIVE, POSITIVE, UNKNOWN, change, percent, pinCount, points, shown } from "./state.js";
@@ -29,13 +30,16 @@ export class Screen {
     this.renderMap(state);
   }
 
-  renderFacts({ film, reading }) {
+  renderFacts({ film, prior, reading }) {
     const lines = film?.lines ?? [];
     const all = film?.title ? [["Film", film.title], ...lines] : lines;
     this.q(".lm-facts").replaceChildren(...all.flatMap(([name, value]) =>
       [element("dt", name), element("dd", value)]));
     const warnings = [...(film?.warnings ?? []), ...(reading?.warnings ?? [])];
     this.q(".lm-warnings").replaceChildren(...warnings.map((text) => element("li", text)));
+    const unlike = gateSentences(film, prior);
+    this.q(".lm-gate").hidden = !unlike.length;
+    this.q(".lm-gate").textContent = unlike.join(" ");
   }
 
   renderDetail(state) {
@@ -49,13 +53,15 @@ export class Screen {
     } else if (pinCount(state)) {
       text += `, with pins ${percent(shown(reading, i))} (${points(delta)} points)`;
     }
-    const parts = [element("strong", facts.findings[i]), element("span", text)];
-    if (facts.prevalence) {
-      parts.push(element("span", `in ${percent(facts.prevalence[i])} of the training films`));
-    }
+    const fitted = fittedWords(facts.calibration, reading, i);
+    const texts = [text, fitted.value];
+    if (facts.prevalence) texts.push(`in ${percent(facts.prevalence[i])} of the training films`);
+    texts.push(fitted.rank);
     const auc = facts.model.test?.auc[i];
-    if (auc) parts.push(element("span", `test AUC ${auc.toFixed(3)}`));
-    return this.q(".lm-detail").replaceChildren(...parts);
+    if (auc) texts.push(`test AUC ${auc.toFixed(3)}`);
+    texts.push(fitted.point);
+    return this.q(".lm-detail").replaceChildren(element("strong", facts.findings[i]),
+      ...texts.filter(Boolean).map((t) => element("span", t)));
   }
 
   renderMap(state) {

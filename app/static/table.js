@@ -1,6 +1,9 @@
 // The reading: 14 rows with a dot plot, numbers and a three-way pin each.
 
 import {
+  calibratedText, namesText, percentileText, pointMark, pointSentence, uncalibrated,
+} from "./fitted.js";
+import {
   CHANGE_SHOWN, NEGATIVE, POSITIVE, UNKNOWN,
   axisPosition, change, percent, points, rowOrder, shown,
 } from "./state.js";
@@ -10,19 +13,31 @@ const PINS = [
   { state: UNKNOWN, sign: "?", name: "unknown" },
   { state: POSITIVE, sign: "+", name: "positive" },
 ];
-const AXIS = [[0.01, "1 %"], [0.1, "10"], [0.5, "50"], [0.9, "90"], [0.99, ""]];
+const AXIS = [[0.01, "1"], [0.1, "10"], [0.5, ""], [0.9, "90 %"], [0.99, ""]];
 
 export class ReadingTable {
   // act: {select(i), pin(i, state)}
-  constructor(table, findings, prevalence, act) {
+  constructor(root, facts, act) {
+    const table = root.querySelector(".lm-table");
     this.body = table.querySelector("tbody");
-    this.findings = findings;
+    this.findings = facts.findings;
+    this.calibration = facts.calibration;
     this.act = act;
-    this.rows = findings.map((name, i) => this.buildRow(name, i, prevalence?.[i]));
+    this.rows = facts.findings.map((name, i) => this.buildRow(name, i, facts.prevalence?.[i]));
     this.body.append(...this.rows.map((r) => r.row));
     const axis = table.querySelector(".lm-axis");
     for (const [p, text] of AXIS) axis.append(mark("span", "lm-axislabel", p, text));
+    if (this.calibration) this.nameCalibrated(root, table);
     this.listen();
+  }
+
+  // A checkpoint that was not calibrated has neither the column nor its words.
+  nameCalibrated(root, table) {
+    const head = make("th", "lm-num lm-calhead", "Calibrated");
+    head.scope = "col";
+    table.querySelector(".lm-pinhead").before(head);
+    root.querySelector(".lm-names").textContent = namesText(this.calibration);
+    root.dataset.calibrated = "1";
   }
 
   buildRow(name, i, prevalence) {
@@ -41,9 +56,12 @@ export class ReadingTable {
     const dot = make("i", "lm-dot");
     track.append(span, hollow, dot);
     plot.append(track);
-    const free = make("td", "lm-num lm-free", "\u2013");
-    const pinned = make("td", "lm-num lm-cond", "\u2013");
-    const delta = make("td", "lm-num lm-delta", "");
+    const free = number("lm-free", "free", "\u2013");
+    const cond = number("lm-cond", "with pins");
+    const pinned = make("span", "", "\u2013"), point = make("i", "lm-point");
+    cond.append(pinned, ...(this.calibration ? [point] : []));
+    const delta = number("lm-delta", "change", "");
+    const calibrated = number("lm-cal", "calibrated", "\u2013");
     const pin = make("td", "lm-pin");
     const group = make("div", "lm-seg");
     group.setAttribute("role", "radiogroup");
@@ -58,8 +76,8 @@ export class ReadingTable {
       group.append(button);
     }
     pin.append(group);
-    row.append(head, plot, free, pinned, delta, pin);
-    return { row, select, span, hollow, dot, free, pinned, delta, group };
+    row.append(head, plot, free, cond, delta, ...(this.calibration ? [calibrated] : []), pin);
+    return { row, select, span, hollow, dot, free, pinned, point, delta, calibrated, group };
   }
 
   listen() {
@@ -113,7 +131,8 @@ export class ReadingTable {
     if (!reading) {
       r.row.dataset.moved = "";
       r.free.textContent = r.pinned.textContent = "\u2013";
-      r.delta.textContent = "";
+      r.calibrated.textContent = "\u2013";
+      r.delta.textContent = r.point.textContent = r.free.title = r.calibrated.title = "";
       for (const part of [r.span, r.hollow, r.dot]) part.hidden = true;
       return;
     }
@@ -132,11 +151,31 @@ export class ReadingTable {
     r.dot.style.left = `${100 * b}%`;
     r.span.style.left = `${100 * Math.min(a, b)}%`;
     r.span.style.width = `${100 * Math.abs(b - a)}%`;
+    if (this.calibration) this.renderFitted(r, i, reading);
     // What the newest pin moved stands out until the next one: by its size on the axis.
     const moved = before && !pinned ? axisPosition(now) - axisPosition(before[i]) : 0;
     r.row.dataset.moved = Math.abs(moved) < 0.004 ? "" : moved > 0 ? "up" : "down";
     r.row.style.setProperty("--lm-moved", Math.min(1, Math.abs(moved) * 12).toFixed(3));
   }
+
+  renderFitted(r, i, reading) {
+    const known = reading.pins[i] !== UNKNOWN, none = !this.calibration.youden[i];
+    r.free.title = `Higher than in ${percentileText(reading, i)} of the validation films`;
+    r.calibrated.textContent = calibratedText(reading, i);
+    r.calibrated.title = none && !known ? uncalibrated(this.calibration, i) : "";
+    r.point.textContent = known ? "" : pointMark(reading, i);
+    r.point.title = known || none ? "" : pointSentence(this.calibration, reading, i);
+    r.point.setAttribute("aria-label", r.point.title);
+    r.point.setAttribute("role", "img");
+    r.point.hidden = !r.point.textContent;
+  }
+}
+
+// A cell of figures; its label is seen where the table has no heads.
+function number(className, label, text) {
+  const cell = make("td", `lm-num ${className}`, text);
+  cell.dataset.label = label;
+  return cell;
 }
 
 function make(tag, className, text) {
