@@ -11,6 +11,9 @@ from lmeran.radiograph import Radiograph, ReadError
 FILM_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
 """Endings by which a folder's files are taken for films; DICOM files often have none."""
 
+HEAD_BYTES = 512
+"""As much of a file tells of what kind it is."""
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 
@@ -29,11 +32,20 @@ def read_file(path: str | Path) -> Radiograph:
 
 def looks_like_film(path: Path) -> bool:
     """Whether the first bytes are those of a DICOM, PNG or JPEG file."""
+    with path.open("rb") as file:
+        return has_film_head(file.read(HEAD_BYTES))
+
+
+def has_film_head(head: bytes) -> bool:
+    """The same for the first `HEAD_BYTES` of a file."""
     from lmeran.dicom import looks_like_dicom
 
-    with path.open("rb") as file:
-        head = file.read(512)
     return head.startswith((_PNG, _JPEG)) or looks_like_dicom(head)
+
+
+def is_index_of_films(name: str) -> bool:
+    """Whether a file is the table of contents of a disc (DICOMDIR), which holds no film."""
+    return name.upper() == "DICOMDIR"
 
 
 def read_bytes(data: bytes) -> Radiograph:
