@@ -6,9 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
 from app.boxes import Box, boxes_of_folder, parse_boxes
+from app.thumbnail import thumbnail
 from lmeran.files import FILM_SUFFIXES, read_file
 from lmeran.radiograph import ReadError
 
@@ -40,10 +39,10 @@ def load_examples(folder: Path | None) -> list[Example]:
     for path, title, boxes in candidates:
         if len(examples) == MOST:
             break
-        thumbnail = _thumbnail(path)
-        if thumbnail is not None:
+        small = _thumbnail(path)
+        if small is not None:
             title = title or f"Film {len(examples) + 1}"
-            examples.append(Example(path, title, thumbnail, boxes))
+            examples.append(Example(path, title, small, boxes))
     return examples
 
 
@@ -68,10 +67,6 @@ def _of_folder(folder: Path) -> list[tuple[Path, str, tuple[Box, ...]]]:
 
 def _thumbnail(path: Path) -> bytes | None:
     try:
-        pixels = read_file(path).pixels
+        return thumbnail(read_file(path), THUMBNAIL_SIDE)
     except ReadError:
         return None
-    scale = THUMBNAIL_SIDE / max(pixels.shape)
-    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()

@@ -72,8 +72,13 @@ def film_facts(film: Radiograph, gate: GateResult | None = None) -> dict[str, An
             ["Gray", film.window],
         ],
         "warnings": list(film.warnings),
-        "gate": None if gate is None else {**gate_object(gate), "warnings": list(gate.warnings)},
+        "gate": gate_facts(gate),
     }
+
+
+def gate_facts(gate: GateResult | None) -> dict[str, Any] | None:
+    """The input gate's verdict and its sentences; None where the checkpoint has no gate."""
+    return None if gate is None else {**gate_object(gate), "warnings": list(gate.warnings)}
 
 
 def reading_facts(

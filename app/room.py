@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +10,19 @@ from app.examples import Example
 from app.films import FilmStore, OpenFilm
 from app.packing import pack_values
 from app.paper import Paper
-from app.payload import film_facts, reading_facts
+from app.payload import film_facts, gate_facts, reading_facts
+from app.thumbnail import thumbnail
+from app.turns import Turns
 from app.why import cam_facts, why_facts
-from lmeran.files import read_file
+from lmeran.files import read_bytes, read_file
 from lmeran.findings import FINDINGS, PinError, Pins, State, parse_pins
 from lmeran.maps import ROLLOUT
 from lmeran.predictor import Predictor
-from lmeran.radiograph import ReadError
+from lmeran.radiograph import Radiograph, ReadError
 from lmeran.report import reading_object
+
+ROW_PIXELS = 112
+"""Longer side of a worklist's thumbnails: twice their size on the page, for dense screens."""
 
 FILM_GONE = "This film is no longer open here (it was idle too long); open it again."
 
@@ -44,6 +50,7 @@ class ReadingRoom:
         self.predictor = predictor
         self.examples = examples
         self.films = films
+        self.turns = Turns()
 
     def open_file(self, path: str, owner: str, prior: bool = False) -> dict[str, Any]:
         """Read and encode a file for a reader; the reply holds the film and its free reading.
@@ -51,7 +58,32 @@ class ReadingRoom:
         prior: an earlier film, to be seen beside the one that is open.
         Raises `ReadError`; what the reader had open stays open.
         """
-        film = read_file(path)
+        with self.turns.first():
+            return self._open(read_file(path), owner, prior)
+
+    def open_bytes(self, data: bytes, owner: str) -> dict[str, Any]:
+        """The same for a file in memory, with a `thumbnail` besides."""
+        with self.turns.first():
+            film = read_bytes(data)
+            return {**self._open(film, owner), "thumbnail": _thumbnail(film)}
+
+    def read_row(self, data: bytes) -> dict[str, Any]:
+        """The free reading of a file in memory for a row of a worklist. Nothing of it is kept.
+
+        The keys are those of `open_bytes` that a row needs. Waits for films that readers open.
+        Raises `ReadError`.
+        """
+        with self.turns.background():
+            film = read_bytes(data)
+            encoded = self.predictor.encode(film)
+            return {
+                "warnings": list(film.warnings),
+                "gate": gate_facts(encoded.gate),
+                "reading": reading_facts(self.predictor.read(encoded, {}), [], []),
+                "thumbnail": _thumbnail(film),
+            }
+
+    def _open(self, film: Radiograph, owner: str, prior: bool = False) -> dict[str, Any]:
         encoded = self.predictor.encode(film)
         values = pack_values(film.values.codes)
         facts = film_facts(film, encoded.gate)
@@ -119,11 +151,17 @@ class ReadingRoom:
         pins: {"Effusion": "positive"}, ["Effusion=positive"], or nothing.
         """
         known = _named_pins(pins)
-        film = read_file(path)
-        encoded = self.predictor.encode(film)
+        with self.turns.background():
+            film = read_file(path)
+            encoded = self.predictor.encode(film)
         reading = self.predictor.read(encoded, known)
         identity = self.predictor.checkpoint.identity
         return reading_object(name, identity, reading, film.warnings, encoded.gate)
+
+
+def _thumbnail(film: Radiograph) -> str:
+    """As the address of a picture that holds its own bytes."""
+    return f"data:image/jpeg;base64,{base64.b64encode(thumbnail(film, ROW_PIXELS)).decode('ascii')}"
 
 
 def _pins_of(numbers: Any) -> Pins:
