@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate, get_frame
+from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID
 
 from lmeran.attributes import code, integer
+from lmeran.frames import check_frame, compressed_frame, frame_count, native_frame
 from lmeran.limits import MAX_INFLATED_BYTES, check_dimensions
 from lmeran.radiograph import ReadError
 
@@ -203,8 +204,13 @@ def inflate(data: bytes) -> bytes:
     return body
 
 
-def decode(ds: Dataset, syntax: UID) -> np.ndarray:
-    """Stored values: native byte order, (rows, columns) or (rows, columns, 3)."""
+def decode(ds: Dataset, syntax: UID, frame: int = 1) -> np.ndarray:
+    """Stored values of one frame: native byte order, (rows, columns) or (rows, columns, 3).
+
+    Only that frame is decoded, and every cap is on a frame. Floating-point pixels are refused: the
+    standard allows them in Parametric Maps alone (PS3.3 C.7.6.24), which are computed quantities
+    without a modality or VOI LUT, so nothing says what gray they would have on a film.
+    """
     if "FloatPixelData" in ds or "DoubleFloatPixelData" in ds:
         raise ReadError(
             "The file holds computed floating-point values, which no X-ray film has; "
@@ -214,8 +220,8 @@ def decode(ds: Dataset, syntax: UID) -> np.ndarray:
     data = ds.get("PixelData")
     if not data or not rows or not columns:
         raise ReadError("The file has no complete picture in it; export the film again.")
-    if integer(ds, "NumberOfFrames", 1) > 1:
-        raise ReadError("The file holds several frames; export one film as a single-frame file.")
+    count = frame_count(ds)
+    check_frame(frame, count)
     samples = integer(ds, "SamplesPerPixel", 1)
     check_dimensions(rows, columns, samples)
     allocated, stored = integer(ds, "BitsAllocated"), integer(ds, "BitsStored")
@@ -236,13 +242,16 @@ def decode(ds: Dataset, syntax: UID) -> np.ndarray:
         )
     if syntax in _NATIVE:
         per_pixel = 2 if kind == "YBR_FULL_422" else samples
-        expected = rows * columns * per_pixel * allocated // 8
-        if len(data) < expected:
-            raise ReadError(
-                f"The picture is cut off ({len(data)} of {expected} bytes); export the film again."
-            )
+        size = rows * columns * per_pixel * allocated // 8
+        data = native_frame(data, frame, count, size)
     else:
-        data = _checked_frame(data, syntax, rows, columns, samples)
+        _check_supported(syntax)
+        stream = compressed_frame(data, frame, count)
+        if syntax != _RLE:
+            check_codestream(stream, rows, columns, samples)
+        # Encapsulated anew, so that the decoder gets the bytes that were checked, whatever offset
+        # tables there are.
+        data = encapsulate([stream])
     decoder = get_decoder(syntax)
     plugin = next((name for name in _PLUGINS if name in decoder.available_plugins), "")
     pixels, _ = decoder.as_array(
@@ -264,11 +273,8 @@ def decode(ds: Dataset, syntax: UID) -> np.ndarray:
     return np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
 
 
-def _checked_frame(data: bytes, syntax: UID, rows: int, columns: int, samples: int) -> bytes:
-    """The one compressed frame, looked into before decoding and encapsulated anew.
-
-    Anew, so that the decoder gets the bytes that were checked, whatever offset tables there are.
-    """
+def _check_supported(syntax: UID) -> None:
+    """Refuse what no decoder here can do. Raises `ReadError`."""
     try:
         supported = get_decoder(syntax).is_available
     except NotImplementedError:
@@ -278,10 +284,6 @@ def _checked_frame(data: bytes, syntax: UID, rows: int, columns: int, samples: i
             f"The film is compressed as {syntax_name(syntax)}, which this viewer cannot decode; "
             "export it uncompressed, as JPEG 2000 or as JPEG Lossless."
         )
-    frame = get_frame(data, 0, number_of_frames=1)
-    if syntax != _RLE:
-        check_codestream(frame, rows, columns, samples)
-    return encapsulate([frame])
 
 
 def syntax_name(syntax: UID) -> str:

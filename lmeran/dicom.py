@@ -28,6 +28,7 @@ from lmeran.codestream import (
     inflate,
     syntax_name,
 )
+from lmeran.frames import frame_count, frame_words, with_groups
 from lmeran.radiograph import Radiograph, ReadError, Spacing
 from lmeran.suitability import known_view, told_by_header
 from lmeran.values import AS_STORED
@@ -36,6 +37,7 @@ from lmeran.voi import grayscale_of, render
 _PREAMBLE = 128
 _MAX_READS = 300_000
 _NO_SYNTAX = UID("")
+_DICOMDIR = UID("1.2.840.10008.1.3.10")
 
 _WANTED = """
     Modality ViewPosition BodyPartExamined BurnedInAnnotation NumberOfFrames
@@ -48,6 +50,7 @@ _WANTED = """
     RedPaletteColorLookupTableDescriptor RedPaletteColorLookupTableData
     GreenPaletteColorLookupTableDescriptor GreenPaletteColorLookupTableData
     BluePaletteColorLookupTableDescriptor BluePaletteColorLookupTableData
+    SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
     PixelData FloatPixelData DoubleFloatPixelData
 """
 """Keywords of the attributes that are kept."""
@@ -74,14 +77,17 @@ def looks_like_dicom(data: bytes) -> bool:
     return length <= min(len(data), 1024)
 
 
-def read_dicom(data: bytes) -> Radiograph:
-    """Decode one film. Raises `ReadError`, and nothing else, in one sentence."""
+def read_dicom(data: bytes, frame: int = 1) -> Radiograph:
+    """Decode one film, or one frame (from 1) of several in a file.
+
+    Raises `ReadError`, and nothing else, in one sentence.
+    """
     syntax = _NO_SYNTAX
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom quotes values in its warnings
             syntax, start = _file_meta(data)
-            return _read_film(_parse(data, syntax, start))
+            return _read_film(_parse(data, syntax, start), frame)
     except (ReadError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException:
@@ -122,8 +128,14 @@ def _file_meta(data: bytes) -> tuple[UID, int]:
         else:
             (length,), header = struct.unpack_from("<H", data, position + 6), 8
         position += header
-        if element == 0x0010:
-            syntax = UID(data[position : position + length].rstrip(b"\0 ").decode("latin-1"))
+        if element in (0x0002, 0x0010):
+            uid = UID(data[position : position + length].rstrip(b"\0 ").decode("latin-1"))
+            if uid == _DICOMDIR:
+                raise ReadError(
+                    "This is the table of contents of a disc (DICOMDIR) and holds no picture; "
+                    "choose the films themselves, or the whole folder."
+                )
+            syntax = uid if element == 0x0010 else syntax
         position += length
     if syntax == _NO_SYNTAX:
         if data[position : position + 1] == b"\0":
@@ -160,10 +172,13 @@ def _parse(data: bytes, syntax: UID, start: int) -> _File:
     return _File(read_dataset(_Metered(body), implicit, little, specific_tags=tags), syntax)
 
 
-def _read_film(file: _File) -> Radiograph:
-    ds = file.ds
+def _read_film(file: _File, frame: int) -> Radiograph:
+    ds, frames = file.ds, frame_count(file.ds)
     told = told_by_header(ds)
-    stored = decode(ds, file.syntax)
+    stored = decode(ds, file.syntax, frame)
+    ds = with_groups(ds, frame)
+    if frames > 1:
+        told.append(frame_words(frame, frames))
     if code(ds, "PhotometricInterpretation") in COLOR:
         pixels, window, depth = _color_to_gray(stored, file), AS_STORED, None
         told.append(
@@ -192,6 +207,8 @@ def _read_film(file: _File) -> Radiograph:
         warnings=tuple(told),
         depth=depth,
         aspect=aspect,
+        frame=frame,
+        frames=frames,
     )
 
 

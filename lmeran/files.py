@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lmeran.limits import check_file_size
 from lmeran.picture import read_picture
-from lmeran.radiograph import Radiograph, ReadError
+from lmeran.radiograph import Radiograph, ReadError, one_picture
 
 FILM_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
 """Endings by which a folder's files are taken for films; DICOM files often have none."""
@@ -18,8 +18,11 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 
 
-def read_file(path: str | Path) -> Radiograph:
-    """Read a DICOM, PNG or JPEG file. Raises `ReadError`: one sentence, without the file's name."""
+def read_file(path: str | Path, frame: int = 1) -> Radiograph:
+    """Read a DICOM, PNG or JPEG file; of several frames in it the one asked for, from 1.
+
+    Raises `ReadError`: one sentence, without the file's name.
+    """
     path = Path(path)
     try:
         check_file_size(path.stat().st_size)
@@ -27,7 +30,7 @@ def read_file(path: str | Path) -> Radiograph:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ReadError(f"The file cannot be opened ({reason}); check that it is there.") from None
-    return read_bytes(data)
+    return read_bytes(data, frame)
 
 
 def looks_like_film(path: Path) -> bool:
@@ -48,13 +51,15 @@ def is_index_of_films(name: str) -> bool:
     return name.upper() == "DICOMDIR"
 
 
-def read_bytes(data: bytes) -> Radiograph:
+def read_bytes(data: bytes, frame: int = 1) -> Radiograph:
     """The same for a file already in memory."""
     check_file_size(len(data))
     if data.startswith((_PNG, _JPEG)):
+        if frame != 1:
+            raise ReadError(one_picture(frame))
         return read_picture(data)
     from lmeran.dicom import looks_like_dicom, read_dicom  # pydicom is slow to import
 
     if looks_like_dicom(data):
-        return read_dicom(data)
+        return read_dicom(data, frame)
     raise ReadError("This is not a DICOM, PNG or JPEG file; choose a chest X-ray in one of these.")

@@ -16,6 +16,11 @@ class ReadError(ValueError):
     """
 
 
+def one_picture(frame: int) -> str:
+    """Why a frame cannot be had of a file with one picture."""
+    return f"The file holds one picture and frame {frame} was asked for; leave the frame out."
+
+
 @dataclass(frozen=True)
 class Spacing:
     """Size of a pixel in mm (row, column) and the DICOM attribute it was taken from."""
@@ -40,6 +45,7 @@ class Radiograph:
     warnings: plain sentences the reader must see.
     depth: the values the pixels were made from, None where the pixels are all there is.
     aspect: height of a pixel over its width.
+    frame, frames: which of how many frames of the file this is, from 1.
     """
 
     pixels: np.ndarray
@@ -52,6 +58,8 @@ class Radiograph:
     warnings: tuple[str, ...] = ()
     depth: GrayValues | None = None
     aspect: float = 1.0
+    frame: int = 1
+    frames: int = 1
 
     @property
     def values(self) -> GrayValues:

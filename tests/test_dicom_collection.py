@@ -43,7 +43,7 @@ warn | does not say that it is a radiograph
     fo-dicom__chrRuss.dcm pydicom__JLSL_08_07_0_1F.dcm
 refuse | 12-bit JPEG Extended
     Enet4__MG1_JPLY.dcm Enet4__RG2_JPLY.dcm Enet4__RG3_JPLY.dcm
-refuse | several frames
+warn | frame 1 of 2
     Enet4__SC_rgb_rle_16bit_2frame.dcm
 refuse | too few
     Enet4__SC_rgb_small_odd_jpeg.dcm

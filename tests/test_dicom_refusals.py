@@ -42,12 +42,6 @@ from tests.dicom_making import (
 # What is refused
 
 
-def test_several_frames_are_refused():
-    ds = film(NumberOfFrames=2)
-    ds.PixelData = ds.PixelData * 2
-    assert "several frames" in refusal(ds)
-
-
 def test_cut_off_pixels_are_refused():
     ds = film()
     ds.PixelData = ds.PixelData[:-100]
@@ -61,6 +55,11 @@ def test_flat_and_missing_pictures_are_refused():
     ds = film()
     del ds.PixelData
     assert "no complete picture" in refusal(ds)
+
+
+def test_the_index_of_a_disc_is_refused():
+    ds = film(SOPClassUID="1.2.840.10008.1.3.10")
+    assert "DICOMDIR" in refusal(ds)
 
 
 def test_floating_point_is_refused():
