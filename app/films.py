@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.paper import Paper
+from app.rules import IDLE_SECONDS
 from lmeran.predictor import EncodedFilm
 
 MAX_BYTES = 512 * 2**20
-IDLE_SECONDS = 30 * 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +87,25 @@ class FilmStore:
             self._films.move_to_end(token)
             return held[0]
 
+    def held(self, token: str) -> list[OpenFilm]:
+        """The film of a token and what its owner has beside it, all of them used now; none where
+        the film is gone."""
+        film = self.get(token)
+        if film is None:
+            return []
+        with self._lock:
+            beside = [t for t, (each, _) in self._films.items() if each.owner == film.owner]
+        return [each for each in map(self.get, beside) if each is not None]
+
     def forget(self, owner: str) -> None:
         """Drop all a reader has."""
         with self._lock:
             self._drop(lambda held: held.owner == owner)
+
+    def sweep(self) -> None:
+        """Drop what has been idle too long, also where nobody asks for anything any more."""
+        with self._lock:
+            self._shrink()
 
     def _drop(self, unwanted: Callable[[OpenFilm], bool]) -> None:
         for token in [t for t, (film, _) in self._films.items() if unwanted(film)]:

@@ -12,6 +12,7 @@ import gradio as gr
 
 from app.payload import page_facts
 from app.room import ReadingRoom
+from app.rules import Rules
 from app.uploads import Uploads, is_prior
 from lmeran.findings import PinError
 from lmeran.radiograph import ReadError
@@ -40,21 +41,33 @@ watch("value", () => {
 """
 
 
-def build_page(room: ReadingRoom, uploads: Uploads) -> gr.Blocks:
+def build_page(room: ReadingRoom, uploads: Uploads, rules: Rules) -> gr.Blocks:
     """The Blocks app over a reading room; `uploads` is told of each file that has been read."""
-    facts = page_facts(room.predictor.checkpoint, [e.title for e in room.examples])
+    facts = {
+        **page_facts(room.predictor.checkpoint, [e.title for e in room.examples]),
+        "session": rules.facts(),
+    }
 
     def open_upload(path: str | None, request: gr.Request) -> dict[str, Any]:
+        def act() -> dict[str, Any]:
+            rules.file()
+            rules.opening(_owner(request), _address(request))
+            return room.open_file(path or "", _owner(request), is_prior(path or ""))
+
         try:
-            file = path or ""
-            return _reply(lambda: room.open_file(file, _owner(request), is_prior(file)))
+            return _reply(act)
         finally:
             uploads.discard(path)
 
     def open_example(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         position = value.get("example") if isinstance(value, dict) else None
         wanted = position if type(position) is int else -1
-        return _reply(lambda: room.open_example(wanted, _owner(request)))
+
+        def act() -> dict[str, Any]:
+            rules.opening(_owner(request), _address(request))
+            return room.open_example(wanted, _owner(request))
+
+        return _reply(act)
 
     def pin(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         given = value if isinstance(value, dict) else {}
@@ -64,20 +77,22 @@ def build_page(room: ReadingRoom, uploads: Uploads) -> gr.Blocks:
         given = value if isinstance(value, dict) else {}
         return _reply(lambda: room.explain(given, _owner(request)), seq=given.get("seq"))
 
-    def forget(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+    def forget(value: dict[str, Any], request: gr.Request) -> tuple[dict[str, Any], None]:
         room.films.forget(_owner(request))
-        return {"kind": "forgotten"}
+        return {"kind": "forgotten"}, None
 
     def leave(request: gr.Request) -> None:
         room.films.forget(_owner(request))
 
-    def predict(file: str | None, pins: Any) -> dict[str, Any]:
+    def predict(file: str | None, pins: Any, request: gr.Request) -> dict[str, Any]:
         """Read one film: probabilities free and under pins, as the command line's JSON."""
         if file is None:
             raise gr.Error(
                 "Give a file: a chest X-ray as DICOM, PNG or JPEG.", print_exception=False
             )
         try:
+            rules.file()
+            rules.opening(_owner(request), _address(request))
             return room.predict(file, Path(file).name, pins)
         except (ReadError, PinError) as error:
             raise gr.Error(str(error), print_exception=False) from None
@@ -116,7 +131,7 @@ def build_page(room: ReadingRoom, uploads: Uploads) -> gr.Blocks:
         desk.example(open_example, desk, reply, api_name="example", concurrency_id="encode", **last)
         desk.pin(pin, desk, reply, api_name="pin", concurrency_limit=2, **last)
         desk.explain(explain, desk, answer_why, api_name="explain", **last)
-        desk.forget(forget, desk, reply, api_name="forget", **last)
+        desk.forget(forget, desk, [reply, answer_why], api_name="forget", **last)
         call.click(predict, [file, pins], answer, api_name="predict", concurrency_id="encode")
         page.unload(leave)
     return page.queue(max_size=32, default_concurrency_limit=1)
@@ -135,3 +150,7 @@ def _reply(act: Callable[[], dict[str, Any]], seq: Any = None) -> dict[str, Any]
 
 def _owner(request: gr.Request) -> str:
     return str(request.session_hash)
+
+
+def _address(request: gr.Request) -> str:
+    return str(request.client.host) if request.client else ""

@@ -10,22 +10,30 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.boxes import BoxError
-from app.settings import Settings, read_settings
+from app.settings import PASSWORD, Settings, read_settings
 from lmeran.checkpoint import CheckpointError
 
+if TYPE_CHECKING:
+    from starlette.middleware import Middleware
+
+    from app.rules import Rules
+
 TEMP_PREFIX = "lmeran-viewer-"
+STYLES = ("room", "table", "take", "session")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until interrupted. Exit status 2 when the checkpoint cannot be opened."""
     settings = read_settings(arguments)
+    os.environ.pop(PASSWORD, None)  # nothing that is started from here needs it
     # A polite kill must run the clean-up below, as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     remove_stale_folders()
     uploads = Path(tempfile.mkdtemp(prefix=f"{TEMP_PREFIX}{os.getpid()}-"))
-    _prepare_environment(uploads)
+    _prepare_environment(uploads, settings)
     try:
         serve(settings, uploads)
     except (CheckpointError, AddressError, BoxError) as error:
@@ -45,16 +53,20 @@ def serve(settings: Settings, folder: Path) -> None:
     from app.page import STATIC, build_page
     from app.room import ReadingRoom
     from app.routes import add_routes
-    from app.uploads import Uploads
+    from app.rules import Rules
+    from app.uploads import Uploads, sweep_forever
     from lmeran.hub import open_checkpoint
     from lmeran.limits import MAX_FILE_BYTES
     from lmeran.predictor import Predictor
 
     predictor = Predictor(open_checkpoint(settings.checkpoint))
-    room = ReadingRoom(predictor, load_examples(settings.examples), FilmStore())
+    idle = settings.idle_minutes * 60
+    rules = Rules(settings.demo, settings.films_per_minute, idle, settings.user is not None)
+    films = FilmStore(idle_seconds=idle)
+    room = ReadingRoom(predictor, load_examples(settings.examples), films)
     uploads = Uploads(folder)
-    uploads.sweep_forever()
-    page = build_page(room, uploads)
+    sweep_forever(uploads.sweep, films.sweep)
+    page = build_page(room, uploads, rules)
     check_address(settings.host, settings.port)
     app, _, _ = page.launch(
         server_name=settings.host,
@@ -68,13 +80,42 @@ def serve(settings: Settings, folder: Path) -> None:
         max_file_size=MAX_FILE_BYTES,
         ssr_mode=False,
         pwa=False,
-        css_paths=[STATIC / "room.css", STATIC / "table.css", STATIC / "take.css"],
+        css_paths=[STATIC / f"{name}.css" for name in STYLES],
         state_session_capacity=200,
+        app_kwargs={"middleware": _doors(settings, rules)},
     )
     add_exports(app, room)
     add_routes(app, room)
+    for line in _remarks(settings):
+        print(line, flush=True)
     print(f"LMeRAN viewer at http://{settings.host}:{settings.port} (Ctrl-C ends it)", flush=True)
     page.block_thread()
+
+
+def _doors(settings: Settings, rules: Rules) -> list[Middleware]:
+    """What every request passes first, the outermost first."""
+    from starlette.middleware import Middleware
+
+    from app.door import LoginDoor, UploadDoor
+    from app.login import Logins
+
+    doors = [Middleware(UploadDoor, rules=rules)]
+    if settings.user is not None and settings.password is not None:
+        logins = Logins(settings.user, settings.password)
+        # Cookies know no ports: two viewers on one machine must not sign each other out.
+        cookie = f"lmeran-login-{settings.port}"
+        doors.insert(0, Middleware(LoginDoor, logins=logins, cookie=cookie))
+    return doors
+
+
+def _remarks(settings: Settings) -> list[str]:
+    """What whoever starts a viewer that others can reach should know."""
+    if settings.host in ("127.0.0.1", "localhost", "::1"):
+        return []
+    if settings.user is None:
+        open_to = "Everyone who reaches this address can use the viewer"
+        return [f"{open_to}; --user NAME asks for a name and password."]
+    return ["Name and password are sent as they are: put a proxy with TLS before the viewer."]
 
 
 class AddressError(OSError):
@@ -113,11 +154,14 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _prepare_environment(uploads: Path) -> None:
-    """Nothing leaves the machine, and uploads land in our own folder."""
+def _prepare_environment(uploads: Path, settings: Settings) -> None:
+    """Nothing leaves the machine, uploads land in our own folder, and only the proxies named are
+    believed about where a request came from."""
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    # Read by uvicorn, which else believes every program on this machine.
+    os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.proxies)
     # Gradio asks its own address once at the start: not through a proxy.
     local = ["localhost", "127.0.0.1"]
     given = [os.environ["NO_PROXY"]] if os.environ.get("NO_PROXY") else []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from tests.browsing import CHROMIUM, FLAGS
 from tests.conftest import film_pixels
@@ -41,15 +41,34 @@ def page(browser: Browser, viewer: Viewer) -> Iterator[Page]:
     context.set_default_timeout(60_000)
     page = context.new_page()
     trouble: list[str] = []
-    own = (viewer.url, "data:", "blob:")
-    page.on("request", lambda r: None if r.url.startswith(own) else trouble.append(r.url))
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-    page.on("console", lambda m: trouble.append(m.text) if m.type == "error" else None)
+    watch(page, viewer, trouble)
     page.goto(viewer.url)
     page.wait_for_selector(".lm[data-ready]")
     yield page
     context.close()
     assert trouble == []
+
+
+def watch(page: Page, viewer: Viewer, trouble: list[str]) -> None:
+    """Note requests to other hosts and errors, but not those of a page that is being left: what it
+    was still waiting for is cut off, and Gradio says so."""
+    own = (viewer.url, "data:", "blob:")
+    leaving: list[bool] = []
+
+    def requested(request: Request) -> None:
+        if request.is_navigation_request():
+            leaving.append(True)
+        if not request.url.startswith(own):
+            trouble.append(request.url)
+
+    def failed(text: str) -> None:
+        if not leaving:
+            trouble.append(text)
+
+    page.on("request", requested)
+    page.on("domcontentloaded", lambda _: leaving.clear())
+    page.on("pageerror", lambda error: failed(str(error)))
+    page.on("console", lambda m: failed(m.text) if m.type == "error" else None)
 
 
 @pytest.fixture()

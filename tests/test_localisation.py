@@ -33,8 +33,8 @@ EFFUSION, MASS, EDEMA = (FINDINGS.index(name) for name in ("Effusion", "Mass", "
 
 @pytest.mark.parametrize("block", ["residual", "paper"])
 def test_grad_cam_is_the_gradient_written_out(block: str) -> None:
-    model = lively_model(small_config(block=block))
-    image = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    model = lively_model(small_config(block=block)).double()
+    image = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0)).double()
     with torch.inference_mode():
         encoding = model.encode(image)
     pins = {"Edema": State.POSITIVE, "Hernia": State.NEGATIVE}
@@ -48,7 +48,7 @@ def test_grad_cam_is_the_gradient_written_out(block: str) -> None:
         logit = model.condition(again, states).logits[0, finding]
         (gradient,) = torch.autograd.grad(logit, features, retain_graph=True)
         expected = (gradient.mean((2, 3), keepdim=True) * features).sum(1).relu()[0]
-        assert found[row] == pytest.approx(expected.detach().numpy(), rel=1e-3, abs=1e-6)
+        assert found[row] == pytest.approx(expected.detach().numpy(), rel=1e-6, abs=1e-9)
     assert (found.max(axis=(1, 2)) > 0).any()
     assert not np.allclose(found[:12], found[12:])
 
@@ -58,7 +58,8 @@ def test_the_maps_are_those_of_the_viewer(predictor: Predictor) -> None:
     pins = {"Edema": State.POSITIVE}
     maps = model_maps(predictor, film, [MASS, EFFUSION], [pins, {}])
     reading = predictor.read(film, pins)
-    assert np.array_equal(maps["attention"][0], reading.maps()[MASS].values.astype(np.float64))
+    # Two scenarios in one pass: a processor may round a batch otherwise than a single row.
+    assert maps["attention"][0] == pytest.approx(reading.maps()[MASS].values, rel=1e-4)
     free = predictor.read(film, {}).maps()[EFFUSION].values
     assert maps["attention"][1] == pytest.approx(free, rel=1e-4)
     assert np.array_equal(maps["cam"][0], image_maps(predictor, film)[MASS].values)

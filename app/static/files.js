@@ -1,10 +1,12 @@
 // Files that a reader gives: from the button or dropped, through Gradio's own upload, which hands
 // them to the server and starts the event. A film's own name may name a patient: it is not sent.
 
+const DEMO = "This is a demonstration: it takes no files. Run the program on your own machine to read yours.";
+
 export class Files {
-  // show: {busy(on), alert(text)}; maxBytes: a larger file is refused here.
-  constructor(root, maxBytes, show) {
-    Object.assign(this, { root, maxBytes, show });
+  // show: {busy(on), alert(text)}; facts.maxBytes: a larger file is refused here.
+  constructor(root, { maxBytes, session }, show) {
+    Object.assign(this, { root, maxBytes, show, demo: session.demo });
     this.role = "film"; // or "prior": what the next file is
     document.addEventListener("change", (e) => e.target === input() && this.chosen(e), true);
     document.addEventListener("cancel", (e) => { if (e.target === input()) this.role = "film"; }, true);
@@ -23,6 +25,7 @@ export class Files {
     e.preventDefault();
     delete this.root.dataset.drop;
     if (!e.dataTransfer.files.length) return;
+    if (this.demo) return void this.show.alert(DEMO);
     this.role = e.target.closest(".lm-wantsprior") ? "prior" : "film";
     put(input(), e.dataTransfer.files[0]);
     input().dispatchEvent(new Event("change", { bubbles: true }));

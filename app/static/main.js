@@ -5,6 +5,7 @@ import { Files } from "./files.js";
 import { fillKeyList, listenForKeys } from "./keys.js";
 import { restore } from "./restore.js";
 import { Screen, element } from "./screen.js";
+import { Session } from "./session.js";
 import { Stage } from "./stage.js";
 import { NEGATIVE, POSITIVE, UNKNOWN, initialState, pinCount, rowOrder } from "./state.js";
 import { ReadingTable } from "./table.js";
@@ -27,7 +28,8 @@ export function mount(root, facts, send) {
   const why = new WhyPanel(q(".lm-why"), facts, { select, pin });
   const exchange = new Exchange(root, state, stage, send,
     { opened, openedPrior: render, closed: render, alert: alertText, busy, render });
-  const files = new Files(root, facts.maxBytes, { busy, alert: alertText });
+  const files = new Files(root, facts, { busy, alert: alertText });
+  new Session(root, facts, state, { tell, alert: alertText });
   const take = new TakeAlong(root, facts, state, { tell, alert: alertText, show: showSaved });
 
   // ---- what the reader does

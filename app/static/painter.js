@@ -30,5 +30,6 @@ export class Painter {
   // The film is closed: what was kept for it goes.
   drop(film) {
     this.gpu?.drop(film);
+    this.soft.clear();
   }
 }

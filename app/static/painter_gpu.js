@@ -119,6 +119,7 @@ export class GpuPainter {
   drop(film) {
     for (const each of this.textures.get(film)?.values() ?? []) this.gl.deleteTexture(each);
     this.textures.delete(film);
+    this.gl.clear(this.gl.COLOR_BUFFER_BIT); // the last picture painted
   }
 }
 

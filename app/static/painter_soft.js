@@ -32,6 +32,11 @@ export class SoftPainter {
     return canvas;
   }
 
+  // The last picture painted goes too.
+  clear() {
+    this.surfaces.clear();
+  }
+
   surface(width, height) {
     const key = `${width} x ${height}`;
     if (!this.surfaces.has(key)) {

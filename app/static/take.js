@@ -40,7 +40,7 @@ export class TakeAlong {
       this.button("Picture of the view (PNG)", () => this.picture()),
       ...FORMS.map(([form, text]) => this.button(text, () => this.fetch(form))),
       this.button("Copy link to pins and finding", () => this.copyLink()),
-      this.button("Open a reading file", () => this.choose()),
+      ...(this.facts.session.demo ? [] : [this.button("Open a reading file", () => this.choose())]),
       note,
     );
     menu.append(summary, list);
