@@ -1,0 +1,152 @@
+"""What every request passes before Gradio and our own routes: signing in, and uploads.
+
+Gradio's own `auth` leaves out what is added to its app (our films, exports, static files) and some
+of its own routes, and counts no failed tries. A layer around all of the app cannot leave any out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.login import LoginError, Logins
+from app.rules import Rules
+from lmeran.limits import MAX_FILE_BYTES
+
+LOGIN_PAGE = Path(__file__).resolve().parent / "static" / "login.html"
+SIGN_IN = "Sign in first: open the viewer's page."
+GRADIO = "/gradio_api"
+START = f"{GRADIO}/startup-events"
+"""Asked by the program itself when it starts; says nothing."""
+
+UPLOADS = (f"{GRADIO}/upload", f"{GRADIO}/process_recording")
+ENVELOPE = 2**20
+"""What a form may hold beside the file."""
+
+MOST_LOGIN = 4096
+MOST_DEMO = 256 * 1024
+"""Bytes of a request in a demonstration: pins and exports take far less."""
+
+_PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+class LoginDoor:
+    """Lets in those who are signed in. POST /login and /logout are answered here."""
+
+    def __init__(self, app: ASGIApp, logins: Logins, cookie: str) -> None:
+        self.app = app
+        self.logins = logins
+        self.cookie = cookie
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or scope.get("path") == START:
+            return await self.app(scope, receive, send)
+        if scope["type"] != "http":
+            return await send({"type": "websocket.close", "code": 1008})
+        request = Request(scope, receive)
+        token = request.cookies.get(self.cookie, "")
+        path = _path(scope)
+        if request.method == "POST" and path == "/login":
+            answer = await self._enter(request)
+        elif request.method == "POST" and path == "/logout":
+            self.logins.leave(token)
+            answer = RedirectResponse("./", 303, _PRIVATE)
+            answer.delete_cookie(self.cookie)
+        elif self.logins.knows(token):
+            return await self.app(scope, receive, send)
+        elif path in ("", "/") and request.method in ("GET", "HEAD"):
+            answer = _login_page()
+        else:
+            answer = _refusal(401, SIGN_IN)
+        return await answer(scope, receive, send)
+
+    async def _enter(self, request: Request) -> Response:
+        """Form fields username and password, as gradio_client sends them too."""
+        by_form = "text/html" in request.headers.get("accept", "")
+        fields = await _fields(request)
+        try:
+            token = self.logins.enter(
+                fields.get("username", ""), fields.get("password", ""), address_of(request)
+            )
+        except LoginError as error:
+            status = 429 if error.wait else 401
+            if by_form:
+                return _login_page(str(error), status)
+            return _refusal(status, str(error))
+        answer: Response = JSONResponse({"success": True}, headers=_PRIVATE)
+        if by_form:
+            answer = RedirectResponse("./", 303, _PRIVATE)
+        secure = request.url.scheme == "https"
+        answer.set_cookie(self.cookie, token, httponly=True, samesite="lax", secure=secure)
+        return answer
+
+
+class UploadDoor:
+    """Refuses uploads before they reach the disk: in a demonstration, too large, too many."""
+
+    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+        self.app = app
+        self.rules = rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        refusal = self._refusal(Request(scope))
+        if refusal is None:
+            return await self.app(scope, receive, send)
+        return await refusal(scope, receive, send)
+
+    def _refusal(self, request: Request) -> Response | None:
+        path = _path(request.scope).rstrip("/")
+        brings_a_file = request.method == "POST" and path in UPLOADS
+        size = request.headers.get("content-length", "")
+        if self.rules.demo and request.method not in ("GET", "HEAD"):
+            unknown = "transfer-encoding" in request.headers
+            if brings_a_file or unknown or int(size or 0) > MOST_DEMO:
+                return _refusal(403, self.rules.upload(address_of(request)) or "")
+        if not brings_a_file:
+            return None
+        if not size.isdigit():
+            return _refusal(411, "Say how large the upload is (Content-Length), and send it again.")
+        if int(size) > MAX_FILE_BYTES + ENVELOPE:
+            most = MAX_FILE_BYTES // 2**20
+            return _refusal(
+                413, f"The upload is larger than the limit of {most} MB; send one film."
+            )
+        sentence = self.rules.upload(address_of(request))
+        return None if sentence is None else _refusal(429, sentence)
+
+
+def address_of(request: Request) -> str:
+    """The address a request came from: of a proxy, unless the viewer was told to believe it."""
+    return request.client.host if request.client else ""
+
+
+def _path(scope: Scope) -> str:
+    """Below the address that a proxy may have put before ours."""
+    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    """The form's fields; nothing where more was sent than a name and a password take."""
+    data = bytearray()
+    async for part in request.stream():
+        data += part
+        if len(data) > MOST_LOGIN:
+            return {}
+    fields = parse_qs(data.decode("utf-8", "replace"), keep_blank_values=True)
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _login_page(message: str = "", status: int = 200) -> Response:
+    page = LOGIN_PAGE.read_text(encoding="utf-8").replace("{message}", message)
+    return HTMLResponse(page, status, _PRIVATE)
+
+
+def _refusal(status: int, message: str) -> Response:
+    # "detail" is where Gradio's page and client look for words, "message" where ours do.
+    return JSONResponse({"detail": message, "message": message}, status, _PRIVATE)
