@@ -24,18 +24,22 @@ from train.evidence.faithfulness_curves import (
     RANDOM,
     Pair,
     choose_pairs,
-    finding_probability,
     free_maps,
     measure_curves,
+    probabilities,
 )
 from train.evidence.faithfulness_masks import (
     SHARES,
+    Altered,
+    Film,
     area,
     cell_order,
     deletions,
     first_cells,
-    imputed,
+    imputations,
     insertions,
+    neighbour_means,
+    pixels_of,
     solve_missing,
 )
 from train.evidence.faithfulness_randomise import cascade, rank_correlation
@@ -54,7 +58,7 @@ def test_cells_come_from_the_highest_to_the_lowest_ties_shuffled() -> None:
 
 
 def test_the_first_cells_are_whole_cells_of_the_network() -> None:
-    pixels = first_cells(np.array([3, 0, 1, 2]), 0.5)
+    pixels = pixels_of(first_cells(np.array([3, 0, 1, 2]), 0.5))
     assert pixels.shape == (2 * CELL_STRIDE, 2 * CELL_STRIDE)
     cells = pixels.reshape(2, CELL_STRIDE, 2, CELL_STRIDE).mean(axis=(1, 3))
     assert cells.tolist() == [[1, 0], [0, 1]]
@@ -63,17 +67,26 @@ def test_the_first_cells_are_whole_cells_of_the_network() -> None:
 
 
 def test_deletion_ends_gray_and_insertion_ends_whole() -> None:
-    film = np.random.default_rng(0).random((96, 96), np.float32)
-    order = np.arange(9)
-    away, back = deletions(film, order, SHARES), insertions(film, order, SHARES)
-    assert np.array_equal(away[0], film)
+    gray = np.random.default_rng(0).random((96, 96), np.float32)
+    film, order = Film(gray, np.random.default_rng(1)), np.arange(9)
+    away, back = ([film.picture(a) for a in what(order)] for what in (deletions, insertions))
+    assert np.array_equal(away[0], gray)
     assert np.ptp(away[-1]) == 0
-    assert away[-1][0, 0] == pytest.approx(film.mean())
-    assert np.array_equal(back[-1], film)
-    assert np.ptp(back[0]) < 0.2 * np.ptp(film)
-    kept = ~first_cells(order, SHARES[4])
-    assert np.array_equal(away[4][kept], film[kept])
-    assert np.array_equal(back[4][~kept], film[~kept])
+    assert away[-1][0, 0] == pytest.approx(gray.mean())
+    assert np.array_equal(back[-1], gray)
+    assert np.ptp(back[0]) < 0.2 * np.ptp(gray)
+    kept = ~pixels_of(first_cells(order, SHARES[4]))
+    assert np.array_equal(away[4][kept], gray[kept])
+    assert np.array_equal(back[4][~kept], gray[~kept])
+
+
+def test_pictures_that_are_the_same_are_one() -> None:
+    order, same_start = np.arange(9), np.array([1, 0, 2, 8, 7, 6, 5, 4, 3])
+    first, second = ([Altered.of("gray", first_cells(o, 3 / 9))] for o in (order, same_start))
+    assert first == second
+    assert deletions(order)[0] == insertions(order)[-1]
+    assert deletions(order)[-1] == deletions(same_start)[-1]
+    assert len({*deletions(order), *insertions(order), *imputations(order)}) == 9 + 9 + 4 - 1
 
 
 def test_the_area_is_the_mean_height() -> None:
@@ -85,7 +98,7 @@ def test_imputation_solves_the_mean_of_neighbours() -> None:
     rng = np.random.default_rng(1)
     picture, missing = rng.random((9, 7)), rng.random((9, 7)) < 0.6
     missing[0, 0] = False
-    found = solve_missing(picture, missing)
+    found = solve_missing(picture, missing, neighbour_means(9, 7))
     assert np.array_equal(found[~missing], picture[~missing])
     # The same by repeated averaging, neighbour by neighbour.
     slow = np.where(missing, 0.5, picture)
@@ -106,14 +119,16 @@ def test_imputation_solves_the_mean_of_neighbours() -> None:
 
 
 def test_imputation_continues_a_slope_and_leaves_the_rest_alone() -> None:
-    film = np.tile(np.linspace(0.2, 0.8, 128, dtype=np.float32), (128, 1))
-    missing = np.zeros((128, 128), bool)
-    missing[32:96, 32:64] = True
-    found = imputed(film, missing, np.random.default_rng(0))
-    assert np.array_equal(found[~missing], film[~missing])
-    assert np.abs(found - film).mean() < 0.01
-    assert np.std((found - film)[missing]) == pytest.approx(0.01, rel=0.3)
-    assert np.array_equal(solve_missing(film, np.zeros_like(missing)), film)
+    gray = np.tile(np.linspace(0.2, 0.8, 128, dtype=np.float32), (128, 1))
+    cells = np.zeros((4, 4), bool)
+    cells[1:3, 1] = True
+    found = Film(gray, np.random.default_rng(0)).picture(Altered.of("around", cells.ravel()))
+    missing = pixels_of(cells.ravel())
+    assert np.array_equal(found[~missing], gray[~missing])
+    assert np.abs(found - gray).mean() < 0.01
+    assert np.std((found - gray)[missing]) == pytest.approx(0.01, rel=0.3)
+    nothing = np.zeros_like(missing)
+    assert np.array_equal(solve_missing(gray, nothing, neighbour_means(128, 128)), gray)
 
 
 class BrightCell:
@@ -149,6 +164,34 @@ def test_the_map_that_names_the_cell_used_is_the_faithful_one() -> None:
     assert middle == sorted(middle)
 
 
+def test_findings_of_one_film_share_pictures_and_are_measured_as_alone() -> None:
+    films = np.random.default_rng(3).integers(0, 255, (3, 96, 96), np.uint8)
+    squares, names = films[[0, 0, 1]], ["a", "a", "b"]
+    maps = {"one": np.random.default_rng(4).random((3, 3, 3))}
+    pairs = [Pair(5, MASS), Pair(5, 2), Pair(8, MASS)]
+    calls = []
+
+    class Counting(BrightCell):
+        def encode(self, images: torch.Tensor) -> torch.Tensor:
+            calls.append(len(images))
+            return super().encode(images)
+
+    together = measure_curves(Counting(), squares, names, pairs, maps, "cpu")
+    assert sum(calls) < 3 * 26 * 3 - 26
+    for k in range(3):
+        alone = measure_curves(
+            BrightCell(),
+            squares[k:][:1],
+            names[k:][:1],
+            pairs[k:][:1],
+            {"one": maps["one"][k:][:1]},
+            "cpu",
+        )
+        assert together.deletion["one"][k] == pytest.approx(alone.deletion["one"][0], abs=1e-6)
+        assert together.insertion["one"][k] == pytest.approx(alone.insertion["one"][0], abs=1e-6)
+        assert together.road["one"][k] == pytest.approx(alone.road["one"][0], abs=1e-6)
+
+
 def test_the_probability_of_an_untouched_film_is_the_reading(
     data: Path, predictor: Predictor
 ) -> None:
@@ -156,9 +199,9 @@ def test_the_probability_of_an_untouched_film_is_the_reading(
     film = read_film(index, 1)
     expected = predictor.read(predictor.encode(film), {}).free[MASS]
     config = predictor.checkpoint.config.preprocessing
-    square = network_pixels(film.pixels, config) / 255
-    found = finding_probability(predictor.checkpoint.model, [square] * 40, MASS, "cpu")
-    assert found == pytest.approx(np.full(40, expected), abs=1e-5)
+    square = network_pixels(film.pixels, config).astype(np.float32) / 255
+    found = probabilities(predictor.checkpoint.model, np.stack([square] * 3), "cpu")
+    assert found[:, MASS] == pytest.approx(np.full(3, expected), abs=1e-5)
 
 
 def test_pairs_are_the_true_findings_of_films_chosen_by_name(data: Path) -> None:

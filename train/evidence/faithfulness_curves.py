@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +16,11 @@ from lmeran.model import LMeRAN
 from lmeran.predictor import Predictor
 from lmeran.preprocess import normalise
 from train.evidence.faithfulness_masks import (
-    ROAD_SHARES,
-    SHARES,
+    Altered,
+    Film,
     cell_order,
     deletions,
-    first_cells,
-    imputed,
+    imputations,
     insertions,
 )
 from train.evidence.localisation_cases import read_film
@@ -28,7 +28,7 @@ from train.evidence.localisation_maps import model_maps
 from train.index import Index
 
 RANDOM_ORDERS = 2
-"""Random orders for each film and finding; the mean of their curves is the control."""
+"""Random orders of each film's cells; the mean of their curves is the control."""
 
 BATCH = 32
 RANDOM = "random"
@@ -90,56 +90,70 @@ def measure_curves(
     """Deletion, insertion and ROAD of every pair and kind of map, and of random orders.
 
     squares: uint8 (N, S, S), the network's pixels of each pair's film; names seed what is random.
+    A film's pictures are read once each, however many maps, findings and measures they serve; pairs
+    of one film must follow each other.
     """
-    deletion: dict[str, list[np.ndarray]] = {}
-    insertion: dict[str, list[np.ndarray]] = {}
-    road: dict[str, list[float]] = {}
-    for k, pair in enumerate(tqdm(pairs, desc="faithfulness", unit="map", leave=False)):
-        rng = np.random.default_rng(_seed(f"{names[k]}:{pair.finding}"))
-        film = squares[k].astype(np.float32) / 255
-        orders = {kind: [cell_order(values[k], rng)] for kind, values in maps.items()}
-        cells = model.config.grid**2
-        orders[RANDOM] = [rng.permutation(cells) for _ in range(RANDOM_ORDERS)]
-        for kind, of_kind in orders.items():
-            pictures = [p for order in of_kind for p in _pictures(film, order, rng)]
-            values = finding_probability(model, pictures, pair.finding, device)
-            values = values.reshape(len(of_kind), -1).mean(axis=0)
-            away, back, least, most = np.split(values, _PARTS)
-            deletion.setdefault(kind, []).append(away)
-            insertion.setdefault(kind, []).append(back)
-            road.setdefault(kind, []).append(float((least - most).mean()))
-    return Curves(
-        {kind: np.stack(curves) for kind, curves in deletion.items()},
-        {kind: np.stack(curves) for kind, curves in insertion.items()},
-        {kind: np.array(values) for kind, values in road.items()},
-    )
+    found: dict[str, list[tuple[np.ndarray, np.ndarray, float]]] = {}
+    rows = np.array([pair.row for pair in pairs])
+    films = np.split(np.arange(len(pairs)), np.flatnonzero(np.diff(rows)) + 1)
+    for members in tqdm(films, desc="faithfulness", unit="film", leave=False):
+        first = members[0]
+        rng = np.random.default_rng(_seed(names[first]))
+        film = Film(squares[first].astype(np.float32) / 255, rng)
+        shared = [rng.permutation(model.config.grid**2) for _ in range(RANDOM_ORDERS)]
+        orders = {k: {kind: [cell_order(m[k], rng)] for kind, m in maps.items()} for k in members}
+        needed = [order for of in orders.values() for one in of.values() for order in one]
+        seen = _read(model, film, [*needed, *shared], device)
+        for k in members:
+            for kind, of_kind in (orders[k] | {RANDOM: shared}).items():
+                found.setdefault(kind, []).append(_curves(of_kind, seen, pairs[k].finding))
+    parts = {kind: [np.array(part) for part in zip(*of, strict=True)] for kind, of in found.items()}
+    return Curves(*({kind: part[k] for kind, part in parts.items()} for k in range(3)))
+
+
+def _read(
+    model: LMeRAN, film: Film, orders: list[np.ndarray], device: torch.device | str
+) -> dict[Altered, np.ndarray]:
+    """Probabilities (14,) of every picture that the orders of its cells need."""
+    wanted = [
+        altered
+        for order in orders
+        for altered in (
+            *deletions(order),
+            *insertions(order),
+            *imputations(order),
+            *imputations(order[::-1]),
+        )
+    ]
+    wanted = list(dict.fromkeys(wanted))
+    found = {}
+    for start in range(0, len(wanted), BATCH):
+        some = wanted[start : start + BATCH]
+        pictures = np.stack([film.picture(altered) for altered in some])
+        found |= dict(zip(some, probabilities(model, pictures, device), strict=True))
+    return found
+
+
+def _curves(
+    orders: list[np.ndarray], seen: dict[Altered, np.ndarray], finding: int
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Deletion, insertion and ROAD of one finding, the mean over the orders."""
+
+    def heights(pictures: Callable[[np.ndarray], list[Altered]], turn: int = 1) -> np.ndarray:
+        return np.mean([[seen[a][finding] for a in pictures(o[::turn])] for o in orders], axis=0)
+
+    road = heights(imputations, -1) - heights(imputations)
+    return heights(deletions), heights(insertions), float(road.mean())
 
 
 @torch.inference_mode()
-def finding_probability(
-    model: LMeRAN, pictures: list[np.ndarray], finding: int, device: torch.device | str
-) -> np.ndarray:
-    """Free probability of one finding for pictures, gray 0 .. 1 (S, S): float64 (K,)."""
+def probabilities(model: LMeRAN, pictures: np.ndarray, device: torch.device | str) -> np.ndarray:
+    """Free probabilities of pictures, gray 0 .. 1 (K, S, S): float64 (K, 14)."""
     preprocessing: Preprocessing = model.config.preprocessing
-    found = []
-    for start in range(0, len(pictures), BATCH):
-        gray = torch.from_numpy(np.stack(pictures[start : start + BATCH]).astype(np.float32))
-        encoding = model.encode(normalise(gray, preprocessing).to(device))
-        states = torch.full((len(gray), len(FINDINGS)), int(State.UNKNOWN), device=device)
-        logits = model.condition(encoding, states).logits[:, finding]
-        found.append(logits.double().sigmoid().cpu().numpy())
-    return np.concatenate(found)
-
-
-_PARTS = np.cumsum([len(SHARES), len(SHARES), len(ROAD_SHARES)])
-"""Where `_pictures` change from deletion to insertion, to ROAD's least and to its most relevant."""
-
-
-def _pictures(film: np.ndarray, order: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-    """All pictures to be read for one order of the cells."""
-    least = [imputed(film, first_cells(order[::-1], share), rng) for share in ROAD_SHARES]
-    most = [imputed(film, first_cells(order, share), rng) for share in ROAD_SHARES]
-    return [*deletions(film, order, SHARES), *insertions(film, order, SHARES), *least, *most]
+    images = normalise(torch.from_numpy(pictures), preprocessing).to(device)
+    encoding = model.encode(images.contiguous(memory_format=torch.channels_last))
+    states = torch.full((len(pictures), len(FINDINGS)), int(State.UNKNOWN), device=device)
+    return model.condition(encoding, states).logits.double().sigmoid().cpu().numpy()
 
 
 def _seed(text: str) -> int:

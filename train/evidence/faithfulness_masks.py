@@ -6,6 +6,9 @@ Consistent and Efficient Evaluation Strategy for Attribution Methods" (ROAD), IC
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import cv2
 import numpy as np
 from scipy.sparse import coo_array, csr_array, diags_array
@@ -41,23 +44,84 @@ def cell_order(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def first_cells(order: np.ndarray, share: float) -> np.ndarray:
-    """Bool (S, S) pixels of the first cells of an order, `share` of them, rounded."""
-    grid = round(len(order) ** 0.5)
+    """Bool (h w,), the first cells of an order, `share` of them, rounded."""
     chosen = np.zeros(len(order), dtype=bool)
     chosen[order[: round(share * len(order))]] = True
-    return chosen.reshape(grid, grid).repeat(CELL_STRIDE, axis=0).repeat(CELL_STRIDE, axis=1)
+    return chosen
 
 
-def deletions(film: np.ndarray, order: np.ndarray, shares: np.ndarray) -> list[np.ndarray]:
-    """The film, gray 0 .. 1 (S, S), with its first cells set to its mean gray, for each share."""
-    mean = film.mean(dtype=np.float64)
-    return [np.where(first_cells(order, share), mean, film) for share in shares]
+def pixels_of(cells: np.ndarray) -> np.ndarray:
+    """Bool (S, S), the pixels of chosen cells (h w,)."""
+    grid = round(len(cells) ** 0.5)
+    square = cells.reshape(grid, grid)
+    return square.repeat(CELL_STRIDE, axis=0).repeat(CELL_STRIDE, axis=1)
 
 
-def insertions(film: np.ndarray, order: np.ndarray, shares: np.ndarray) -> list[np.ndarray]:
-    """The film blurred by a Gaussian of one cell, with its first cells sharp, for each share."""
-    blurred = cv2.GaussianBlur(film, (0, 0), CELL_STRIDE)
-    return [np.where(first_cells(order, share), film, blurred) for share in shares]
+@dataclass(frozen=True)
+class Altered:
+    """A film without some of its cells.
+
+    fill: what they give way to, "gray" (the film's mean), "blur" (the film under a Gaussian of one
+    cell) or "around" (imputed). missing: the cells, bool (h w,) as bytes, so that equal pictures
+    are one entry of a dictionary.
+    """
+
+    fill: Literal["gray", "blur", "around"]
+    missing: bytes
+
+    @classmethod
+    def of(cls, fill: Literal["gray", "blur", "around"], missing: np.ndarray) -> Altered:
+        # with nothing missing there is nothing to fill
+        return cls(fill if missing.any() else "gray", missing.tobytes())
+
+
+def deletions(order: np.ndarray) -> list[Altered]:
+    """The first cells gray, for each of `SHARES`."""
+    return [Altered.of("gray", first_cells(order, share)) for share in SHARES]
+
+
+def insertions(order: np.ndarray) -> list[Altered]:
+    """All but the first cells blurred, for each of `SHARES`."""
+    return [Altered.of("blur", ~first_cells(order, share)) for share in SHARES]
+
+
+def imputations(order: np.ndarray) -> list[Altered]:
+    """The first cells imputed, for each of `ROAD_SHARES`."""
+    return [Altered.of("around", first_cells(order, share)) for share in ROAD_SHARES]
+
+
+class Film:
+    """A film, gray 0 .. 1 float32 (S, S), and what it is altered with.
+
+    rng: of the noise on what is imputed, the same for all pictures of the film.
+    """
+
+    def __init__(self, gray: np.ndarray, rng: np.random.Generator) -> None:
+        self.gray = gray
+        self.mean = np.float32(gray.mean(dtype=np.float64))
+        self.blurred = cv2.GaussianBlur(gray, (0, 0), CELL_STRIDE)
+        self.noise = ROAD_NOISE * rng.standard_normal(gray.shape, dtype=np.float32)
+        side = len(gray) // ROAD_BLOCK
+        self.coarse = cv2.resize(gray, (side, side), interpolation=cv2.INTER_AREA)
+        self.means = neighbour_means(side, side)
+
+    def picture(self, altered: Altered) -> np.ndarray:
+        """Float32 (S, S)."""
+        missing = pixels_of(np.frombuffer(altered.missing, dtype=bool))
+        fills = {"gray": lambda _: self.mean, "blur": lambda _: self.blurred, "around": self.around}
+        return np.where(missing, fills[altered.fill](missing), self.gray)
+
+    def around(self, missing: np.ndarray) -> np.ndarray:
+        """What missing pixels (S, S), whole cells, are imputed with.
+
+        Every missing block is the weighted mean of its eight neighbours, known or missing
+        themselves: a linear system. A little noise is added, so that the smoothness does not tell
+        what is missing.
+        """
+        unknown = missing[::ROAD_BLOCK, ::ROAD_BLOCK]
+        solved = solve_missing(self.coarse, unknown, self.means).astype(np.float32)
+        smooth = cv2.resize(solved, self.gray.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return np.clip(smooth + self.noise, 0, 1)
 
 
 def area(curve: np.ndarray) -> np.ndarray:
@@ -65,38 +129,24 @@ def area(curve: np.ndarray) -> np.ndarray:
     return np.trapezoid(curve, SHARES, axis=-1)
 
 
-def imputed(film: np.ndarray, missing: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The film (S, S) with its missing pixels (bool, whole cells) filled from around them.
-
-    Every missing block is the weighted mean of its eight neighbours, known or missing themselves:
-    a linear system. A little noise is added, so that the smoothness does not tell what is missing.
-    """
-    side = len(film) // ROAD_BLOCK
-    coarse = cv2.resize(film, (side, side), interpolation=cv2.INTER_AREA)
-    unknown = missing[::ROAD_BLOCK, ::ROAD_BLOCK]
-    solved = solve_missing(coarse, unknown)
-    smooth = cv2.resize(solved, film.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    noise = ROAD_NOISE * rng.standard_normal(film.shape)
-    return np.where(missing, np.clip(smooth + noise, 0, 1), film)
-
-
-def solve_missing(picture: np.ndarray, missing: np.ndarray) -> np.ndarray:
+def solve_missing(picture: np.ndarray, missing: np.ndarray, means: csr_array) -> np.ndarray:
     """A picture (H, W) whose missing pixels each equal the weighted mean of their neighbours.
 
-    float64; unchanged where nothing is missing. At least one pixel must be known.
+    means: `neighbour_means` of its size. float64; unchanged where nothing is missing. At least one
+    pixel must be known.
     """
     filled = picture.astype(np.float64)
     unknown = np.flatnonzero(missing)
     if not len(unknown):
         return filled
     known = np.flatnonzero(~missing)
-    rows = _neighbour_means(*picture.shape)[unknown]
+    rows = means[unknown]
     system = diags_array(np.ones(len(unknown))) - rows[:, unknown]
     filled.flat[unknown] = spsolve(system.tocsc(), rows[:, known] @ filled.ravel()[known])
     return filled
 
 
-def _neighbour_means(height: int, width: int) -> csr_array:
+def neighbour_means(height: int, width: int) -> csr_array:
     """The matrix (H W, H W) that takes the weighted mean of each pixel's neighbours."""
     row, column = np.indices((height, width))
     from_, to, weights = [], [], []
