@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from lmeran.cli import main
-
 if __name__ == "__main__":
+    # Not above: processes that decode films import this module again and need no network.
+    from lmeran.cli import main
+
     sys.exit(main())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lmeran.batching import join, split
 from lmeran.calibration import Calibration, calibrate, percentiles
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, Pins, State, states_of
@@ -124,17 +125,38 @@ class Predictor:
         self._model = checkpoint.model.to(self.device).eval()
         self._preprocessing = checkpoint.config.preprocessing
 
-    @torch.inference_mode()
     def encode(self, film: Radiograph) -> EncodedFilm:
         """The one backbone pass of a film, and its reading with nothing pinned."""
         square = network_pixels(film.pixels, self._preprocessing)
-        images = to_input(square[None], self._preprocessing).to(self.device)
-        encoding = self._model.encode(images)
-        logits, attention = self._condition(encoding, states_of({})[None])
-        geometry = Geometry(film.height, film.width, self._preprocessing.image_size)
+        return self.encode_many(square[None], [(film.height, film.width)])[0]
+
+    @torch.inference_mode()
+    def encode_many(
+        self, squares: np.ndarray, sizes: Sequence[tuple[int, int]]
+    ) -> list[EncodedFilm]:
+        """The same for B films in one pass.
+
+        squares: uint8 (B, S, S) as `network_pixels` makes them; sizes: height and width of each
+        film.
+        """
+        images = to_input(squares, self._preprocessing).to(self.device)
+        together = self._model.encode(images)
+        states = np.repeat(states_of({})[None], len(squares), axis=0)
+        logits, attention = self._condition(together, states)
+        films = zip(split(together), sizes, logits, attention, strict=True)
+        return [self._encoded(*film) for film in films]
+
+    def _encoded(
+        self,
+        encoding: Encoding,
+        size: tuple[int, int],
+        logits: torch.Tensor,
+        attention: np.ndarray,
+    ) -> EncodedFilm:
+        geometry = Geometry(*size, self._preprocessing.image_size)
         gate = self.checkpoint.gate
         verdict = None if gate is None else judge(gate, encoding.cells.cpu().numpy())
-        return EncodedFilm(encoding, geometry, logits[0], attention[0], verdict)
+        return EncodedFilm(encoding, geometry, logits, attention, verdict)
 
     def read(self, film: EncodedFilm, pins: Pins) -> Reading:
         """The reading under one set of pins."""
@@ -154,6 +176,28 @@ class Predictor:
         return [
             Reading(states[i], free, conditioned[i], film.free_attention, attention[i], fitted)
             for i in range(len(states))
+        ]
+
+    @torch.inference_mode()
+    def read_films(self, films: Sequence[EncodedFilm], pins: Pins) -> list[Reading]:
+        """The readings of several films under the same pins, in one pass of the label branch."""
+        if not pins or not films:
+            return [self.read(film, pins) for film in films]
+        states = states_of(pins)
+        rows = np.repeat(states[None], len(films), axis=0)
+        logits, attention = self._condition(join([film.encoding for film in films]), rows)
+        conditioned = np.where(states != State.UNKNOWN, np.nan, _probabilities(logits))
+        fitted = self.checkpoint.calibration
+        return [
+            Reading(
+                states,
+                _probabilities(film.free_logits),
+                conditioned[i],
+                film.free_attention,
+                attention[i],
+                fitted,
+            )
+            for i, film in enumerate(films)
         ]
 
     @torch.inference_mode()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
-import torch
 
 from lmeran.config import Preprocessing
+
+if TYPE_CHECKING:
+    import torch
 
 
 def network_pixels(pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
@@ -24,6 +28,8 @@ def network_pixels(pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarr
 
 def to_input(pixels: np.ndarray | torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
     """Network pixels uint8 (B, S, S) to the network's input, float32 (B, 3, S, S)."""
+    import torch  # slow to import, and processes that only decode do without it
+
     gray = torch.as_tensor(pixels).to(torch.float32) / 255.0
     return normalise(gray, preprocessing)
 
