@@ -14,6 +14,7 @@ from app.payload import page_facts
 from app.room import ReadingRoom
 from app.rules import Rules
 from app.uploads import Uploads, is_prior
+from app.worklist import Tickets
 from lmeran.findings import PinError
 from lmeran.radiograph import ReadError
 
@@ -21,6 +22,7 @@ STATIC = Path(__file__).resolve().parent / "static"
 UNEXPECTED = (
     "The program failed on this; nothing was changed. Try another file, or reload the page."
 )
+NO_ADDRESS = "No file is fetched from a web address here; send the file itself."
 log = logging.getLogger(__name__)
 
 # The page's own modules; they send requests by setting the value and triggering an event.
@@ -39,10 +41,19 @@ watch("value", () => {
   if (props.value) window.dispatchEvent(new CustomEvent("lmeran:reply", { detail: props.value }));
 });
 """
+# The worklist asks for a ticket when it needs one; see `app/worklist.py`.
+MOUNT_TICKET = """
+const events = ["ticket"];
+window.addEventListener("lmeran:wantticket", () => trigger("ticket"));
+watch("value", () => {
+  if (props.value) window.dispatchEvent(new CustomEvent("lmeran:ticket", { detail: props.value }));
+});
+"""
 
 
-def build_page(room: ReadingRoom, uploads: Uploads, rules: Rules) -> gr.Blocks:
-    """The Blocks app over a reading room; `uploads` is told of each file that has been read."""
+def build_page(room: ReadingRoom, uploads: Uploads, rules: Rules, tickets: Tickets) -> gr.Blocks:
+    """The Blocks app over a reading room; `uploads` is told of each file that has been read,
+    `tickets` gives those who have the page open a name for their worklist."""
     facts = {
         **page_facts(room.predictor.checkpoint, [e.title for e in room.examples]),
         "session": rules.facts(),
@@ -78,20 +89,22 @@ def build_page(room: ReadingRoom, uploads: Uploads, rules: Rules) -> gr.Blocks:
         return _reply(lambda: room.explain(given, _owner(request)), seq=given.get("seq"))
 
     def forget(value: dict[str, Any], request: gr.Request) -> tuple[dict[str, Any], None]:
-        room.films.forget(_owner(request))
+        leave(request)
         return {"kind": "forgotten"}, None
 
     def leave(request: gr.Request) -> None:
         room.films.forget(_owner(request))
+        tickets.drop(_owner(request))
+
+    def ticket(request: gr.Request) -> str:
+        return tickets.issue(_owner(request))
 
     def predict(file: str | None, pins: Any, request: gr.Request) -> dict[str, Any]:
         """Read one film: probabilities free and under pins, as the command line's JSON."""
-        if file is None:
-            raise gr.Error(
-                "Give a file: a chest X-ray as DICOM, PNG or JPEG.", print_exception=False
-            )
         try:
             rules.file()
+            if file is None:
+                raise ReadError("Give a file: a chest X-ray as DICOM, PNG or JPEG.")
             rules.opening(_owner(request), _address(request))
             return room.predict(file, Path(file).name, pins)
         except (ReadError, PinError) as error:
@@ -121,6 +134,10 @@ def build_page(room: ReadingRoom, uploads: Uploads, rules: Rules) -> gr.Blocks:
         answer_why = gr.HTML(
             value=None, html_template="<i></i>", js_on_load=MOUNT_REPLY, elem_id="lm-reply-why"
         )
+        # Of its own: a pin that waits to be sent is sent with what the desk then holds.
+        counter = gr.HTML(
+            value=None, html_template="<i></i>", js_on_load=MOUNT_TICKET, elem_id="lm-ticket"
+        )
         file, pins, answer = gr.File(visible=False), gr.JSON(visible=False), gr.JSON(visible=False)
         call = gr.Button(visible=False)
 
@@ -132,8 +149,11 @@ def build_page(room: ReadingRoom, uploads: Uploads, rules: Rules) -> gr.Blocks:
         desk.pin(pin, desk, reply, api_name="pin", concurrency_limit=2, **last)
         desk.explain(explain, desk, answer_why, api_name="explain", **last)
         desk.forget(forget, desk, [reply, answer_why], api_name="forget", **last)
+        counter.ticket(ticket, None, counter, api_name="ticket", **last)
         call.click(predict, [file, pins], answer, api_name="predict", concurrency_id="encode")
         page.unload(leave)
+    for block in page.blocks.values():
+        _refuse_addresses(block)
     return page.queue(max_size=32, default_concurrency_limit=1)
 
 
@@ -154,3 +174,16 @@ def _owner(request: gr.Request) -> str:
 
 def _address(request: gr.Request) -> str:
     return str(request.client.host) if request.client else ""
+
+
+def _refuse_addresses(block: Any) -> None:
+    """Gradio would fetch a file from any web address that a client sends in place of one."""
+    keep = block.async_move_resource_to_block_cache
+
+    async def keep_files(path: str | Path | None) -> str | None:
+        if str(path).lower().startswith(("http:", "https:")):
+            raise gr.Error(NO_ADDRESS, print_exception=False)
+        kept: str | None = await keep(path)
+        return kept
+
+    block.async_move_resource_to_block_cache = keep_files

@@ -17,12 +17,14 @@ from app.settings import PASSWORD, Settings, read_settings
 from lmeran.checkpoint import CheckpointError
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from gradio import Blocks
     from starlette.middleware import Middleware
 
     from app.rules import Rules
 
 TEMP_PREFIX = "lmeran-viewer-"
-STYLES = ("room", "table", "take", "session")
+STYLES = ("room", "table", "take", "session", "worklist")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     remove_stale_folders()
     uploads = Path(tempfile.mkdtemp(prefix=f"{TEMP_PREFIX}{os.getpid()}-"))
-    _prepare_environment(uploads, settings)
+    prepare_environment(uploads, settings)
     try:
         serve(settings, uploads)
     except (CheckpointError, AddressError, BoxError) as error:
@@ -45,7 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def serve(settings: Settings, folder: Path) -> None:
-    """Open the checkpoint, build the page and block until interrupted. folder: of uploads."""
+    """Serve until interrupted. folder: of uploads."""
+    _, page = start(settings, folder)
+    for line in _remarks(settings):
+        print(line, flush=True)
+    print(f"LMeRAN viewer at http://{settings.host}:{settings.port} (Ctrl-C ends it)", flush=True)
+    page.block_thread()
+
+
+def start(settings: Settings, folder: Path) -> tuple[FastAPI, Blocks]:
+    """Open the checkpoint, build the page and begin to answer; the app with all its routes."""
     # Only now: gradio reads its environment when it is imported, and is slow to import.
     from app.examples import load_examples
     from app.exports import add_exports
@@ -55,6 +66,7 @@ def serve(settings: Settings, folder: Path) -> None:
     from app.routes import add_routes
     from app.rules import Rules
     from app.uploads import Uploads, sweep_forever
+    from app.worklist import Tickets, add_worklist
     from lmeran.hub import open_checkpoint
     from lmeran.limits import MAX_FILE_BYTES
     from lmeran.predictor import Predictor
@@ -66,7 +78,8 @@ def serve(settings: Settings, folder: Path) -> None:
     room = ReadingRoom(predictor, load_examples(settings.examples), films)
     uploads = Uploads(folder)
     sweep_forever(uploads.sweep, films.sweep)
-    page = build_page(room, uploads, rules)
+    tickets = Tickets()
+    page = build_page(room, uploads, rules, tickets)
     check_address(settings.host, settings.port)
     app, _, _ = page.launch(
         server_name=settings.host,
@@ -85,11 +98,9 @@ def serve(settings: Settings, folder: Path) -> None:
         app_kwargs={"middleware": _doors(settings, rules)},
     )
     add_exports(app, room)
+    add_worklist(app, room, rules, tickets)
     add_routes(app, room)
-    for line in _remarks(settings):
-        print(line, flush=True)
-    print(f"LMeRAN viewer at http://{settings.host}:{settings.port} (Ctrl-C ends it)", flush=True)
-    page.block_thread()
+    return app, page
 
 
 def _doors(settings: Settings, rules: Rules) -> list[Middleware]:
@@ -154,7 +165,7 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _prepare_environment(uploads: Path, settings: Settings) -> None:
+def prepare_environment(uploads: Path, settings: Settings) -> None:
     """Nothing leaves the machine, uploads land in our own folder, and only the proxies named are
     believed about where a request came from."""
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)

@@ -1,12 +1,15 @@
 // Files that a reader gives: from the button or dropped, through Gradio's own upload, which hands
 // them to the server and starts the event. A film's own name may name a patient: it is not sent.
 
+import { seemsZip } from "./worklist-sources.js";
+
 const DEMO = "This is a demonstration: it takes no files. Run the program on your own machine to read yours.";
 
 export class Files {
-  // show: {busy(on), alert(text)}; facts.maxBytes: a larger file is refused here.
-  constructor(root, { maxBytes, session }, show) {
-    Object.assign(this, { root, maxBytes, show, demo: session.demo });
+  // show: {busy(on), alert(text)}; facts.maxBytes: a larger file is refused here; worklist: takes what
+  // is more than one film.
+  constructor(root, { maxBytes, session }, show, worklist) {
+    Object.assign(this, { root, maxBytes, show, demo: session.demo, worklist });
     this.role = "film"; // or "prior": what the next file is
     document.addEventListener("change", (e) => e.target === input() && this.chosen(e), true);
     document.addEventListener("cancel", (e) => { if (e.target === input()) this.role = "film"; }, true);
@@ -18,6 +21,7 @@ export class Files {
 
   choose(role) {
     this.role = role;
+    input().multiple = role === "film";
     input().click();
   }
 
@@ -26,6 +30,7 @@ export class Files {
     delete this.root.dataset.drop;
     if (!e.dataTransfer.files.length) return;
     if (this.demo) return void this.show.alert(DEMO);
+    if (this.worklist.takes(e)) return;
     this.role = e.target.closest(".lm-wantsprior") ? "prior" : "film";
     put(input(), e.dataTransfer.files[0]);
     input().dispatchEvent(new Event("change", { bubbles: true }));
@@ -35,6 +40,13 @@ export class Files {
     if (!e.target.files.length) return;
     const role = this.role;
     this.role = "film";
+    const [first, ...others] = e.target.files;
+    if (role === "film" && (others.length || seemsZip(first))) {
+      e.stopImmediatePropagation();
+      this.worklist.addFiles(e.target.files);
+      e.target.value = "";
+      return;
+    }
     if (e.target.files[0].size <= this.maxBytes) {
       put(e.target, new File([e.target.files[0]], freshName(role)));
       this.show.busy(true);

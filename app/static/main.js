@@ -13,6 +13,7 @@ import { TakeAlong } from "./take.js";
 import { isLight, setTheme } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
 import { WhyPanel } from "./why.js";
+import { Worklist } from "./worklist.js";
 
 const STATES = { unknown: UNKNOWN, negative: NEGATIVE, positive: POSITIVE };
 
@@ -28,7 +29,8 @@ export function mount(root, facts, send) {
   const why = new WhyPanel(q(".lm-why"), facts, { select, pin });
   const exchange = new Exchange(root, state, stage, send,
     { opened, openedPrior: render, closed: render, alert: alertText, busy, render });
-  const files = new Files(root, facts, { busy, alert: alertText });
+  const worklist = new Worklist(root, facts, state, exchange, { tell, alert: alertText, busy });
+  const files = new Files(root, facts, { busy, alert: alertText }, worklist);
   new Session(root, facts, state, { tell, alert: alertText });
   const take = new TakeAlong(root, facts, state, { tell, alert: alertText, show: showSaved });
 
@@ -92,6 +94,7 @@ export function mount(root, facts, send) {
 
   function opened() {
     q(".lm-layer").value = q(".lm-headsel").value = "";
+    worklist.bringBack();
     render();
   }
 
@@ -101,6 +104,7 @@ export function mount(root, facts, send) {
     screen.render(state);
     why.render(state);
     take.render();
+    worklist.follow();
   }
 
   function busy(on) {
@@ -144,12 +148,16 @@ export function mount(root, facts, send) {
     }
     q(".lm-sort").addEventListener("change", (e) => { state.sort = e.target.value; render(); });
     q(".lm-clear").addEventListener("click", clear);
-    q(".lm-forget").addEventListener("click", () => send("forget", { seq: LATE }));
+    q(".lm-forget").addEventListener("click", () => {
+      worklist.forget();
+      send("forget", { seq: LATE });
+    });
     q(".lm-alert button").addEventListener("click", () => alertText(""));
     q(".lm-theme").addEventListener("click", () => { setTheme(!isLight()); render(); });
     q(".lm-keys").addEventListener("click", () => q(".lm-help").showModal());
     listenForKeys({
       step, clear, toggle, otherFilm,
+      worklist: () => worklist.panel.toggle(),
       pinSelected: (word) => pin(state.selected, STATES[word]),
       preset: (key) => stage.usePresetKey(key),
       invert: () => stage.invert(),

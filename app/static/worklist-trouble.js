@@ -1,0 +1,3 @@
+// Why a file cannot be read, in one sentence for its reader.
+
+export class FileTrouble extends Error {}
