@@ -150,7 +150,8 @@ def load_checkpoint(folder: str | Path, source: str | None = None) -> Checkpoint
     model = _model_from(config, tensors)
     _check_self_test(model, facts["self_test"])
     try:
-        extras = read_extras(facts, folder, config.backbone.width, config.grid**2)
+        widths = {"cells": config.backbone.width, "middle": config.backbone.middle_width}
+        extras = read_extras(facts, folder, widths, config.grid**2)
     except ExtrasError as error:
         raise CheckpointError(str(error)) from None
     return Checkpoint(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -56,11 +57,19 @@ class Backbone:
     @property
     def width(self) -> int:
         """d, the number of channels of a feature cell (1024 for DenseNet-121)."""
+        *before, last = self.layers_per_block
+        return self._width_after(before) + last * self.growth_rate
+
+    @property
+    def middle_width(self) -> int:
+        """Channels after the second block and its transition (256 for DenseNet-121)."""
+        return self._width_after(self.layers_per_block[:2])
+
+    def _width_after(self, blocks: Sequence[int]) -> int:
+        """Channels after some blocks, each with its transition, which halves them."""
         channels = self.initial_features
-        for position, layers in enumerate(self.layers_per_block):
-            channels += layers * self.growth_rate
-            if position + 1 < len(self.layers_per_block):
-                channels //= 2
+        for layers in blocks:
+            channels = (channels + layers * self.growth_rate) // 2
         return channels
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,11 @@ def listed_files(facts: dict[str, Any]) -> tuple[str, ...]:
     return (name,)
 
 
-def read_extras(facts: dict[str, Any], folder: Path, width: int, places: int) -> Extras:
-    """The parts a checkpoint's JSON lists, verified. width, places: d and h w of its model.
+def read_extras(
+    facts: dict[str, Any], folder: Path, widths: Mapping[str, int], places: int
+) -> Extras:
+    """The parts a checkpoint's JSON lists, verified. widths: channels of its model by the layers
+    that gates look at; places: h w.
 
     Raises `ExtrasError`.
     """
@@ -81,7 +85,7 @@ def read_extras(facts: dict[str, Any], folder: Path, width: int, places: int) ->
             raise ExtrasError(f"The checkpoint's calibration is damaged: {error}.") from None
     if facts.get("gate") is not None:
         gate = _read_gate(facts, folder)
-        if len(gate.mean) != width or len(gate.places) != places:
+        if len(gate.mean) != widths[gate.layer] or len(gate.places) != places:
             raise ExtrasError("The checkpoint's input gate was fitted to another kind of model.")
     return Extras(calibration, gate)
 

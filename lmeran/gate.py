@@ -1,24 +1,32 @@
 """The input gate: does a film look like the frontal chest X-rays the model was trained on?
 
-A distance in the backbone's own features: each cell of the feature map is compared with what
+A distance in the backbone's own features: each cell of a feature map is compared with what
 validation films have at that place, by its Mahalanobis distance in the leading principal
-components (Lee et al., NeurIPS 2018; per place: Defard et al., "PaDiM", ICPR 2021). It says whether
-the model has seen the like, not whether the film is good, and it never hides a reading.
+components (Lee et al., NeurIPS 2018; per place: Defard et al., "PaDiM", ICPR 2021, which looks at
+the middle of the network too). It says whether the model has seen the like, not whether the film is
+good, and it never hides a reading.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from lmeran.model import Encoding
+
 UNLIKE = (
     "This does not look like the frontal chest films the model was trained on; "
     "its values may mean nothing here."
 )
+
+
+Layer = Literal["cells", "middle"]
+"""Which features of an `Encoding` a gate looks at: the last ones, or those half-way."""
 
 
 class GateError(ValueError):
@@ -32,8 +40,8 @@ class Gate:
     mean, scale: float32 (d,), of a channel over cells of validation films. components: float32
     (k, d), orthonormal rows. places: float32 (h w, k), mean of the components at each place.
     precision: float32 (k, k), inverse covariance round these means. threshold: films with a higher
-    score are unlike. films: validation films fitted on; acceptance: share of such films that are
-    accepted.
+    score are unlike. films: validation films fitted on; acceptance: share that is accepted of the
+    films of each source (or patient) it was not fitted on.
     """
 
     mean: np.ndarray
@@ -44,21 +52,27 @@ class Gate:
     threshold: float
     films: int
     acceptance: float
+    layer: Layer = "middle"
 
     def to_bytes(self) -> bytes:
         """The arrays as safetensors; the numbers stand in the checkpoint's JSON (`numbers`)."""
         return save({name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS})
 
-    def numbers(self) -> dict[str, float | int]:
+    def numbers(self) -> dict[str, float | int | str]:
         """What is not an array."""
-        return {name: getattr(self, name) for name in _NUMBERS}
+        return {name: getattr(self, name) for name in (*_NUMBERS, "layer")}
 
     @classmethod
-    def from_bytes(cls, data: bytes, numbers: dict[str, float | int]) -> Gate:
+    def from_bytes(cls, data: bytes, numbers: dict[str, float | int | str]) -> Gate:
         """The inverse of `to_bytes` and `numbers`. Raises `GateError`."""
         try:
             arrays = load(data)
-            gate = cls(**{n: arrays[n] for n in _ARRAYS}, **{n: numbers[n] for n in _NUMBERS})
+            gate = cls(
+                **{n: arrays[n] for n in _ARRAYS},
+                **{n: numbers[n] for n in _NUMBERS},
+                # the first gates did not say it, and all looked at the cells
+                layer=numbers.get("layer", "cells"),
+            )
         except (KeyError, TypeError, SafetensorError) as error:
             raise GateError(f"it lacks or damages a part ({error})") from None
         _check(gate)
@@ -101,12 +115,19 @@ def gate_scores(gate: Gate, cells: np.ndarray) -> np.ndarray:
     return distance.mean(axis=1) / len(gate.components)
 
 
-def judge(gate: Gate, cells: np.ndarray) -> GateResult:
-    """The verdict on one film from its cells (1, h w, d)."""
-    return GateResult(float(gate_scores(gate, cells)[0]), gate.threshold)
+def features(encoding: Encoding, layer: Layer) -> np.ndarray:
+    """Cells of the layer (B, h w, d) as float32."""
+    return getattr(encoding, layer).float().cpu().numpy()
+
+
+def judge(gate: Gate, encoding: Encoding) -> GateResult:
+    """The verdict on one encoded film."""
+    return GateResult(float(gate_scores(gate, features(encoding, gate.layer))[0]), gate.threshold)
 
 
 def _check(gate: Gate) -> None:
+    if gate.layer not in get_args(Layer):
+        raise GateError(f"it looks at a layer that there is not ({gate.layer})")
     k, d = gate.components.shape if gate.components.ndim == 2 else (0, 0)
     expected = {
         "mean": (d,),

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn.functional import adaptive_avg_pool2d
 from torchvision.models import DenseNet
 
 from lmeran.attention import Block
 from lmeran.config import LMeRANConfig
 from lmeran.findings import FINDINGS, State
 from lmeran.first_layer import FirstLayer, finish_first_layer, first_layer
+
+MIDDLE = "transition2"
+"""Half-way through the backbone: edges and outlines, still free of what findings look like."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,14 @@ class Encoding:
     cells: (B, h w, d), feature cells after the last norm and ReLU, row by row.
     pooled: (B, d), g, their mean.
     first: the first layer's state-free part; None where there is no such layer to shorten.
+    middle: (B, h w, c), the second transition averaged over each cell, which the input gate looks
+        at; None in training.
     """
 
     cells: torch.Tensor
     pooled: torch.Tensor
     first: FirstLayer | None = None
+    middle: torch.Tensor | None = None
 
     def expand(self, rows: int) -> Encoding:
         """The encoding of one image for `rows` sets of states, without a copy."""
@@ -37,12 +44,14 @@ class Encoding:
             self.cells.expand(rows, -1, -1),
             self.pooled.expand(rows, -1),
             None if self.first is None else self.first.expand(rows),
+            None if self.middle is None else self.middle.expand(rows, -1, -1),
         )
 
     @property
     def nbytes(self) -> int:
         """Memory of its tensors."""
         tensors = [self.cells, self.pooled, *(vars(self.first).values() if self.first else ())]
+        tensors += [] if self.middle is None else [self.middle]
         return sum(t.numel() * t.element_size() for t in tensors)
 
 
@@ -95,12 +104,19 @@ class LMeRAN(nn.Module):
 
     def encode(self, images: torch.Tensor) -> Encoding:
         """The one backbone pass: images (B, 3, H, W), H and W multiples of 32."""
-        features = self.backbone(images).relu()
-        cells = features.flatten(2).transpose(1, 2)
+        features, middle = images, None
+        for name, layer in self.backbone.named_children():
+            features = layer(features)
+            if name == MIDDLE and not self.training:
+                middle = features
+        cells = features.relu().flatten(2).transpose(1, 2)
         first = None
         if self._shortens_first_layer():
             first = first_layer(self.blocks[0], self._image_tokens(cells))
-        return Encoding(cells, cells.mean(dim=1), first)
+        if middle is not None:
+            pooled = adaptive_avg_pool2d(middle, features.shape[-2:])
+            middle = pooled.flatten(2).transpose(1, 2)
+        return Encoding(cells, cells.mean(dim=1), first, middle)
 
     def condition(
         self, encoding: Encoding, states: torch.Tensor, need_attention: bool = False

@@ -155,7 +155,7 @@ class Predictor:
     ) -> EncodedFilm:
         geometry = Geometry(*size, self._preprocessing.image_size)
         gate = self.checkpoint.gate
-        verdict = None if gate is None else judge(gate, encoding.cells.cpu().numpy())
+        verdict = None if gate is None else judge(gate, encoding)
         return EncodedFilm(encoding, geometry, logits, attention, verdict)
 
     def read(self, film: EncodedFilm, pins: Pins) -> Reading:

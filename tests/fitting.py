@@ -49,6 +49,6 @@ def fitted_copy(checkpoint: Path, folder: Path, gate_threshold: float = 1e9) -> 
     """A copy of a checkpoint with a calibration and a gate; the gate accepts all by default."""
     shutil.copytree(checkpoint, folder)
     config = load_checkpoint(folder).config
-    gate = a_gate(config.backbone.width, config.grid**2, gate_threshold)
+    gate = a_gate(config.backbone.middle_width, config.grid**2, gate_threshold)
     record_extras(folder, Extras(a_calibration(), gate))
     return folder

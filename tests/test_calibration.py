@@ -30,8 +30,9 @@ from tests.conftest import lively_model, small_config
 from train.__main__ import main
 from train.calibrate import CalibrateConfig, fit_calibration
 from train.index import Index
+from train.left_out import leave_out
 from train.platt import Platt, fit_platt, logits_of, nll, operating_points
-from train.platt_maps import choose, fit_maps, mapped
+from train.platt_maps import choose, fit_maps, mapped, softened
 
 N = 500
 
@@ -118,13 +119,52 @@ def many(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_maps_by_number_of_known_findings_only_where_they_gain() -> None:
     logits, labels, patients = many()
     logits[1] = logits[0] + 0.01 * logits[1]
-    same = choose(logits[:, :, :6], labels[:, :6], patients)
+    left_out = leave_out(patients, None)
+    same = choose(logits[:, :, :6], labels[:, :6], left_out)
     assert not same.by_number
     assert same.free[0] < same.raw[0]
     logits[1] = 2 * logits[0] + 3  # far off once something is known
-    other = choose(logits[:, :, :6], labels[:, :6], patients)
+    other = choose(logits[:, :, :6], labels[:, :6], left_out)
     assert other.by_number
+    assert same.strength == other.strength == 1
     assert other.own[1] < other.free[1]
+
+
+def test_a_map_that_helps_no_other_source_is_not_applied() -> None:
+    """Each source has the finding as often as it likes: what one teaches misleads in the others."""
+    random = np.random.default_rng(6)
+    logits = random.normal(-1.5, 1.2, (1, 1200, 4))
+    sources = np.repeat(["a", "b", "c", "d"], 300)
+    shift = np.array([-1.2, 1.2, -0.9, 0.9]).repeat(300)[:, None]
+    labels = (random.random((1200, 4)) < expit(logits[0] + shift)).astype(np.float32)
+    left_out = leave_out(np.arange(1200), sources)
+    chosen = choose(logits, labels, left_out)
+    assert (chosen.left_out, chosen.strength) == ("sources", 0)
+    assert chosen.raw[0] < chosen.free[0]
+    same = (random.random((1200, 4)) < expit(0.5 * logits[0] + 1)).astype(np.float32)
+    assert choose(logits, same, left_out).strength > 0.5
+    assert softened(Platt(2.0, 0.5), -1.0, 0) == (1, 0)
+    half, whole = (softened(Platt(2.0, 0.5), -1.0, s) for s in (0.5, 1.0))
+    assert half == pytest.approx(((whole[0] + 1) / 2, whole[1] / 2))
+
+
+def test_what_is_left_out_is_never_fitted_on() -> None:
+    random = np.random.default_rng(1)
+    sources = random.choice(["a", "b", "c", "rare"], 400, p=[0.4, 0.3, 0.25, 0.05])
+    patients = random.integers(0, 150, 400)  # some are in several sources
+    found = leave_out(patients, sources)
+    assert (found.what, found.names) == ("sources", ("a", "b", "c"))
+    for name, (inside, held) in zip(found.names, found.rounds(), strict=True):
+        assert set(sources[held]) == {name}
+        assert np.array_equal(held, np.flatnonzero(sources == name))
+        assert name not in sources[inside]
+        assert not set(patients[inside]) & set(patients[held])
+    for fallback in (leave_out(patients, None), leave_out(patients, np.full(400, "a"))):
+        assert fallback.what == "patients"
+        held = np.concatenate([rows for _, rows in fallback.rounds()])
+        assert np.array_equal(np.sort(held), np.arange(400))
+    with pytest.raises(ValueError, match="5 patients"):
+        leave_out(np.arange(8) % 4, None)
 
 
 def test_shrunk_maps_lie_between_the_common_and_the_own_one() -> None:

@@ -183,8 +183,8 @@ def test_dicom_files_are_judged_by_their_header_and_taken_once(tmp_path: Path) -
     write_dicom(tmp_path / "b.dcm", values, 0.4, "PA", "")
     write_dicom(tmp_path / "c.dcm", values[::-1].copy(), 0.4, "LL", "")
     (tmp_path / "notes.txt").write_text("no film")
-    chest, other = dicom_files(tmp_path, Preprocessing(image_size=64))
-    assert (len(chest), len(other)) == (1, 1)
+    found = dicom_files(tmp_path, Preprocessing(image_size=64))
+    assert [len(kind) for kind in found] == [1, 1, 0]
 
 
 @pytest.fixture(scope="module")
@@ -209,10 +209,13 @@ def test_the_gate_is_measured_on_every_kind(gated: Checkpoint, data: Path, tmp_p
     section = gate_section(gated, index, tmp_path, device, 6, dicom)
     for told, kind in zip(section.metrics["kinds"], kinds, strict=True):
         assert told["warned_of"]["value"] == pytest.approx((kind.scores > 2.0).mean())
+    level = section.metrics["threshold_of_comparison"]
+    assert (kinds[0].scores <= level).mean() >= 0.95 > (kinds[0].scores < level).mean()
+    assert any("No lateral film was at hand" in line for line in section.text)
     chosen = index.take(np.array(sample_rows(index, 6)))
     preprocessing = gated.config.preprocessing
     squares = np.array(cached_pixels(chosen, preprocessing, tmp_path))
     with torch.inference_mode():
-        cells = gated.model.encode(to_input(squares, preprocessing)).cells.numpy()
+        cells = gated.model.encode(to_input(squares, preprocessing)).middle.numpy()
     np.testing.assert_allclose(kinds[0].scores, gate_scores(gated.gate, cells), rtol=1e-4)
     assert gate_section(gated, index, tmp_path, device, films=0) is None

@@ -148,7 +148,7 @@ def test_calibration_and_gate_come_back_and_the_identity_stays(
     assert (plain.calibration, plain.gate) == (None, None)
     assert loaded.identity == plain.identity
     assert loaded.calibration == a_calibration()
-    width, places = loaded.config.backbone.width, loaded.config.grid**2
+    width, places = loaded.config.backbone.middle_width, loaded.config.grid**2
     assert loaded.gate.to_bytes() == a_gate(width, places).to_bytes()
     assert loaded.training == plain.training
 

@@ -134,7 +134,7 @@ def test_a_calibrated_reading_says_both_numbers(predictor: Predictor, film: Radi
 
 def test_a_film_unlike_the_trained_ones_is_said_so(predictor: Predictor, film: Radiograph) -> None:
     config = predictor.checkpoint.config
-    gate = a_gate(config.backbone.width, config.grid**2, threshold=0)
+    gate = a_gate(config.backbone.middle_width, config.grid**2, threshold=0)
     strict = Predictor(replace(predictor.checkpoint, gate=gate))
     record = record_of(strict, film, strict.encode(film), {}, "Edema")
     assert UNLIKE in record.warnings

@@ -17,16 +17,17 @@ from lmeran.calibration import Calibration, FindingCalibration
 from lmeran.checkpoint import Checkpoint, load_checkpoint, record_extras, record_metrics
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS, display_name
-from lmeran.gate import Gate, identity
+from lmeran.gate import Gate, features, identity
 from train.evaluate import choose_split
 from train.gate import fit_gate
 from train.index import DataError, Index
+from train.left_out import LeftOut, leave_out
 from train.pixels import cached_pixels
 from train.platt import logits_of, operating_points
-from train.platt_maps import Choice, choose, fit_maps
+from train.platt_maps import Choice, choose, fit_maps, softened
 from train.scoring import encodings, predict_index
 
-GATE_FILMS = 1000
+GATE_FILMS = 1500
 """More hardly change a distribution in 16 components, and their cells must fit in memory."""
 
 
@@ -120,7 +121,7 @@ def fit_calibration(
             "give more films or a smaller --min_positives."
         )
     logits = np.stack([logits_of(probabilities[k])[:, usable] for k in config.known])
-    choice = choose(logits, labels[:, usable], index.patients)
+    choice = choose(logits, labels[:, usable], left_out_of(index))
     known = config.known if choice.by_number else config.known[:1]
     maps = [fit_maps(z, labels[:, usable], choice.spread) for z in logits[: len(known)]]
     middles = logits.mean(axis=1)
@@ -133,8 +134,10 @@ def fit_calibration(
             continue
         j = column[i]
         youden, sensitive = operating_points(free[:, i], labels[:, i])
-        slopes = tuple(row[j].slope for row in maps)
-        offsets = tuple(row[j].offset(middles[k, j]) for k, row in enumerate(maps))
+        slopes, offsets = zip(
+            *(softened(row[j], middles[k, j], choice.strength) for k, row in enumerate(maps)),
+            strict=True,
+        )
         findings.append(FindingCalibration(int(positives[i]), slopes, offsets, youden, sensitive))
     quantiles = np.quantile(free, np.linspace(0, 1, 101), axis=0)
     calibration = Calibration(
@@ -153,10 +156,16 @@ def fit_calibration(
 def report(calibration: Calibration, choice: Choice, gate: Gate, known: tuple[int, ...]) -> str:
     """What was fitted, as text."""
     kind = "by number of known findings" if choice.by_number else "one for any number of pins"
+    told = (
+        f"maps: {kind}, {choice.strength:.0%} of them, prior spread {choice.spread}"
+        if choice.strength
+        else f"no map helps {choice.left_out} it was not fitted on, so raw probabilities stay as "
+        "they are"
+    )
     lines = [
-        f"calibration {calibration.identity} on {calibration.described}; maps: {kind}, "
-        f"prior spread {choice.spread}",
-        f"{'cross-validated NLL of a label':<34}" + "".join(f"{k:>7} known" for k in known),
+        f"calibration {calibration.identity} on {calibration.described}; {told}",
+        f"{'NLL of a label, ' + choice.left_out + ' left out':<34}"
+        + "".join(f"{k:>7} known" for k in known),
     ]
     for name, values in (("raw", choice.raw), ("map", choice.free), ("own map", choice.own)):
         lines.append(f"{name:<34}" + "".join(f"{v:>13.5f}" for v in values))
@@ -174,7 +183,8 @@ def report(calibration: Calibration, choice: Choice, gate: Gate, known: tuple[in
         )
     lines.append(
         f"input gate {identity(gate)} on {gate.films} validation films of all sources, "
-        f"threshold {gate.threshold:.4f} at {100 * gate.acceptance:.0f} % acceptance"
+        f"threshold {gate.threshold:.4f} at {100 * gate.acceptance:.0f} % acceptance of what was "
+        "left out"
     )
     return "\n".join(lines)
 
@@ -186,10 +196,15 @@ def _fit_gate(
     pixels = cached_pixels(kept, checkpoint.config.preprocessing, cache)
     model = checkpoint.model.to(device)
     batches = encodings(model, pixels, batch_size, device, label="features")
-    # half precision: 14 x 14 cells of 1,000 films are 0.4 GB
-    cells = np.concatenate([e.cells.half().cpu().numpy() for _, e in batches])
+    # half precision: 14 x 14 cells of 1,500 films are 0.15 GB
+    cells = np.concatenate([features(e, "middle").astype(np.float16) for _, e in batches])
+    return fit_gate(cells, left_out_of(kept))
+
+
+def left_out_of(index: Index) -> LeftOut:
+    """What is left out of fits on these films. Raises `DataError` for too few patients."""
     try:
-        return fit_gate(cells, kept.patients)
+        return leave_out(index.patients, index.sources)
     except ValueError as error:
         raise DataError(f"{error}.") from None
 
@@ -207,7 +222,9 @@ def _as_json(calibration: Calibration, choice: Choice, known: tuple[int, ...]) -
         "known": list(known),
         "maps_by_number_of_known": choice.by_number,
         "prior_spread": choice.spread,
-        "cross_validated_nll": {
+        "strength": choice.strength,
+        "left_out": choice.left_out,
+        "nll_left_out": {
             "raw": list(choice.raw),
             "map": list(choice.free),
             "map_by_number": list(choice.own),

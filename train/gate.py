@@ -9,34 +9,39 @@ from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 
 from lmeran.gate import Gate, gate_scores
+from train.left_out import LeftOut
 
 COMPONENTS = 16
 """More made the gate worse: what tells a chest film lies in the leading ones, and the small ones
 are noise that is multiplied."""
 
 ACCEPTANCE = 0.95
-FOLDS = 5
 SMALLEST_SCALE = 0.01
 """Channels vary at least by this share of the mean over channels: one that is almost still in
 chest films must not outweigh all others."""
 
 
-def fit_gate(cells: np.ndarray, patients: np.ndarray, components: int = COMPONENTS) -> Gate:
-    """The gate of validation films from their cells (N, h w, d); patients (N,) are their ids.
+def fit_gate(cells: np.ndarray, left_out: LeftOut, components: int = COMPONENTS) -> Gate:
+    """The gate of validation films from their cells (N, h w, d).
 
-    The threshold is the score that 95 % of the films do not exceed, each scored by a gate fitted
-    without its patient (in five parts) and one more film allowed for (as in conformal prediction),
-    so that it holds for films not seen. Raises `ValueError` for fewer than five patients.
+    The threshold accepts 95 % of the films of every source, scored by a gate fitted without that
+    source: so films from elsewhere pass, at the price of detecting less. Where only patients can be
+    left out, it accepts 95 % of all films, each scored without its patient. One more film is
+    allowed for, as in conformal prediction, so that it holds for films not seen.
     """
-    parts = _folds(patients)
     scores = np.zeros(len(cells))
-    for part in range(FOLDS):
-        left_out = parts == part
-        gate = _distribution(cells[~left_out], components)
-        scores[left_out] = gate_scores(gate, cells[left_out])
-    share = min(1.0, ACCEPTANCE * (1 + 1 / len(scores)))
-    threshold = float(np.quantile(scores, share, method="higher"))
+    for fitted_on, held in left_out.rounds():
+        scores[held] = gate_scores(_distribution(cells[fitted_on], components), cells[held])
+    together = [np.arange(len(cells))]
+    sets = left_out.groups if left_out.what == "sources" else together
+    threshold = max(_accepting(scores[rows]) for rows in sets)
     return dataclasses.replace(_distribution(cells, components), threshold=threshold)
+
+
+def _accepting(scores: np.ndarray) -> float:
+    """The score that `ACCEPTANCE` of such films and one more do not exceed."""
+    share = min(1.0, ACCEPTANCE * (1 + 1 / len(scores)))
+    return float(np.quantile(scores, share, method="higher"))
 
 
 def _distribution(cells: np.ndarray, components: int) -> Gate:
@@ -63,11 +68,3 @@ def _distribution(cells: np.ndarray, components: int) -> Gate:
         films=films,
         acceptance=ACCEPTANCE,
     )
-
-
-def _folds(patients: np.ndarray) -> np.ndarray:
-    """Part of each film, 0 .. 4; no patient in two parts."""
-    known, number = np.unique(patients, return_inverse=True)
-    if len(known) < FOLDS:
-        raise ValueError(f"a gate needs films of at least {FOLDS} patients: {len(known)}")
-    return np.random.default_rng(0).permutation(len(known))[number] % FOLDS

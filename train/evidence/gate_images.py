@@ -26,6 +26,9 @@ SPOILED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 """What is done to a film that was accepted as it is."""
 
+LATERAL_VIEWS = ("LL", "RL", "LAT", "LATERAL")
+"""DICOM View Position (0018,5101) of films from the side."""
+
 CROPS = 20
 NOISES = 60
 SAME = 4
@@ -74,10 +77,12 @@ def patterns(size: int, seed: int = 0) -> np.ndarray:
     return np.stack(found)
 
 
-def dicom_files(folder: Path, preprocessing: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
+def dicom_files(
+    folder: Path, preprocessing: Preprocessing
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """DICOM files of a folder that can be read: those whose header tells of a frontal chest
-    radiograph, and the others; each picture once, (N, S, S) and (M, S, S)."""
-    kinds: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    radiograph, of a lateral one, and the others; each picture once, (N, S, S)."""
+    kinds: tuple[list[np.ndarray], ...] = ([], [], [])
     thumbnails: list[np.ndarray] = []
     for film in _readable(folder):
         square = network_pixels(film.pixels, preprocessing)
@@ -85,10 +90,10 @@ def dicom_files(folder: Path, preprocessing: Preprocessing) -> tuple[np.ndarray,
         if any(np.abs(thumbnail - seen).mean() < SAME for seen in thumbnails):
             continue
         thumbnails.append(thumbnail)
-        kinds[0 if _frontal_chest(film) else 1].append(square)
+        kinds[0 if _frontal_chest(film) else 1 if _lateral(film) else 2].append(square)
     size = preprocessing.image_size
-    chest, other = (np.array(k, dtype=np.uint8).reshape(-1, size, size) for k in kinds)
-    return chest, other
+    chest, lateral, other = (np.array(k, dtype=np.uint8).reshape(-1, size, size) for k in kinds)
+    return chest, lateral, other
 
 
 def _readable(folder: Path) -> Iterator[Radiograph]:
@@ -104,3 +109,8 @@ def _readable(folder: Path) -> Iterator[Radiograph]:
 def _frontal_chest(film: Radiograph) -> bool:
     told = film.view in ("PA", "AP") or film.modality == "DX"
     return film.media == "DICOM" and told and not film.warnings
+
+
+def _lateral(film: Radiograph) -> bool:
+    """A film that its header calls lateral."""
+    return film.media == "DICOM" and film.view in LATERAL_VIEWS
