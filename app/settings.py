@@ -43,6 +43,7 @@ def read_settings(
     host = "0.0.0.0" if "SPACE_ID" in environment else Settings.host
     parser = argparse.ArgumentParser(
         prog="python app.py",
+        allow_abbrev=False,  # --password would be taken for --password-file
         description="LMeRAN viewer. Research use, not for diagnosis. "
         "Every option is also an environment variable, LMERAN_CHECKPOINT and so on.",
     )

@@ -110,15 +110,15 @@ export class Session {
     const { demo, user, idleSeconds, maxBytes, maxPixels, filmsPerMinute } = this.facts;
     const often = filmsPerMinute ? `${filmsPerMinute} films a minute; pins are not counted` : "any number of films";
     const lines = [
-      ["Held now", held ? heldText(held) : "no film"],
-      ["Where", "in the memory of this program. A file is on disk only while it is read, under a name made up "
+      ["Held now", held ? heldText(held) : "No film."],
+      ["Where", "In the memory of this program. A file is on disk only while it is read, under a name made up "
         + "for it, and never longer."],
-      ["How long", `until you press Forget film or leave the page, or for ${inWords(idleSeconds)} without use`],
-      ["Limits", demo ? `bundled films only, ${often}`
-        : `${maxBytes / 2 ** 20} MB and ${maxPixels / 1e6} million pixels a film; ${often}`],
-      ["Never kept", "names of files or patients, other attributes that tell who, what you pin, what was read. "
+      ["How long", `Until you press Forget film or leave the page, or for ${inWords(idleSeconds)} without use.`],
+      ["Limits", demo ? `Bundled films only, ${often}.`
+        : `${maxBytes / 2 ** 20} MB and ${maxPixels / 1e6} million pixels a film; ${often}.`],
+      ["Never kept", "Names of files or patients, other attributes that tell who, what you pin, what was read. "
         + "None of it is logged, and no other host hears of it."],
-      ["Signing in", user ? "is asked here; it ends after 12 hours without use" : "is not asked here"],
+      ["Signing in", user ? "Is asked here, and again after 12 hours without use." : "Is not asked here."],
     ];
     this.dialog.querySelector("dl").replaceChildren(...lines.flatMap(([name, text]) =>
       [["dt", name], ["dd", text]].map(([tag, words]) =>
@@ -128,7 +128,7 @@ export class Session {
 }
 
 function heldText({ films, bytes }) {
-  return `${films === 1 ? "one film" : `${films} films`}, ${Math.max(1, Math.round(bytes / 2 ** 20))} MB of memory`;
+  return `${films === 1 ? "One film" : `${films} films`}, ${Math.max(1, Math.round(bytes / 2 ** 20))} MB of memory.`;
 }
 
 function inWords(seconds) {

@@ -1,0 +1,133 @@
+"""A large film from its choice to the first reading on the screen, part by part.
+
+    python -m tests.benchmarks.opening [--checkpoint C] [--side 3000] [--times 5]
+
+Draws a 16-bit DICOM of side x side pixels (12 bits used, noisy, uncompressed) and measures, in one
+run, what any viewer of this model would have to do (decode the file, one pass of the backbone),
+what this one does besides, and in headless Chromium the whole way through the page. Each part is
+the median of --times openings after a first one; the last column is its ratio to decoding plus
+backbone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+from app.packing import pack_values
+from app.paper import Paper
+from app.payload import reading_facts
+from app.why import cam_facts
+from lmeran.files import read_file
+from lmeran.hub import open_checkpoint
+from lmeran.predictor import Predictor
+from tests.benchmarks.canvas import large_film
+from tests.browsing import CHROMIUM, FLAGS
+from tests.serving import running_viewer
+
+WATCH = """() => {
+  const at = { };
+  window.openingTimes = at;
+  document.addEventListener("change", () => { at.chosen = performance.now(); }, true);
+  window.addEventListener("lmeran:reply", (e) => {
+    if (e.detail.kind === "film") at.answered = performance.now();
+  });
+}"""
+OPENED = """() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => {
+  const at = window.openingTimes, end = performance.now();
+  const of = (part) => performance.getEntriesByType("resource")
+    .filter((e) => e.name.includes(part)).at(-1);
+  const upload = of("/upload"), film = of("lmeran/film/");
+  performance.clearResourceTimings();
+  resolve({ "upload": upload.responseEnd - at.chosen,
+            "server: read and answer": at.answered - upload.responseEnd,
+            "film's values sent": film.responseEnd - at.answered,
+            "unpacked and drawn": end - film.responseEnd,
+            "chosen to first reading": end - at.chosen });
+})))"""
+
+
+def server_parts(predictor: Predictor, path: Path, times: int) -> dict[str, float]:
+    """Median milliseconds of each thing that `ReadingRoom.open_file` does."""
+    film = read_file(path)
+    encoded = predictor.encode(film)
+    reading = predictor.read(encoded, {})
+    parts: dict[str, Callable[[], Any]] = {
+        "decode the file": lambda: read_file(path),
+        "backbone": lambda: predictor.encode(film),
+        "pack the values": lambda: pack_values(film.values.codes),
+        "picture for reports": lambda: Paper.of(film),
+        "label branch": lambda: predictor.read(encoded, {}),
+        "maps": lambda: [
+            reading_facts(reading, reading.maps(free=True), reading.maps()),
+            cam_facts(predictor, encoded),
+        ],
+    }
+    return {name: median_ms(part, times) for name, part in parts.items()}
+
+
+def median_ms(act: Callable[[], Any], times: int) -> float:
+    spent = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        act()
+        spent.append(1000 * (time.perf_counter() - begun))
+    return statistics.median(spent)
+
+
+def page_parts(page: Page, path: Path, times: int) -> dict[str, float]:
+    """Median milliseconds of each step of the page."""
+    page.evaluate(WATCH)
+    runs: list[dict[str, float]] = []
+    for _ in range(times + 1):
+        page.set_input_files("input[type=file]", path)
+        page.wait_for_selector(".lm[data-state=open]")
+        page.wait_for_function("document.querySelector('.lm-free').textContent.includes('%')")
+        runs.append(page.evaluate(OPENED))
+        page.wait_for_selector(".lm-why:not(.lm-stale) .lm-figurehead")
+        page.get_by_role("button", name="Forget film").click()
+        page.wait_for_selector(".lm[data-state=empty]")
+    return {name: statistics.median(run[name] for run in runs[1:]) for name in runs[0]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--checkpoint")
+    parser.add_argument("--side", type=int, default=3000)
+    parser.add_argument("--times", type=int, default=5)
+    given = parser.parse_args()
+    arguments = ["--checkpoint", given.checkpoint] if given.checkpoint else []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.dcm"
+        path.write_bytes(large_film(given.side))
+        print(f"{path.stat().st_size / 2**20:.1f} MB, {given.side} x {given.side} pixels", flush=True)
+        parts = server_parts(Predictor(open_checkpoint(given.checkpoint)), path, given.times)
+        bare = parts["decode the file"] + parts["backbone"]
+        show(parts, bare)
+        with (
+            running_viewer(Path(folder) / "viewer", "--films-per-minute", "0", *arguments) as viewer,
+            sync_playwright() as playwright,
+        ):
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.set_default_timeout(300_000)
+            page.goto(viewer.url)
+            page.wait_for_selector(".lm[data-ready]")
+            show(page_parts(page, path, given.times), bare)
+            browser.close()
+
+
+def show(parts: dict[str, float], bare: float) -> None:
+    for name, spent in parts.items():
+        print(f"{name:26}{spent:8.0f} ms {spent / bare:7.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
