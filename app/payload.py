@@ -121,6 +121,7 @@ def _calibration_facts(checkpoint: Checkpoint) -> dict[str, Any] | None:
     return {
         "identity": calibration.identity,
         "films": calibration.described,
+        "keepsRaw": calibration.keeps_raw,
         "positives": [finding.positives for finding in calibration.findings],
         "youden": [finding.youden and asdict(finding.youden) for finding in calibration.findings],
         "sensitive": [f.sensitive and asdict(f.sensitive) for f in calibration.findings],

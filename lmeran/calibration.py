@@ -90,6 +90,13 @@ class Calibration:
             what += f" of the source {self.source}"
         return what + (f", {self.min_size} px or more a side" if self.min_size else "")
 
+    @property
+    def keeps_raw(self) -> bool:
+        """Whether calibrated probabilities are the raw ones: no map fitted on some sources of
+        validation films helped the others."""
+        maps = [m for f in self.findings for m in zip(f.slopes, f.offsets, strict=True)]
+        return all(m == (1, 0) for m in maps)
+
     def maps(self, pins: int) -> tuple[np.ndarray, np.ndarray]:
         """Slope and offset of each finding with `pins` findings known, float64 (14,) each; NaN
         where a finding is not calibrated."""

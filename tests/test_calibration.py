@@ -206,6 +206,15 @@ def test_calibration_brings_the_mean_to_the_observed_share(
     assert (np.diff(np.take_along_axis(adjusted, order, axis=0), axis=0)[:, :12] >= 0).all()
 
 
+def test_where_no_map_helps_the_raw_probability_is_kept() -> None:
+    same = FindingCalibration(12, (1.0,), (0.0,))
+    calibration = dataclasses.replace(two_maps(), known=(0,), findings=(same,) * 14)
+    assert calibration.keeps_raw
+    raw = np.linspace(0.001, 0.999, 14)
+    assert calibrate(calibration, raw, 3) == pytest.approx(raw)
+    assert not two_maps().keeps_raw
+
+
 def test_findings_with_too_few_positives_have_neither_map_nor_points(
     fitted: tuple[Calibration, np.ndarray, np.ndarray],
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy.special import expit
 from sklearn.calibration import calibration_curve
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
 from lmeran.checkpoint import Checkpoint, load_checkpoint
@@ -40,6 +41,7 @@ from train.evidence.study import Study
 from train.index import read_index
 from train.phantom.files import write_dicom
 from train.pixels import cached_pixels
+from train.platt import logits_of
 
 N = 3000
 
@@ -59,6 +61,12 @@ def test_scores_are_those_of_scikit_learn(drawn: tuple[np.ndarray, np.ndarray]) 
     assert found.nll == pytest.approx(log_loss(labels, kept, labels=[0, 1]), rel=1e-6)
     assert found.brier == pytest.approx(brier_score_loss(labels, p))
     assert agreement(labels[:0], p[:0]) is None
+    logits = logits_of(p)
+    moved = agreement(labels, expit(2 * logits - 1))
+    plain = LogisticRegression(C=np.inf, tol=1e-9, max_iter=1000).fit(logits[:, None], labels)
+    assert moved.slope == pytest.approx(plain.coef_[0, 0] / 2, rel=0.01)
+    assert expit(2 * logits - 1 + moved.shift).mean() == pytest.approx(labels.mean(), rel=1e-6)
+    assert (agreement(np.zeros(5), p[:5]).slope, agreement(np.zeros(5), p[:5]).shift) == (None,) * 2
 
 
 def test_the_calibration_error_is_the_weighted_gap(drawn: tuple[np.ndarray, np.ndarray]) -> None:
@@ -134,6 +142,10 @@ def test_the_section_shows_that_a_right_map_helps(study: Study) -> None:
     assert section.metrics["gain_nll"]["low"] > 0
     assert any(f"Not calibrated, for fewer than 10 positive validation films: {UNCALIBRATED}" in s
                for s in section.text)  # fmt: skip
+    assert first["calibrated"]["slope"] == pytest.approx(1, abs=0.1)
+    assert first["calibrated"]["shift"] == pytest.approx(0, abs=0.1)
+    by_pins = [line for line in section.text if "known: calibrated" in line]
+    assert len(by_pins) == len(study.predictions.known_counts)
     points = section.metrics["operating_points"]
     assert set(points["Mass"]) == {"Youden", "90 % sensitivity"}
     assert points[UNCALIBRATED] == {}

@@ -62,6 +62,8 @@ def mapped(logits: np.ndarray, maps: list[Platt], middles: np.ndarray) -> np.nda
 
 def softened(fitted: Platt, middle: float, strength: float) -> tuple[float, float]:
     """Slope and offset of the way from the raw logit to the mapped one."""
+    if not strength:
+        return 1.0, 0.0
     return 1 + strength * (fitted.slope - 1), strength * fitted.offset(middle)
 
 

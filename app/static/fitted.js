@@ -56,10 +56,13 @@ export function pointSentence(calibration, reading, i) {
 }
 
 export function namesText(calibration) {
-  return "Free and With pins are raw probabilities. Calibrated: how often films with such a value "
-    + `had the finding, among ${calibration.films} (calibration ${calibration.identity}); \u2013 too `
-    + `few had it. ${ABOVE} raw reaches the Youden operating point, ${BELOW} raw is below the point `
-    + "of 90 % sensitivity.";
+  const calibrated = calibration.keepsRaw
+    ? "Calibrated: here the raw value as it is, because no correction learnt from some sources of "
+      + `${calibration.films} held for the others`
+    : `Calibrated: how often films with such a value had the finding, among ${calibration.films}`;
+  return `Free and With pins are raw probabilities. ${calibrated} (calibration `
+    + `${calibration.identity}); \u2013 too few films had it. ${ABOVE} raw reaches the Youden `
+    + `operating point, ${BELOW} raw is below the point of 90 % sensitivity.`;
 }
 
 export function gateSentences(film, prior) {

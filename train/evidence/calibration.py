@@ -83,19 +83,22 @@ def _sentences(
         f"With nothing known ({free.images}), raw probabilities are {100 * raw.expected:.1f} % on "
         f"average, calibrated ones {100 * fitted.expected:.1f} %; {100 * raw.observed:.1f} % of "
         "the labels are positive.",
-        f"Calibration error with bins of equal count goes from {raw.ece_mass:.4f} to "
-        f"{fitted.ece_mass:.4f}, of equal width from {raw.ece_width:.4f} to "
-        f"{fitted.ece_width:.4f}.",
-        f"The log-likelihood of a label gains {said(gains['nll'], 5, sign=True)} nats; "
-        f"{_verdict(gains['nll'])}.",
     ]
-    pinned = [c for c in cases if c.images == free.images and c.known and c.pins == EVERY]
-    for case in pinned:
-        before, after = case.agreement(case.raw), case.agreement(case.fitted)
+    if calibration.keeps_raw:
         lines.append(
-            f"With {case.known} known, the error with bins of equal count goes from "
-            f"{before.ece_mass:.4f} to {after.ece_mass:.4f}."
+            "Calibrated probabilities are the raw ones: no map fitted on some sources of the "
+            "validation films had a higher likelihood on the others, beyond one standard error."
         )
+    else:
+        lines += [
+            f"Calibration error with bins of equal count goes from {raw.ece_mass:.4f} to "
+            f"{fitted.ece_mass:.4f}, of equal width from {raw.ece_width:.4f} to "
+            f"{fitted.ece_width:.4f}.",
+            f"The log-likelihood of a label gains {said(gains['nll'], 5, sign=True)} nats; "
+            f"{_verdict(gains['nll'])}.",
+        ]
+    for case in (c for c in cases if c.images == free.images and c.pins == EVERY):
+        lines.append(_by_pins(case))
     other = next((c for c in cases if c.images != free.images), None)
     if other is not None:
         found = other.agreement(other.fitted)
@@ -106,6 +109,22 @@ def _sentences(
             "its mix alone."
         )
     return tuple(lines)
+
+
+def _by_pins(case: Case) -> str:
+    """How calibrated probabilities hold with so many findings known."""
+    found = case.agreement(case.fitted)
+    line = (
+        f"{case.known or 'None'} known: calibrated {100 * found.expected:.1f} % on average, "
+        f"observed {100 * found.observed:.1f} %, error with bins of equal count "
+        f"{found.ece_mass:.4f}"
+    )
+    if found.slope is None or found.shift is None:
+        return line + "."
+    return (
+        f"{line}; calibration slope {found.slope:.2f} (1: probabilities are as far apart as they "
+        f"should be), shift {found.shift:+.2f} in log-odds (0: findings are as frequent as said)."
+    )
 
 
 def _verdict(gain: Estimate) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit
 from scipy.stats import binomtest
 
 from train.evidence.statistics import LEVEL, Estimate
-from train.platt import logits_of, nll
+from train.platt import fit_platt, logits_of, nll
 
 BINS = 10
 
@@ -26,7 +28,9 @@ class Bin:
 class Agreement:
     """nll in nats, brier: means over the labels. ece_mass, ece_width: expected calibration error
     with bins of equal count and of equal width. expected, observed: mean probability and share of
-    positives."""
+    positives. slope: of a logistic regression of the labels on the logits, 1 where probabilities
+    are as far apart as they should be. shift: what would have to be added to all logits to meet the
+    share observed (calibration in the large). Both None with a single class."""
 
     labels: int
     nll: float
@@ -35,6 +39,8 @@ class Agreement:
     ece_width: float
     expected: float
     observed: float
+    slope: float | None
+    shift: float | None
 
 
 def agreement(labels: np.ndarray, probabilities: np.ndarray) -> Agreement | None:
@@ -49,7 +55,19 @@ def agreement(labels: np.ndarray, probabilities: np.ndarray) -> Agreement | None
         ece_width=calibration_error(labels, probabilities, equal_width(probabilities)),
         expected=float(probabilities.mean()),
         observed=float((labels > 0.5).mean()),
+        **_recalibration(labels, logits_of(probabilities)),
     )
+
+
+def _recalibration(labels: np.ndarray, logits: np.ndarray) -> dict[str, float | None]:
+    """`slope` and `shift` of `Agreement`."""
+    share = (labels > 0.5).mean()
+    if share in (0, 1):
+        return {"slope": None, "shift": None}
+    # between a shift that makes all logits negative enough and one that makes them positive enough
+    far = np.abs(logits).max() + abs(logits_of(share)) + 1
+    shift = brentq(lambda added: expit(logits + added).mean() - share, -far, far)
+    return {"slope": fit_platt(logits, labels, logits.mean()).slope, "shift": float(shift)}
 
 
 def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
