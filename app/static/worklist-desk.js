@@ -26,11 +26,12 @@ export class Desk {
       throw error;
     }
     let answer = await this.post(what, bytes, signal);
-    if (answer.message && !signal?.aborted) {
+    if (answer.status === 404) {
       this.ticket = null; // the server knows ours no longer
       answer = await this.post(what, bytes, signal);
     }
-    if (answer.refused ?? answer.message) throw new Interrupted(answer.refused ?? answer.message);
+    const refused = answer.refused ?? answer.message;
+    if (refused) throw new Interrupted(refused);
     return answer;
   }
 
@@ -48,7 +49,7 @@ export class Desk {
     try {
       const address = new URL(`lmeran/worklist/${ticket}/${what}`, document.baseURI);
       const response = await fetch(address, { method: "POST", body, signal });
-      return await response.json();
+      return { status: response.status, ...await response.json() };
     } catch {
       throw new Interrupted(SILENT);
     }

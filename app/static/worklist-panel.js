@@ -1,9 +1,8 @@
-// The worklist on the screen: its head, and of its rows only those that are seen.
+// The worklist on the screen: what the reader chooses there, and what is said of the whole list.
 
-import { FAILED, counts, listed, pinsOf, pinsText, progressText, rowLabel, rowText } from "./worklist-rows.js";
+import { RowList } from "./worklist-list.js";
+import { FAILED, counts, listed, pinsOf, progressText } from "./worklist-rows.js";
 
-const ROW = 62; // pixels of a row's height, as in worklist.css
-const BEYOND = 4; // rows drawn above and below those that are seen
 const MOVES = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
 
 export class WorklistPanel {
@@ -16,11 +15,12 @@ export class WorklistPanel {
     this.shown = []; // rows as sorted and filtered
     this.active = null; // the row that the keys are at
     this.current = null; // the row whose film is open, when last drawn
-    this.nodes = new Map(); // row -> {node, key} of those that are seen
+    this.drawn = new RowList(this.q("list"), this.q("room"), facts.findings);
     this.frame = 0;
+    this.isSure = false; // the reader has pressed Clear and will lose pins
     this.fill();
     this.listen();
-    new ResizeObserver(() => this.renderRows()).observe(this.q("list"));
+    new ResizeObserver(() => this.changed()).observe(this.q("list"));
     this.render();
   }
 
@@ -35,6 +35,7 @@ export class WorklistPanel {
   }
 
   open() {
+    if (this.facts.session.demo) return; // it takes no files
     this.panel.hidden = false;
     this.root.dataset.worklist = "1";
     this.changed();
@@ -72,7 +73,8 @@ export class WorklistPanel {
                                       ["failed", "failures first"]]),
       group("Raw free probability of", all));
     this.q("filter").append(...options([["all", "all films"], ["warned", "with a warning"],
-                                        ["failed", "cannot be read"], ["pinned", "with pins"]]));
+                                        ["failed", "cannot be read"], ["pinned", "with pins"],
+                                        ["unseen", "not opened yet"]]));
     if (above.length) this.q("filter").append(group("Raw reaches the Youden point of", above));
     this.q("folder").hidden = !("webkitdirectory" in document.createElement("input"));
   }
@@ -84,7 +86,8 @@ export class WorklistPanel {
     on("stop", "click", () => (list.isRunning ? list.cancel() : list.go()));
     on("add", "click", () => this.choose({ multiple: true }));
     on("folder", "click", () => this.choose({ webkitdirectory: true }));
-    on("clear", "click", () => list.clear());
+    on("clear", "click", () => this.clear());
+    on("clear", "blur", () => this.sure(false));
     on("save", "click", () => list.saveTable(this.q("names").checked));
     on("next", "click", () => list.step(1));
     on("previous", "click", () => list.step(-1));
@@ -95,10 +98,23 @@ export class WorklistPanel {
     on("list", "keydown", (e) => this.key(e));
     on("list", "click", (e) => e.detail < 2 && this.openAt(e.target.closest("[role=option]")));
     this.panel.addEventListener("keydown", (e) => {
-      if (e.key !== "Escape") return;
+      if (e.key !== "Escape" || e.target.value && e.target === this.q("text")) return;
       e.stopPropagation();
       this.toggle();
     });
+  }
+
+  // Pins are the reader's own work: they go only when asked for twice.
+  clear() {
+    const pinned = this.list.rows.some(pinsOf);
+    if (!pinned || this.isSure) this.list.clear();
+    else this.list.show.tell("There are pins on films of this list; press again to clear it");
+    this.sure(pinned && !this.isSure);
+  }
+
+  sure(on) {
+    this.isSure = on;
+    this.q("clear").textContent = on ? "Clear, with pins?" : "Clear";
   }
 
   choose(how) {
@@ -116,8 +132,7 @@ export class WorklistPanel {
   // ---- keys and clicks in the list
 
   key(e) {
-    const page = Math.max(1, Math.floor(this.q("list").clientHeight / ROW) - 1);
-    const by = MOVES[e.key] ?? { PageDown: page, PageUp: -page }[e.key];
+    const { page } = this.drawn, by = MOVES[e.key] ?? { PageDown: page, PageUp: -page }[e.key];
     if (by === undefined && !["Enter", " "].includes(e.key)) return;
     e.preventDefault();
     e.stopPropagation(); // these keys move among findings elsewhere
@@ -127,8 +142,9 @@ export class WorklistPanel {
       return;
     }
     const last = this.shown.length - 1;
-    this.active = this.shown[Math.min(last, Math.max(0, at < 0 ? 0 : at + by))] ?? null;
-    this.reveal(this.active);
+    const next = Math.min(last, Math.max(0, at < 0 ? 0 : at + by));
+    this.active = this.shown[next] ?? null;
+    this.drawn.reveal(next);
     this.changed();
   }
 
@@ -137,14 +153,6 @@ export class WorklistPanel {
     if (!row) return;
     this.active = row;
     this.list.open(row);
-  }
-
-  reveal(row) {
-    const at = this.shown.indexOf(row), box = this.q("list");
-    if (at < 0) return;
-    if (at * ROW < box.scrollTop) box.scrollTop = at * ROW;
-    const below = (at + 1) * ROW - box.clientHeight;
-    if (below > box.scrollTop) box.scrollTop = below;
   }
 
   // ---- drawing
@@ -156,29 +164,17 @@ export class WorklistPanel {
   render() {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
-    const { rows } = this.list, before = this.place();
+    const { rows, current } = this.list, before = this.shown.indexOf(this.active);
     this.shown = this.rows();
-    this.keepPlace(before);
-    const { current } = this.list;
+    this.drawn.moved(before, this.shown.indexOf(this.active), this.shown.length);
+    this.renderHead(rows);
     if (current && current !== this.current) {
       this.active = current;
-      this.reveal(current);
+      this.drawn.reveal(this.shown.indexOf(current));
     }
     this.current = current;
-    this.renderHead(rows);
-    this.renderRows();
-  }
-
-  // While rows move about the one that the reader is at stays where it is seen.
-  place() {
-    const at = this.shown.indexOf(this.active), top = at * ROW - this.q("list").scrollTop;
-    return at >= 0 && top > -ROW && top < this.q("list").clientHeight ? top : null;
-  }
-
-  keepPlace(top) {
-    this.q("room").style.height = `${this.shown.length * ROW}px`;
-    const at = this.shown.indexOf(this.active);
-    if (top !== null && at >= 0 && this.q("list").scrollTop) this.q("list").scrollTop = at * ROW - top;
+    this.renderWalk();
+    this.drawn.render(this.shown, { active: this.active, current, sort: this.view.sort });
   }
 
   renderHead(rows) {
@@ -200,7 +196,6 @@ export class WorklistPanel {
     this.q("foot").hidden = none;
     const some = shown.length === rows.length ? `${rows.length}` : `${shown.length} of ${rows.length}`;
     this.q("some").textContent = `${some} shown`;
-    this.renderWalk(now);
     this.renderForget();
     const toggle = this.q("toggle");
     toggle.setAttribute("aria-expanded", this.isOpen);
@@ -208,9 +203,9 @@ export class WorklistPanel {
     toggle.dataset.state = none ? "" : now.done < now.all ? "running" : "done";
   }
 
-  renderWalk({ all }) {
+  renderWalk() {
     const at = this.shown.indexOf(this.current);
-    this.q("walk").hidden = !all;
+    this.q("walk").hidden = !this.list.rows.length;
     this.q("at").textContent = at < 0 ? `\u2013 of ${this.shown.length}` : `${at + 1} of ${this.shown.length}`;
   }
 
@@ -220,71 +215,10 @@ export class WorklistPanel {
     button.textContent = any ? "Forget all" : "Forget film";
     button.disabled = !any && !this.list.state.film;
   }
-
-  renderRows() {
-    const box = this.q("list"), first = Math.max(0, Math.floor(box.scrollTop / ROW) - BEYOND);
-    const seen = this.shown.slice(first, Math.ceil((box.scrollTop + box.clientHeight) / ROW) + BEYOND);
-    for (const [row, { node }] of this.nodes) {
-      if (seen.includes(row)) continue;
-      node.remove();
-      this.nodes.delete(row);
-    }
-    seen.forEach((row, k) => this.renderRow(row, first + k));
-    const active = this.nodes.get(this.active)?.node;
-    if (active) box.setAttribute("aria-activedescendant", active.id);
-    else box.removeAttribute("aria-activedescendant");
-  }
-
-  renderRow(row, at) {
-    const label = rowLabel(row, this.view.sort, this.facts.findings), open = row === this.current;
-    const key = [label, row.state, open, row === this.active, Boolean(row.result)].join();
-    let held = this.nodes.get(row);
-    if (held?.key !== key) {
-      const node = this.build(row, label, open);
-      if (held) held.node.replaceWith(node);
-      else this.q("room").append(node);
-      held = { node, key };
-      this.nodes.set(row, held);
-    }
-    held.node.style.top = `${at * ROW}px`;
-    held.node.setAttribute("aria-posinset", at + 1);
-    held.node.setAttribute("aria-setsize", this.shown.length);
-  }
-
-  build(row, label, open) {
-    const node = make("div", "lm-wlrow"), { result } = row, failed = row.state === FAILED;
-    node.id = `lm-wlrow-${row.number}`;
-    Object.assign(node.dataset, { number: row.number, state: row.state });
-    node.setAttribute("role", "option");
-    node.setAttribute("aria-selected", open);
-    node.setAttribute("aria-label", label);
-    node.classList.toggle("lm-wlactive", row === this.active);
-    if (result) node.append(Object.assign(make("img", "lm-wlthumb"), { src: result.thumbnail, alt: "" }));
-    else if (!failed) node.append(make("span", "lm-wlthumb"));
-    const top = make("span", "lm-wltop"), cut = row.label.lastIndexOf("/") + 1;
-    top.append(make("b", "", row.number), make("span", "lm-wldir", row.label.slice(0, cut)),
-      make("span", "lm-wlname", row.label.slice(cut)));
-    const text = make("span", "lm-wlsays", rowText(row, this.view.sort, this.facts.findings));
-    top.title = row.label;
-    text.title = row.reason;
-    const marks = make("span", "lm-wlmarks");
-    if (result?.unlike) marks.append(chip("unlike training", "warn"));
-    if (result && result.warnings.length > Number(result.unlike)) marks.append(chip("warning", "warn"));
-    if (pinsOf(row)) marks.append(chip(pinsText(row), "pin"));
-    const body = make("span", "lm-wlbody");
-    body.append(top, text, marks);
-    node.append(body);
-    if (result?.warnings.length) marks.title = result.warnings.join(" ");
-    return node;
-  }
-}
-
-function chip(text, kind) {
-  return make("span", `lm-wlchip lm-wl${kind}`, text);
 }
 
 function options(pairs) {
-  return pairs.map(([value, text]) => Object.assign(make("option", "", text), { value }));
+  return pairs.map(([value, textContent]) => Object.assign(document.createElement("option"), { value, textContent }));
 }
 
 function group(label, pairs) {
@@ -293,9 +227,3 @@ function group(label, pairs) {
   return node;
 }
 
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}

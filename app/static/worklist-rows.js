@@ -7,11 +7,11 @@ export const WAITING = "waiting", READING = "reading", READ = "read", FAILED = "
 const WORDS = { [WAITING]: "waiting", [READING]: "being read", [READ]: "read", [FAILED]: "cannot be read" };
 
 // result: what the model says of the film, see `resultOf`; pins, marks: the reader's, kept while
-// another film is open; token: of the film while it is open.
+// another film is open; token: of the film while it is open; seen: it has been.
 export function newRow(number, item) {
   const { label, reason = "" } = item;
   return { number, item, label, reason, state: reason ? FAILED : WAITING, result: null, pins: null,
-           marks: null, token: null };
+           marks: null, token: null, seen: false };
 }
 
 // {thumbnail, free (14 raw probabilities), above (whether each reaches its Youden point, null for
@@ -25,7 +25,7 @@ export function resultOf({ thumbnail, reading, warnings, gate }) {
 // ---- which rows, and in which order
 
 // sort: "order", "failed", "highest" or a finding's number; filter: "all", "warned", "failed",
-// "pinned" or "above:" and a finding's number; text: part of a label, or a row's number.
+// "pinned", "unseen" or "above:" and a finding's number; text: part of a label, or a row's number.
 export function listed(rows, { sort, filter, text }) {
   const words = text.trim().toLowerCase();
   const found = rows.filter((row) => passes(row, filter)
@@ -39,6 +39,7 @@ export function listed(rows, { sort, filter, text }) {
 function passes(row, filter) {
   if (filter === "warned") return Boolean(row.result?.warnings.length);
   if (filter === "failed") return row.state === FAILED;
+  if (filter === "unseen") return row.state !== FAILED && !row.seen;
   if (filter === "pinned") return pinsOf(row) > 0;
   if (filter.startsWith("above:")) return Boolean(row.result?.above?.[Number(filter.slice(6))]);
   return true;
@@ -81,6 +82,7 @@ export function rowLabel(row, sort, findings) {
   parts.push(row.result ? rowText(row, sort, findings).replace(` ${ABOVE}`, ", reaches the Youden point")
     : row.state === FAILED ? row.reason : WORDS[row.state]);
   if (row.result?.warnings.length) parts.push(`warning: ${row.result.warnings.join(" ")}`);
+  if (row.seen) parts.push("opened");
   if (pinsOf(row)) parts.push(pinsText(row));
   return parts.filter(Boolean).join(", ");
 }

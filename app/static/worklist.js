@@ -237,7 +237,7 @@ export class Worklist {
     }
     const row = this.rowOf(film);
     if (!row) return;
-    row.marks = film.marks;
+    Object.assign(row, { marks: film.marks, seen: true });
     if (String(row.pins) === String(pins)) return;
     row.pins = [...pins];
     this.panel.changed();
