@@ -1,142 +1,44 @@
-"""`python -m lmeran predict` and `explain`: films in, one object a film out.
+"""`python -m lmeran`: the commands and their options.
 
-predict gives readings, as JSON lines or CSV; explain says why they are so, as JSON lines.
+predict gives readings, as JSON lines or CSV; explain says why they are so, as JSON lines; export
+makes files of one reading; replay recomputes a reading file.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import csv
-import json
+import os
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, TextIO
-
-import torch
-from tqdm import tqdm
 
 from lmeran.checkpoint import CheckpointError
 from lmeran.cli_export import add_export
+from lmeran.cli_films import BATCH, UsageError, explain, predict, run_films
 from lmeran.cli_replay import add_replay
-from lmeran.explain import explain_object
-from lmeran.files import FILM_SUFFIXES, looks_like_film, read_file
-from lmeran.findings import PinError, Pins, parse_pins
-from lmeran.hub import open_checkpoint
-from lmeran.predictor import EncodedFilm, Predictor
-from lmeran.radiograph import Radiograph, ReadError
-from lmeran.report import csv_columns, csv_row, error_object, reading_object
+from lmeran.findings import PinError
+from lmeran.launch import LaunchError
+from lmeran.outfile import OutFileError
 
 USAGE_ERROR = 2
-
-PerFilm = Callable[[Predictor, Path, Pins], dict[str, Any]]
+STOPPED = 130
+"""What a shell gives for a program that Ctrl-C ended."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status: 0, 1 when a film failed, 2 when nothing could start."""
+    """Exit status: 0, 1 when a film failed, 2 when nothing could start or go on."""
     given = _parser().parse_args(arguments)
     try:
-        if "run" in given:
-            return given.run(given)
-        pins = parse_pins(given.pin)
-        films = list_films(given.films)
-        device = "cuda" if given.device == "auto" and torch.cuda.is_available() else given.device
-        predictor = Predictor(
-            open_checkpoint(given.checkpoint), "cpu" if device == "auto" else device
-        )
-        with _output(given.out) as stream:
-            write = _writer(given.format, stream, csv_columns(predictor.checkpoint))
-            return _each_film(given.per_film, predictor, films, pins, write)
-    except (CheckpointError, PinError, FileNotFoundError, OSError) as error:
+        return given.run(given)
+    except BrokenPipeError:
+        # Whoever read standard output has enough; Python would complain about it once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        goes_on = " The same command goes on from here." if "out" in given and given.out else ""
+        print(f"Stopped.{goes_on}", file=sys.stderr)
+        return STOPPED
+    except (CheckpointError, LaunchError, OutFileError, PinError, UsageError, OSError) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
-
-
-def list_films(arguments: list[str]) -> list[Path]:
-    """Files as named; folders become the films in them, at any depth, sorted.
-
-    In a folder, a file counts as a film by its ending or, with another ending or none, by its
-    first bytes: DICOM files often have no ending.
-    """
-    films: list[Path] = []
-    for argument in arguments:
-        path = Path(argument)
-        if not path.is_dir():
-            films.append(path)
-            continue
-        inside = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-        films += [p for p in inside if p.suffix.lower() in FILM_SUFFIXES or looks_like_film(p)]
-    if not films:
-        raise FileNotFoundError("No film in what was named; give DICOM, PNG or JPEG files.")
-    return films
-
-
-def predict_file(predictor: Predictor, path: Path, pins: Pins) -> dict[str, Any]:
-    """One film as the JSON object; a file that cannot be read gives the object with its error."""
-
-    def describe(film: Radiograph, encoded: EncodedFilm) -> dict[str, Any]:
-        reading = predictor.read(encoded, pins)
-        identity = predictor.checkpoint.identity
-        return reading_object(str(path), identity, reading, film.warnings, encoded.gate)
-
-    return _described(predictor, path, describe)
-
-
-def explain_file(predictor: Predictor, path: Path, pins: Pins) -> dict[str, Any]:
-    """The same for `explain_object`."""
-
-    def describe(film: Radiograph, encoded: EncodedFilm) -> dict[str, Any]:
-        return explain_object(str(path), predictor, encoded, pins, film.warnings)
-
-    return _described(predictor, path, describe)
-
-
-def _described(
-    predictor: Predictor,
-    path: Path,
-    describe: Callable[[Radiograph, EncodedFilm], dict[str, Any]],
-) -> dict[str, Any]:
-    try:
-        film = read_file(path)
-    except ReadError as error:
-        return error_object(str(path), predictor.checkpoint.identity, str(error))
-    return describe(film, predictor.encode(film))
-
-
-def _each_film(
-    per_film: PerFilm,
-    predictor: Predictor,
-    films: list[Path],
-    pins: Pins,
-    write: Callable[[dict[str, Any]], None],
-) -> int:
-    failed = 0
-    # disable=None: a bar on a terminal only
-    for path in tqdm(films, desc="films", unit="film", disable=None, file=sys.stderr):
-        film = per_film(predictor, path, pins)
-        failed += film["error"] is not None
-        write(film)
-    return 1 if failed else 0
-
-
-def _writer(
-    form: str, stream: TextIO, columns: tuple[str, ...]
-) -> Callable[[dict[str, Any]], None]:
-    if form == "json":
-        return lambda film: print(json.dumps(film, ensure_ascii=False), file=stream, flush=True)
-    table = csv.DictWriter(stream, columns)
-    table.writeheader()
-    return lambda film: table.writerow(csv_row(film))
-
-
-@contextlib.contextmanager
-def _output(path: str | None) -> Iterator[TextIO]:
-    if path is None:
-        yield sys.stdout
-        return
-    with Path(path).open("w", newline="", encoding="utf-8") as stream:
-        yield stream
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -146,27 +48,42 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     common = _common_arguments()
-    predict = commands.add_parser(
+    reading = commands.add_parser(
         "predict",
         parents=[common],
         help="probabilities of the 14 findings, free and under pins, raw and as calibrated",
+        description=_ON_MANY,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    predict.add_argument("--format", choices=("json", "csv"), default="json")
-    predict.set_defaults(per_film=predict_file)
-    explain = commands.add_parser(
+    reading.add_argument("--format", choices=("json", "csv"), default="json")
+    reading.set_defaults(describe=predict)
+    why = commands.add_parser(
         "explain",
         parents=[common],
         help="why: logits by part and pin, influence, next finding, label-only baseline",
+        description=_ON_MANY,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    explain.set_defaults(per_film=explain_file, format="json")
+    why.set_defaults(describe=explain, format="json")
     add_export(commands)
     add_replay(commands)
     return parser
 
 
+_ON_MANY = """
+Films are files, the films in folders at any depth, and the films in zip files, answered in that
+order, one line each. A film that cannot be read is a line with its reason.
+With --out, the same command again goes on where a run was stopped.
+Several processes, GPUs or machines share the films when started by
+torchrun --nproc_per_node N -m lmeran ...; each writes a file of its own beside OUT.
+"""
+
+
 def _common_arguments() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("films", nargs="+", metavar="FILE_OR_DIR", help="DICOM, PNG or JPEG")
+    common.add_argument(
+        "films", nargs="+", metavar="FILE_OR_DIR", help="DICOM, PNG, JPEG, zip or a folder of them"
+    )
     common.add_argument(
         "--pin",
         action="append",
@@ -176,5 +93,41 @@ def _common_arguments() -> argparse.ArgumentParser:
     )
     common.add_argument("--checkpoint", help="folder or hf://OWNER/REPO@REVISION")
     common.add_argument("--out", metavar="FILE", help="write here instead of standard output")
-    common.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:N or auto")
+    common.add_argument(
+        "--restart", action="store_true", help="begin --out anew instead of going on with it"
+    )
+    common.add_argument(
+        "--frame", type=_from_one, default=1, help="of files that hold several (default: 1)"
+    )
+    common.add_argument(
+        "--device",
+        default="auto",
+        help="cpu, cuda, cuda:N or auto (default: a GPU where there is one)",
+    )
+    common.add_argument(
+        "--batch",
+        type=_from_one,
+        default=BATCH,
+        help="films in one pass of the network (default: %(default)s)",
+    )
+    common.add_argument(
+        "--workers",
+        type=_from_zero,
+        help="processes that decode films (default: one a core; 0: none, and so for a few films)",
+    )
+    common.set_defaults(run=run_films)
     return common
+
+
+def _from_one(text: str) -> int:
+    return _at_least(1, text)
+
+
+def _from_zero(text: str) -> int:
+    return _at_least(0, text)
+
+
+def _at_least(least: int, text: str) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"give a whole number from {least} on")
+    return int(text)

@@ -106,11 +106,11 @@ def error_object(file: str, checkpoint: str, error: str) -> dict[str, Any]:
 
 def csv_columns(checkpoint: Checkpoint) -> tuple[str, ...]:
     """file; the 14 findings, raw; per entry of `FITTED` 14 columns named FINDING_entry; the gate;
-    error. What the checkpoint was not fitted for has no column."""
+    warnings, one after the other; error. What the checkpoint was not fitted for has no column."""
     calibrated = checkpoint.calibration is not None
     fitted = [f"{f}_{name}" for name in FITTED for f in FINDINGS] if calibrated else []
     gate = ["gate_score", "gate_accepted"] if checkpoint.gate is not None else []
-    return ("file", *FINDINGS, *fitted, *gate, "error")
+    return ("file", *FINDINGS, *fitted, *gate, "warnings", "error")
 
 
 def csv_row(film: dict[str, Any]) -> dict[str, Any]:
@@ -120,6 +120,7 @@ def csv_row(film: dict[str, Any]) -> dict[str, Any]:
     one.
     """
     row: dict[str, Any] = {"file": film["file"], "error": film["error"] or ""}
+    row["warnings"] = " ".join(film["warnings"])
     for entry in film["findings"]:
         shown = entry["free"] if entry["conditioned"] is None else entry["conditioned"]
         row[entry["finding"]] = shown

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from lmeran.cli import list_films, main
+from lmeran.cli import main
 from lmeran.findings import FINDINGS
 from tests.conftest import ROOT, film_pixels
 
@@ -64,7 +64,7 @@ def test_csv_is_one_row_a_film_and_a_bad_file_is_a_row(
     status, out, _ = run(capsys, *common, "--format", "csv")
     assert status == 1
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert list(rows[0]) == ["file", *FINDINGS, "error"]
+    assert list(rows[0]) == ["file", *FINDINGS, "warnings", "error"]
     assert [Path(row["file"]).name for row in rows] == ["a.png", "b.jpg", "broken.dcm"]
     assert rows[2]["error"]
     assert rows[2]["Mass"] == ""
@@ -104,14 +104,6 @@ def test_a_folder_without_films_says_so(capsys: pytest.CaptureFixture[str], tmp_
     status, _, err = run(capsys, str(tmp_path))
     assert status == 2
     assert "No film" in err
-
-
-def test_files_without_ending_count_by_their_first_bytes(tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / "x.png"), film_pixels())
-    (tmp_path / "x.png").rename(tmp_path / "IM0001")
-    (tmp_path / "README.md").write_text("no film")
-    (tmp_path / ".hidden.png").write_bytes(b"")
-    assert [p.name for p in list_films([str(tmp_path)])] == ["IM0001"]
 
 
 def test_it_runs_as_a_module(film_file: Path, checkpoint_folder: Path) -> None:

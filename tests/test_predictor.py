@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from lmeran.checkpoint import load_checkpoint
-from lmeran.cli import predict_file
 from lmeran.findings import FINDINGS, Pins, State, states_of
 from lmeran.gate import UNLIKE, gate_scores
 from lmeran.hub import BUNDLED, open_checkpoint
@@ -21,6 +20,7 @@ from lmeran.report import csv_columns, csv_row
 from lmeran.rollout import rollout
 from tests.conftest import film_pixels
 from tests.fitting import OFFSET, SLOPE, UNCALIBRATED, fitted_copy
+from tests.predicting import predict_file
 
 
 def radiograph(height: int = 120, width: int = 100, seed: int = 0) -> Radiograph:
@@ -196,7 +196,7 @@ def test_the_gate_judges_the_film_and_never_hides_the_reading(
     folder = fitted_copy(checkpoint_folder, tmp_path / "strict", gate_threshold=1e-6)
     strict = Predictor(load_checkpoint(folder))
     film = strict.encode(radiograph())
-    cells = film.encoding.cells.numpy()
+    cells = film.encoding.middle.numpy()
     assert film.gate.score == pytest.approx(gate_scores(strict.checkpoint.gate, cells)[0])
     assert not film.gate.accepted
     assert np.isfinite(strict.read(film, {}).free).all()
@@ -234,4 +234,4 @@ def test_what_was_not_fitted_has_no_column(predictor: Predictor, film_file: Path
     film = predict_file(predictor, film_file, {})
     assert (film["calibration"], film["gate"]) == (None, None)
     assert set(film["findings"][0]) == {"finding", "state", "free", "conditioned"}
-    assert csv_columns(predictor.checkpoint) == ("file", *FINDINGS, "error")
+    assert csv_columns(predictor.checkpoint) == ("file", *FINDINGS, "warnings", "error")

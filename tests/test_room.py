@@ -16,11 +16,11 @@ from app.payload import page_facts
 from app.room import ReadingRoom
 from app.settings import read_settings
 from lmeran.checkpoint import load_checkpoint
-from lmeran.cli import predict_file
 from lmeran.findings import FINDINGS, PinError, State
 from lmeran.predictor import Predictor
 from lmeran.radiograph import ReadError
 from tests.conftest import film_pixels
+from tests.predicting import predict_file
 
 
 @pytest.fixture()
