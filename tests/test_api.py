@@ -16,10 +16,10 @@ import pytest
 from gradio_client import Client, handle_file
 
 from app.uploads import SHARED_SECONDS
-from lmeran.cli import predict_file
 from lmeran.findings import FINDINGS, State
 from lmeran.predictor import Predictor
 from tests.conftest import ROOT, film_pixels
+from tests.predicting import predict_file
 from tests.serving import Viewer, running_viewer
 
 
@@ -154,14 +154,22 @@ socket.getaddrinfo = watched
 def test_the_server_asks_for_no_other_host(
     tmp_path: Path, checkpoint_folder: Path, film_file: Path
 ) -> None:
-    """Every name the server's process looks up, from its start over a reading to its end."""
+    """Every name the server's process looks up, from its start over a reading to its end; also
+    when a client names a web address in place of a file."""
     watcher, asked = tmp_path / "watcher", tmp_path / "asked.txt"
     watcher.mkdir()
     (watcher / "sitecustomize.py").write_text(WATCH_THE_NETWORK)
     arguments = ("--checkpoint", str(checkpoint_folder))
     variables = {"PYTHONPATH": str(watcher), "LOOKED_UP": str(asked)}
     with running_viewer(tmp_path / "v", *arguments, **variables) as viewer:
-        client_of(viewer).predict(handle_file(film_file), None, api_name="/predict")
+        client = client_of(viewer)
+        client.predict(handle_file(film_file), None, api_name="/predict")
+        elsewhere = handle_file("http://films.example/film.png")
+        for name, pins in (("/predict", [None]), ("/open", [])):
+            with pytest.raises(Exception, match="No file is fetched from a web address"):
+                client.predict(elsewhere, *pins, api_name=name)
+        with pytest.raises(Exception, match="No file is fetched"):
+            client.predict({"pins": elsewhere}, api_name="/pin")
     hosts = set(asked.read_text().split())
     assert hosts <= {"127.0.0.1", "localhost", "None"}
 
