@@ -57,10 +57,10 @@ export function pointSentence(calibration, reading, i) {
 
 export function namesText(calibration) {
   const calibrated = calibration.keepsRaw
-    ? "Calibrated: here the raw value as it is, because no correction learnt from some sources of "
-      + `${calibration.films} held for the others`
-    : `Calibrated: how often films with such a value had the finding, among ${calibration.films}`;
-  return `Free and With pins are raw probabilities. ${calibrated} (calibration `
+    ? "Calibrated: equal to the raw value here, because no correction learnt from some sources of "
+      + `the validation films held for the others (${calibration.films};`
+    : `Calibrated: how often films with such a value had the finding (${calibration.films};`;
+  return `Free and With pins are raw probabilities. ${calibrated} calibration `
     + `${calibration.identity}); \u2013 too few films had it. ${ABOVE} raw reaches the Youden `
     + `operating point, ${BELOW} raw is below the point of 90 % sensitivity.`;
 }
