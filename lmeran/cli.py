@@ -13,6 +13,7 @@ import sys
 from lmeran.checkpoint import CheckpointError
 from lmeran.cli_export import add_export
 from lmeran.cli_films import BATCH, UsageError, explain, predict, run_films
+from lmeran.cli_numbers import from_one, from_zero
 from lmeran.cli_replay import add_replay
 from lmeran.findings import PinError
 from lmeran.launch import LaunchError
@@ -97,7 +98,7 @@ def _common_arguments() -> argparse.ArgumentParser:
         "--restart", action="store_true", help="begin --out anew instead of going on with it"
     )
     common.add_argument(
-        "--frame", type=_from_one, default=1, help="of files that hold several (default: 1)"
+        "--frame", type=from_one, default=1, help="of files that hold several (default: 1)"
     )
     common.add_argument(
         "--device",
@@ -106,28 +107,14 @@ def _common_arguments() -> argparse.ArgumentParser:
     )
     common.add_argument(
         "--batch",
-        type=_from_one,
+        type=from_one,
         default=BATCH,
         help="films in one pass of the network (default: %(default)s)",
     )
     common.add_argument(
         "--workers",
-        type=_from_zero,
+        type=from_zero,
         help="processes that decode films (default: one a core; 0: none, and so for a few films)",
     )
     common.set_defaults(run=run_films)
     return common
-
-
-def _from_one(text: str) -> int:
-    return _at_least(1, text)
-
-
-def _from_zero(text: str) -> int:
-    return _at_least(0, text)
-
-
-def _at_least(least: int, text: str) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"give a whole number from {least} on")
-    return int(text)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lmeran.cli_numbers import from_one
 from lmeran.exports.forms import FORMS, Request, check_extra, parse_forms
 from lmeran.exports.record import MapChoice, record_of
 from lmeran.files import read_file
@@ -54,6 +55,9 @@ def add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="what is known, e.g. Effusion=positive; repeat for more",
     )
     parser.add_argument(
+        "--frame", type=from_one, default=1, help="of a file that holds several (default: 1)"
+    )
+    parser.add_argument(
         "--finding", help="of the map and the ledger (default: the most probable one)"
     )
     parser.add_argument("--layer", type=int, help="of the map; 0: rollout (default: the last)")
@@ -78,7 +82,7 @@ def run_export(given: argparse.Namespace) -> int:
         names = parse_forms(given.forms)
         check_extra(names)
         pins = parse_pins(given.pin)
-        film = read_file(given.film)
+        film = read_file(given.film, given.frame)
         source = _source(given.film, film) if any(FORMS[n].dicom for n in names) else None
         predictor = Predictor(open_checkpoint(given.checkpoint), given.device)
         encoded = predictor.encode(film)

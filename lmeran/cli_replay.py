@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from lmeran.cli_numbers import from_one
 from lmeran.files import read_file
 from lmeran.hub import open_checkpoint
 from lmeran.predictor import Predictor
@@ -28,6 +29,9 @@ def add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--image", metavar="F", required=True, help="the film it is of: DICOM, PNG or JPEG"
     )
+    parser.add_argument(
+        "--frame", type=from_one, default=1, help="of a file that holds several (default: 1)"
+    )
     parser.add_argument("--checkpoint", help="folder or hf://OWNER/REPO@REVISION")
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
     parser.add_argument(
@@ -43,7 +47,7 @@ def run_replay(given: argparse.Namespace) -> int:
     """Raises `CheckpointError` where the checkpoint cannot be opened."""
     try:
         file = _reading_file(given.file)
-        film = read_file(given.image)
+        film = read_file(given.image, given.frame)
     except (ReadingFileError, ReadError) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import highdicom as hd
 import numpy as np
+from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from lmeran.exports.dicom_objects import (
@@ -72,4 +73,15 @@ def segmentation(record: Record, source: SourceImage) -> bytes:
         **header_of(record, "SEG"),
     )
     made.PatientOrientation = source.image.get("PatientOrientation")
+    _name_frame(made, source.frame)
     return finished(made, source)
+
+
+def _name_frame(made: Dataset, frame: int | None) -> None:
+    """Say which frame of the source the map is of; highdicom knows sources of one frame only."""
+    if frame is None:
+        return
+    for group in made.PerFrameFunctionalGroupsSequence:
+        for derivation in group.get("DerivationImageSequence", ()):
+            for image in derivation.SourceImageSequence:
+                image.ReferencedFrameNumber = frame

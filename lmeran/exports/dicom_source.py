@@ -66,11 +66,12 @@ class SourceImage:
     """A source image without its pixels.
 
     image: what references and geometry need, with no patient in it. patient: the attributes that
-    DICOM requires of patient and study.
+    DICOM requires of patient and study. frame: the one that was read, None of a file with one.
     """
 
     image: Dataset
     patient: Dataset
+    frame: int | None = None
 
     @property
     def height(self) -> int:
@@ -115,7 +116,8 @@ def read_source(path: str | Path, film: Radiograph) -> SourceImage:
                 force=True,
                 specific_tags=[*_OF_THE_IMAGE, *_OF_THE_PATIENT, *_WITH_THE_PATIENT],
             )
-            return SourceImage(_image(header), _patient(header))
+            frame = film.frame if film.frames > 1 else None
+            return SourceImage(_image(header), _patient(header), frame)
     except (ExportError, OSError):
         raise
     except Exception:

@@ -59,7 +59,11 @@ def structured_report(record: Record, source: SourceImage, reader: str | None = 
         version=VERSION,
         parameters=[f"checkpoint {record.checkpoint.identity}"],
     )
-    image = SourceImageForMeasurementGroup.from_source_image(source.image)
+    image = SourceImageForMeasurementGroup(
+        source.image.SOPClassUID,
+        source.image.SOPInstanceUID,
+        None if source.frame is None else [source.frame],
+    )
     groups = [_finding_group(record, i, algorithm, image) for i in range(len(FINDINGS))]
     if record.pins:
         groups.append(_reader_group(record, image, reader))
