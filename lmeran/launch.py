@@ -15,7 +15,7 @@ import torch
 
 
 class LaunchError(ValueError):
-    """The launcher's variables contradict each other."""
+    """The launcher's variables contradict each other, or there is no such device."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,20 @@ class Launch:
         return path.with_name(f"{path.stem}.{self.rank}-of-{self.world}{path.suffix}")
 
     def device(self, wanted: str) -> str:
-        """A torch device. "auto": a GPU where there is one; "cuda": the one of this process."""
+        """A torch device. "auto": a GPU where there is one; "cuda": the one of this process.
+
+        Raises `LaunchError` for one that is not there.
+        """
+        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if wanted == "auto":
-            wanted = "cuda" if torch.cuda.is_available() else "cpu"
-        if wanted == "cuda" and torch.cuda.is_available():
-            return f"cuda:{self.local_rank % torch.cuda.device_count()}"
-        return wanted
+            wanted = "cuda" if gpus else "cpu"
+        try:
+            device = torch.device(wanted)
+        except RuntimeError:
+            raise LaunchError(f"There is no device '{wanted}'; give cpu, cuda or cuda:N.") from None
+        if device.type == "cuda" and (device.index or 0) >= gpus:
+            raise LaunchError(f"PyTorch finds {gpus} GPUs here; give another --device, or cpu.")
+        return f"cuda:{self.local_rank % gpus}" if wanted == "cuda" else wanted
 
     def cores(self) -> int:
         """This process's share of the cores it is allowed to use, at least 1."""
