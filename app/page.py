@@ -71,12 +71,11 @@ def build_page(room: ReadingRoom, uploads: Uploads, rules: Rules, tickets: Ticke
             uploads.discard(path)
 
     def open_example(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        position = value.get("example") if isinstance(value, dict) else None
-        wanted = position if type(position) is int else -1
+        position, frame = _whole(value, "example", -1), _whole(value, "frame", 1)
 
         def act() -> dict[str, Any]:
             rules.opening(_owner(request), _address(request))
-            return room.open_example(wanted, _owner(request))
+            return room.open_example(position, _owner(request), frame)
 
         return _reply(act)
 
@@ -127,7 +126,9 @@ def build_page(room: ReadingRoom, uploads: Uploads, rules: Rules, tickets: Ticke
             elem_id="lm-room",
             apply_default_css=False,
         )
-        upload = gr.UploadButton("Open film", elem_id="lm-upload", type="filepath")
+        upload = gr.UploadButton(
+            "Open film", elem_id="lm-upload", type="filepath", visible=not rules.demo
+        )
         reply = gr.HTML(
             value=None, html_template="<i></i>", js_on_load=MOUNT_REPLY, elem_id="lm-reply"
         )
@@ -166,6 +167,12 @@ def _reply(act: Callable[[], dict[str, Any]], seq: Any = None) -> dict[str, Any]
     except Exception as error:
         log.error("%s while answering the page", type(error).__name__)
         return {"kind": "error", "message": UNEXPECTED, "seq": seq}
+
+
+def _whole(value: Any, name: str, otherwise: int) -> int:
+    """A whole number that the page sent under a name."""
+    sent = value.get(name) if isinstance(value, dict) else None
+    return sent if type(sent) is int else otherwise
 
 
 def _owner(request: gr.Request) -> str:

@@ -62,10 +62,13 @@ def film_facts(film: Radiograph, gate: GateResult | None = None) -> dict[str, An
         "width": film.width,
         "height": film.height,
         "aspect": film.aspect,
+        "frame": film.frame,
+        "frames": film.frames,
         "values": value_facts(film.values),
         "spacing": None if film.spacing is None else asdict(film.spacing),
         "lines": [
             ["View", film.view or "not stated"],
+            *([["Frame", f"{film.frame} of {film.frames}"]] if film.frames > 1 else []),
             ["Size", f"{film.width} x {film.height} px"],
             ["Pixel spacing", spacing],
             ["File", " ".join(p for p in (film.media, film.modality, f"{film.bits} bit") if p)],

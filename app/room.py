@@ -52,19 +52,22 @@ class ReadingRoom:
         self.films = films
         self.turns = Turns()
 
-    def open_file(self, path: str, owner: str, prior: bool = False) -> dict[str, Any]:
+    def open_file(
+        self, path: str, owner: str, prior: bool = False, frame: int = 1
+    ) -> dict[str, Any]:
         """Read and encode a file for a reader; the reply holds the film and its free reading.
 
-        prior: an earlier film, to be seen beside the one that is open.
+        prior: an earlier film, to be seen beside the one that is open; frame: of several in the
+        file, from 1.
         Raises `ReadError`; what the reader had open stays open.
         """
         with self.turns.first():
-            return self._open(read_file(path), owner, prior)
+            return self._open(read_file(path, frame), owner, prior)
 
-    def open_bytes(self, data: bytes, owner: str) -> dict[str, Any]:
+    def open_bytes(self, data: bytes, owner: str, frame: int = 1) -> dict[str, Any]:
         """The same for a file in memory, with a `thumbnail` besides."""
         with self.turns.first():
-            film = read_bytes(data)
+            film = read_bytes(data, frame)
             return {**self._open(film, owner), "thumbnail": _thumbnail(film)}
 
     def read_row(self, data: bytes) -> dict[str, Any]:
@@ -97,12 +100,12 @@ class ReadingRoom:
             "cam": cam_facts(self.predictor, encoded),
         }
 
-    def open_example(self, position: int, owner: str) -> dict[str, Any]:
+    def open_example(self, position: int, owner: str, frame: int = 1) -> dict[str, Any]:
         """The same for a film on offer."""
         if not 0 <= position < len(self.examples):
             raise ReadError("There is no such example; choose one of those shown.")
         example = self.examples[position]
-        opened = self.open_file(str(example.path), owner)
+        opened = self.open_file(str(example.path), owner, frame=frame)
         boxes = [box.facts(opened["width"], opened["height"]) for box in example.boxes]
         return {**opened, "title": example.title, "boxes": boxes}
 

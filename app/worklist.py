@@ -84,7 +84,7 @@ class NotNowError(Exception):
 
 
 def add_worklist(app: FastAPI, room: ReadingRoom, rules: Rules, tickets: Tickets) -> None:
-    """POST /lmeran/worklist/TICKET/read and .../open, a file as the body.
+    """POST /lmeran/worklist/TICKET/read and .../open[?frame=N], a file as the body.
 
     read answers {"row": `ReadingRoom.read_row`}, open {"film": `ReadingRoom.open_bytes`}. A file
     that cannot be read is no failure of the request: {"error": a sentence}. What the rules do not
@@ -107,13 +107,13 @@ def add_worklist(app: FastAPI, room: ReadingRoom, rules: Rules, tickets: Tickets
 
         return await _answered("row", tickets.owner(ticket), row)
 
-    async def open_film(ticket: str, request: Request) -> Response:
+    async def open_film(ticket: str, request: Request, frame: int = 1) -> Response:
         owner = tickets.owner(ticket)
 
         async def film() -> dict[str, Any]:
             _allowed(rules.file)
             _allowed(lambda: rules.opening(str(owner), address_of(request)))
-            return await run_in_threadpool(room.open_bytes, await _body(request), str(owner))
+            return await run_in_threadpool(room.open_bytes, await _body(request), str(owner), frame)
 
         return await _answered("film", owner, film)
 

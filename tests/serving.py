@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +58,8 @@ def _wait_until_ready(viewer: Viewer, seconds: float = 120) -> None:
     while time.monotonic() < end:
         if viewer.process.poll() is not None:
             raise RuntimeError(viewer.log.read_text())
-        with contextlib.suppress(OSError):
-            # The last route to be added: all of the page is there once it answers.
-            urllib.request.urlopen(f"{viewer.url}/lmeran/static/main.js", timeout=5).close()
+        # Said once all of the page answers, also where one has to sign in first.
+        if "LMeRAN viewer at" in viewer.log.read_text():
             return
         time.sleep(0.3)
     raise TimeoutError(viewer.log.read_text())

@@ -13,6 +13,9 @@ export class Files {
     this.role = "film"; // or "prior": what the next file is
     document.addEventListener("change", (e) => e.target === input() && this.chosen(e), true);
     document.addEventListener("cancel", (e) => { if (e.target === input()) this.role = "film"; }, true);
+    // Gradio's own button only carries the file: the page has one for those who look and hear.
+    const carrier = document.querySelector("#lm-upload");
+    if (carrier) Object.assign(carrier, { ariaHidden: "true", tabIndex: -1 });
     const stage = root.querySelector(".lm-left");
     stage.addEventListener("dragover", (e) => { e.preventDefault(); root.dataset.drop = "1"; });
     stage.addEventListener("dragleave", () => delete root.dataset.drop);
@@ -47,8 +50,9 @@ export class Files {
       e.target.value = "";
       return;
     }
-    if (e.target.files[0].size <= this.maxBytes) {
-      put(e.target, new File([e.target.files[0]], freshName(role)));
+    if (first.size <= this.maxBytes) {
+      if (role === "film") this.frames?.asked({ file: first });
+      put(e.target, new File([first], freshName(role)));
       this.show.busy(true);
       return;
     }

@@ -1,6 +1,7 @@
 // The reading room: state in the middle, the server on one side, film and table on the other.
 
 import { Exchange, LATE } from "./exchange.js";
+import { Frames } from "./frames.js";
 import { Files } from "./files.js";
 import { fillKeyList, listenForKeys } from "./keys.js";
 import { restore } from "./restore.js";
@@ -31,6 +32,8 @@ export function mount(root, facts, send) {
     { opened, openedPrior: render, closed: render, alert: alertText, busy, render });
   const worklist = new Worklist(root, facts, state, exchange, { tell, alert: alertText, busy });
   const files = new Files(root, facts, { busy, alert: alertText }, worklist);
+  const frames = new Frames(root, state, worklist, send, { busy, alert: alertText });
+  files.frames = frames;
   new Session(root, facts, state, { tell, alert: alertText });
   const take = new TakeAlong(root, facts, state, { tell, alert: alertText, show: showSaved });
 
@@ -94,6 +97,7 @@ export function mount(root, facts, send) {
 
   function opened() {
     q(".lm-layer").value = q(".lm-headsel").value = "";
+    frames.opened();
     worklist.bringBack();
     render();
   }
@@ -104,6 +108,7 @@ export function mount(root, facts, send) {
     screen.render(state);
     why.render(state);
     take.render();
+    frames.render();
     worklist.follow();
   }
 
@@ -127,6 +132,7 @@ export function mount(root, facts, send) {
       button.append(image, element("span", title));
       button.addEventListener("click", () => {
         busy(true);
+        frames.asked({ example: k });
         send("example", { example: k, seq: LATE });
       });
       return button;
@@ -150,6 +156,7 @@ export function mount(root, facts, send) {
     q(".lm-clear").addEventListener("click", clear);
     q(".lm-forget").addEventListener("click", () => {
       worklist.forget();
+      frames.forget();
       send("forget", { seq: LATE });
     });
     q(".lm-alert button").addEventListener("click", () => alertText(""));
