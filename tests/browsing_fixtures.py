@@ -10,11 +10,14 @@ from pathlib import Path
 
 import cv2
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.browsing import CHROMIUM, FLAGS
 from tests.conftest import film_pixels
 from tests.serving import Viewer, running_viewer
+
+PATIENCE = 30_000
+"""ms that what is expected may take, on a machine that does other things too."""
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +31,7 @@ def viewer(tmp_path_factory: pytest.TempPathFactory, checkpoint_folder: Path) ->
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("needs Debian's chromium")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield chromium

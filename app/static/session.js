@@ -108,11 +108,13 @@ export class Session {
   // held: {films, bytes} as the program says, null where it holds none.
   fill(held) {
     const { demo, user, idleSeconds, maxBytes, maxPixels, filmsPerMinute } = this.facts;
-    const often = filmsPerMinute ? `${filmsPerMinute} films a minute; pins are not counted` : "any number of films";
+    const often = filmsPerMinute ? `${filmsPerMinute} films a minute; pins and rows of a worklist are not counted` : "any number of films";
     const lines = [
       ["Held now", held ? heldText(held) : "No film."],
       ["Where", "In the memory of this program. A file is on disk only while it is read, under a name made up "
         + "for it, and never longer."],
+      ...(demo ? [] : [["Worklist", "Files and names stay in your browser. A file is sent to be read, in memory "
+        + "only, and nothing of it is kept."]]),
       ["How long", `Until you press Forget film or leave the page, or for ${inWords(idleSeconds)} without use.`],
       ["Limits", demo ? `Bundled films only, ${often}.`
         : `${maxBytes / 2 ** 20} MB and ${maxPixels / 1e6} million pixels a film; ${often}.`],

@@ -85,6 +85,7 @@ export class RowList {
     text.title = row.reason;
     const marks = make("span", "lm-wlmarks");
     if (pinsOf(row)) marks.append(chip(pinsText(row), "pin"));
+    if (row.frame > 1) marks.append(chip(`frame ${row.frame}`, "frame"));
     if (result?.unlike) marks.append(chip("unlike training", "warn"));
     if (result && result.warnings.length > Number(result.unlike)) marks.append(chip("warning", "warn"));
     const body = make("span", "lm-wlbody");

@@ -7,11 +7,12 @@ export const WAITING = "waiting", READING = "reading", READ = "read", FAILED = "
 const WORDS = { [WAITING]: "waiting", [READING]: "being read", [READ]: "read", [FAILED]: "cannot be read" };
 
 // result: what the model says of the film, see `resultOf`; pins, marks: the reader's, kept while
-// another film is open; token: of the film while it is open; seen: it has been.
+// another film is open; token: of the film while it is open; frame: of several in the file, the one
+// opened last; seen: it has been open.
 export function newRow(number, item) {
   const { label, reason = "" } = item;
   return { number, item, label, reason, state: reason ? FAILED : WAITING, result: null, pins: null,
-           marks: null, token: null, seen: false };
+           marks: null, token: null, frame: 1, seen: false };
 }
 
 // {thumbnail, free (14 raw probabilities), above (whether each reaches its Youden point, null for
@@ -82,6 +83,7 @@ export function rowLabel(row, sort, findings) {
   parts.push(row.result ? rowText(row, sort, findings).replace(` ${ABOVE}`, ", reaches the Youden point")
     : row.state === FAILED ? row.reason : WORDS[row.state]);
   if (row.result?.warnings.length) parts.push(`warning: ${row.result.warnings.join(" ")}`);
+  if (row.frame > 1) parts.push(`frame ${row.frame}`);
   if (row.seen) parts.push("opened");
   if (pinsOf(row)) parts.push(pinsText(row));
   return parts.filter(Boolean).join(", ");
@@ -93,18 +95,18 @@ export function pinsText(row) {
 
 // ---- as a table
 
-// Rows of a CSV: number, the label where the reader wants it, state, the raw free probabilities,
+// Rows of a CSV: number, the label where the reader wants it, frame, state, the raw free probabilities,
 // whether they reach the Youden point, the gate, warnings, pins, and why a film could not be read.
 export function tableOf(rows, { findings, calibration, model }, withLabels) {
   const names = findings.map((name) => name.replaceAll(" ", "_"));
-  const head = ["film", ...(withLabels ? ["file"] : []), "state", "checkpoint",
+  const head = ["film", ...(withLabels ? ["file"] : []), "frame", "state", "checkpoint",
                 ...names.map((name) => `${name}_raw_free`),
                 ...(calibration ? names.map((name) => `${name}_raw_free_above_youden`) : []),
                 "gate_accepted", "warnings", "pins", "error"];
   const empty = names.map(() => "");
   return [head, ...rows.map((row) => {
     const { result } = row, above = result?.above?.map((v) => v ?? "") ?? empty;
-    return [row.number, ...(withLabels ? [plain(row.label)] : []), WORDS[row.state], model.identity,
+    return [row.number, ...(withLabels ? [plain(row.label)] : []), row.frame, WORDS[row.state], model.identity,
             ...(result?.free ?? empty), ...(calibration ? above : []), result?.accepted ?? "",
             result?.warnings.join(" ") ?? "", pinList(row, names), row.reason];
   })];

@@ -177,7 +177,7 @@ export class Worklist {
     if (state === WAITING) row.state = READING;
     let answer;
     try {
-      answer = await this.desk.send("open", row.item);
+      answer = await this.desk.send(`open?frame=${row.frame}`, row.item);
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
       if (row.state === READING) row.state = state;
@@ -237,6 +237,7 @@ export class Worklist {
     }
     const row = this.rowOf(film);
     if (!row) return;
+    if (row.frame !== film.frame) Object.assign(row, { frame: film.frame, result: resultOf(film) });
     Object.assign(row, { marks: film.marks, seen: true });
     if (String(row.pins) === String(pins)) return;
     row.pins = [...pins];
