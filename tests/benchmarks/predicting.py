@@ -1,6 +1,7 @@
 """`predict` on many films against the bare model, and its memory, in one run.
 
     python -m tests.benchmarks.predicting [--checkpoint C] [--films 1000] [--batch 16] [--workers N]
+        [--kinds png,raw,jpeg2000]
 
 Draws films (PNG of 1024 x 1024; DICOM of 1500 x 1250 with 12 bits, uncompressed and as lossless
 JPEG 2000, in equal parts; a few of each, linked under many names) and runs the command on them as a
@@ -40,9 +41,10 @@ MARKS = (100, 500)
 """Films after which the memory is read."""
 
 
-def draw(folder: Path, count: int) -> None:
+def draw(folder: Path, count: int, kinds: list[str]) -> None:
     """`count` films: the kinds in turn, the few distinct ones linked under many names."""
-    distinct = [make(seed) for seed in range(DISTINCT) for make in (_png, _raw, _jpeg_2000)]
+    makers = {"png": _png, "raw": _raw, "jpeg2000": _jpeg_2000}
+    distinct = [makers[kind](seed) for seed in range(DISTINCT) for kind in kinds]
     for k in range(count):
         path = folder / f"{k:06}"
         if k < len(distinct):
@@ -123,6 +125,7 @@ def main() -> None:
     parser.add_argument("--films", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--workers")
+    parser.add_argument("--kinds", default="png,raw,jpeg2000")
     given = parser.parse_args()
     options = ["--device", "cpu", "--batch", str(given.batch)]
     for name in ("checkpoint", "workers"):
@@ -132,7 +135,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "films"
         folder.mkdir()
-        draw(folder, given.films)
+        draw(folder, given.films, given.kinds.split(","))
         before = bare(model, given.films, given.batch)
         seconds, marks = predict(folder, Path(temporary) / "out.jsonl", options)
         after = bare(model, given.films, given.batch)
