@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -21,8 +22,11 @@ from lmeran.checkpoint import CheckpointError, load_checkpoint
 from tests.conftest import ROOT
 from tests.training import CPU, config
 from train.__main__ import main
+from train.card.figures import figure
 from train.card.publish import files_to_publish
-from train.card.write import TEMPLATE, figure, read_metrics, write_card
+from train.card.readme import END, START
+from train.card.readme import TEMPLATE as README_TEMPLATE
+from train.card.write import TEMPLATE, read_metrics, write_card
 from train.fit import fit
 from train.index import DataError
 
@@ -63,6 +67,32 @@ def test_figures_are_said_with_their_interval() -> None:
     assert figure({"value": 0.71249, "low": 0.69, "high": 0.733}) == "0.712 (0.690 to 0.733)"
     assert figure({"value": 0.5, "low": None, "high": None}) == "0.500"
     assert figure(None) == "none"
+
+
+def test_the_readme_gets_its_figures_between_its_marks(
+    measured: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    original, report = measured
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(original, folder)
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{START}\nold figures\n{END}\nafter\n")
+    arguments = ["card", "--checkpoint", str(folder), "--report", str(report)]
+    assert main([*arguments, "--readme", str(readme)]) == 0
+    text = readme.read_text()
+    assert text.startswith(f"before\n{START}\nOn ")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "old figures" not in text
+    metrics = read_metrics(report)
+    for found in metrics["discrimination"]["findings"].values():
+        assert f"| {found['positives']} | {figure(found['auc'])} |" in text
+    for step in metrics["conditioning"]["arms"]["lmeran"]:
+        assert figure(step["mean_auc"]) in text
+    assert not re.search(r"\d\.\d\d", README_TEMPLATE.read_text())
+    readme.write_text("no marks")
+    assert main([*arguments, "--readme", str(readme)]) == 1
+    assert "needs the lines" in capsys.readouterr().err
+    assert readme.read_text() == "no marks"
 
 
 def test_a_report_on_other_weights_makes_no_card(

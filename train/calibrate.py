@@ -14,10 +14,11 @@ import torch
 from jsonargparse import ArgumentParser, Namespace
 
 from lmeran.calibration import Calibration, FindingCalibration
-from lmeran.checkpoint import Checkpoint, load_checkpoint, record_extras, record_metrics
+from lmeran.checkpoint import load_checkpoint, record_extras, record_metrics
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS, display_name
 from lmeran.gate import Gate, features, identity
+from lmeran.model import Encoding
 from train.evaluate import choose_split
 from train.gate import fit_gate
 from train.index import DataError, Index
@@ -25,7 +26,7 @@ from train.left_out import LeftOut, leave_out
 from train.pixels import cached_pixels
 from train.platt import logits_of, operating_points
 from train.platt_maps import Choice, choose, fit_maps, softened
-from train.scoring import encodings, predict_index
+from train.scoring import predict_index
 
 GATE_FILMS = 1500
 """More hardly change a distribution in 16 components, and their cells must fit in memory."""
@@ -83,27 +84,41 @@ def calibrate_checkpoint(
     """
     checkpoint = load_checkpoint(folder)
     every = choose_split(checkpoint, data, "validation", config.min_size)
-    index = of_source(every, config.source)
-    pixels = cached_pixels(index, checkpoint.config.preprocessing, cache)
-    model = checkpoint.model.to(device)
+    rows = rows_of_source(every, config.source)
+    pixels = cached_pixels(every, checkpoint.config.preprocessing, cache)
+    kept = _spread_rows(len(every), GATE_FILMS)
+    cells: list[np.ndarray] = []
+
+    def keep(batch: np.ndarray, encoding: Encoding) -> None:
+        # half precision: 14 x 14 cells of 1,500 films are 0.15 GB
+        cells.append(features(encoding, "middle")[np.isin(batch, kept)].astype(np.float16))
+
     found = predict_index(
-        model, pixels, index, config.known, config.batch_size, device, label="probabilities"
+        checkpoint.model.to(device),
+        pixels,
+        every,
+        config.known,
+        config.batch_size,
+        device,
+        label="validation",
+        seen=keep,
     )
-    calibration, choice = fit_calibration(index, found, config)
-    gate = _fit_gate(checkpoint, every, cache, config.batch_size, device)
+    of_source = {known: values[rows] for known, values in found.items()}
+    calibration, choice = fit_calibration(every.take(rows), of_source, config)
+    gate = fit_gate(np.concatenate(cells), left_out_of(every.take(kept)))
     record_extras(folder, Extras(calibration, gate))
     record_metrics(folder, "calibration", _as_json(calibration, choice, config.known))
     return report(calibration, choice, gate, config.known)
 
 
-def of_source(index: Index, source: str | None) -> Index:
-    """The films of one source; all for None. Raises `DataError` where there is none."""
+def rows_of_source(index: Index, source: str | None) -> np.ndarray:
+    """Rows of the films of one source; all for None. Raises `DataError` where there is none."""
     if source is None:
-        return index
-    rows = np.flatnonzero(index.sources == source) if index.sources is not None else []
+        return np.arange(len(index))
+    rows = np.flatnonzero(index.sources == source) if index.sources is not None else np.array([])
     if not len(rows):
         raise DataError(f"No validation film is of the source '{source}'; leave --source out.")
-    return index.take(rows)
+    return rows
 
 
 def fit_calibration(
@@ -187,18 +202,6 @@ def report(calibration: Calibration, choice: Choice, gate: Gate, known: tuple[in
         "left out"
     )
     return "\n".join(lines)
-
-
-def _fit_gate(
-    checkpoint: Checkpoint, index: Index, cache: Path, batch_size: int, device: torch.device
-) -> Gate:
-    kept = index.take(_spread_rows(len(index), GATE_FILMS))
-    pixels = cached_pixels(kept, checkpoint.config.preprocessing, cache)
-    model = checkpoint.model.to(device)
-    batches = encodings(model, pixels, batch_size, device, label="features")
-    # half precision: 14 x 14 cells of 1,500 films are 0.15 GB
-    cells = np.concatenate([features(e, "middle").astype(np.float16) for _, e in batches])
-    return fit_gate(cells, left_out_of(kept))
 
 
 def left_out_of(index: Index) -> LeftOut:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,13 +71,17 @@ def predict_index(
     device: torch.device | str = "cpu",
     precision: str = "fp32",
     label: str = "evaluate",
+    seen: Callable[[np.ndarray, Encoding], None] | None = None,
 ) -> dict[int, np.ndarray]:
     """For each count in `known`, probabilities (N, 14), each made while that finding was unknown.
 
-    pixels: uint8 (N, S, S) of `train.pixels.cached_pixels`. The model is left in eval mode.
+    pixels: uint8 (N, S, S) of `train.pixels.cached_pixels`. seen: told the rows and the encoding of
+    each batch. The model is left in eval mode.
     """
     results = {k: np.zeros((len(index), len(model.findings)), dtype=np.float64) for k in known}
     for rows, encoding in encodings(model, pixels, batch_size, device, precision, label):
+        if seen is not None:
+            seen(rows, encoding)
         labels = torch.from_numpy(index.labels[rows])
         with torch.autocast(torch.device(device).type, torch.bfloat16, precision == "bf16"):
             for count in known:

@@ -15,6 +15,8 @@ from jsonargparse import ArgumentParser, Namespace
 
 from lmeran.checkpoint import CheckpointError, load_checkpoint
 from lmeran.findings import FINDINGS, display_name
+from train.card.figures import figure
+from train.card.readme import write_readme
 from train.index import DataError
 
 CARD_FILE = "README.md"
@@ -27,15 +29,21 @@ def card_parser() -> ArgumentParser:
     parser = ArgumentParser(description="Write the model card into the checkpoint's folder.")
     parser.add_argument("--checkpoint", type=str, required=True)
     parser.add_argument("--report", type=str, required=True, help="folder of `evaluate --out`")
+    parser.add_argument(
+        "--readme", type=str | None, help="a README whose measured part is to be written, too"
+    )
     return parser
 
 
 def run_card(given: Namespace) -> None:
     """The command. Raises `CheckpointError` and `DataError`."""
-    folder = Path(given.checkpoint)
-    text = write_card(folder, read_metrics(Path(given.report)))
+    folder, metrics = Path(given.checkpoint), read_metrics(Path(given.report))
+    text = write_card(folder, metrics)
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
     print(f"the card is {folder / CARD_FILE}")
+    if given.readme is not None:
+        write_readme(Path(given.readme), load_checkpoint(folder), metrics)
+        print(f"its figures are in {given.readme}")
 
 
 def read_metrics(report: Path) -> dict[str, Any]:
@@ -73,18 +81,6 @@ def write_card(folder: Path, metrics: dict[str, Any]) -> str:
         figure=figure,
     )
     return str(card)
-
-
-def figure(estimate: dict[str, Any] | float | None, digits: int = 3) -> str:
-    """'0.712 (0.690 to 0.733)', '0.712' without an interval, 'none' for None."""
-    if estimate is None:
-        return "none"
-    if not isinstance(estimate, dict):
-        return f"{estimate:.{digits}f}"
-    value = f"{estimate['value']:.{digits}f}"
-    if estimate.get("low") is None:
-        return value
-    return f"{value} ({estimate['low']:.{digits}f} to {estimate['high']:.{digits}f})"
 
 
 def _lineage(training: dict[str, Any]) -> list[dict[str, Any]]:

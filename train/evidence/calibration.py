@@ -97,6 +97,10 @@ def _sentences(
             f"The log-likelihood of a label gains {said(gains['nll'], 5, sign=True)} nats; "
             f"{_verdict(gains['nll'])}.",
         ]
+    lines.append(
+        "By the number of findings known (a calibration slope of 1 is right, below 1 probabilities "
+        "are too far apart; a shift of 0 is right, above 0 findings are more frequent than said):"
+    )
     for case in (c for c in cases if c.images == free.images and c.pins == EVERY):
         lines.append(_by_pins(case))
     other = next((c for c in cases if c.images != free.images), None)
@@ -121,10 +125,7 @@ def _by_pins(case: Case) -> str:
     )
     if found.slope is None or found.shift is None:
         return line + "."
-    return (
-        f"{line}; calibration slope {found.slope:.2f} (1: probabilities are as far apart as they "
-        f"should be), shift {found.shift:+.2f} in log-odds (0: findings are as frequent as said)."
-    )
+    return f"{line}; calibration slope {found.slope:.2f}, shift {found.shift:+.2f} in log-odds."
 
 
 def _verdict(gain: Estimate) -> str:

@@ -81,6 +81,11 @@ def _sentences(arms: list[Arm]) -> tuple[str, ...]:
             f"The checkpoint without label masking gains {said(plain.gain, sign=True)} from the "
             "same pins."
         )
+    else:
+        lines.append(
+            "No checkpoint trained without label masking was given, so that this arm is lacking. "
+            "The image alone is this checkpoint with nothing pinned."
+        )
     clear = [i for i, g in enumerate(step.gain_per_finding) if g is not None and (g.low or 0) > 0]
     if clear:
         lines.append(f"The gain is above zero beyond its interval for {finding_names(clear)}.")

@@ -38,7 +38,7 @@ from train.index import Index
 from train.pixels import cached_pixels
 
 FILMS = 24
-"""Films measured unless another number is asked for: about 13 minutes of a CPU core at 192 px."""
+"""Films measured unless another number is asked for; each costs about 200 backbone passes."""
 
 ANOTHER_FILM = "same weights, another film"
 

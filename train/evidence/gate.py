@@ -130,22 +130,20 @@ def _sentences(gate: Gate, kinds: list[Kind], level: float) -> tuple[str, ...]:
     passed = wilson(int((real.scores <= gate.threshold).sum()), len(real.scores))
     lines = [
         f"The gate (identity {identity(gate)}) was fitted on {gate.films:,} validation films, its "
-        f"threshold ({gate.threshold:.3f}) set there to accept {gate.acceptance:.0%} of the films "
-        f"of each source it had not seen; of {len(real.scores)} films of this split it accepts "
-        f"{said(passed)}.",
+        f"threshold ({gate.threshold:.3f}) set there to accept {_percent(gate.acceptance, 0)} of "
+        f"the films of each source it had not seen; of {len(real.scores)} films of this split it "
+        f"accepts {said(passed)}.",
+        f"What it warns of; in brackets what a threshold that accepts {_percent(ACCEPTANCE, 0)} of "
+        "these very films would, and the AUC against them:",
     ]
     for kind in others:
         share, compared = kind.rejected(gate.threshold), kind.rejected(level)
-        verb = "warns of" if not kind.accept else "wrongly warns of"
-        lines.append(
-            f"It {verb} {share.value:.1%} of {len(kind.scores)} pictures: {kind.name}"
-            + (
-                "."
-                if kind.accept
-                else f" ({compared.value:.1%} with the threshold that accepts {ACCEPTANCE:.0%} of "
-                f"these films; AUC {_auc(real.scores, kind.scores):.3f})."
-            )
-        )
+        line = f"{kind.name} ({len(kind.scores)}): {_percent(share.value)}"
+        if kind.accept:
+            lines.append(f"{line}, wrongly.")
+            continue
+        told = f"{_percent(compared.value)}, AUC {_auc(real.scores, kind.scores):.3f}"
+        lines.append(f"{line} ({told}).")
     if all(kind.name != LATERAL for kind in others):
         lines.append("No lateral film was at hand: what the gate does with one is not measured.")
     lines.append(
@@ -153,6 +151,10 @@ def _sentences(gate: Gate, kinds: list[Kind], level: float) -> tuple[str, ...]:
         "nothing of what a film shows, of its quality, or of patients unlike those trained on."
     )
     return tuple(lines)
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %"
 
 
 def _table(gate: Gate, kinds: list[Kind], level: float) -> Table:
