@@ -40,6 +40,14 @@ def pack_values(codes: np.ndarray) -> bytes:
     return packer.compress(planes) + packer.flush()
 
 
+def pack_map(values: np.ndarray) -> str:
+    """The cells of a map, row by row, as base64 of little-endian float32.
+
+    One text and not a list: Gradio's page copies every number of an answer singly.
+    """
+    return base64.b64encode(values.astype("<f4").tobytes()).decode("ascii")
+
+
 def value_facts(values: GrayValues) -> dict[str, Any]:
     """How the page reads the codes it fetches: their depth, real values, and ways to gray."""
     return {

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from app.colours import colour_tables, signed_table
-from app.packing import value_facts
+from app.packing import pack_map, value_facts
 from app.why import CAM_FULL_SCALE, lift_facts
 from lmeran.attention_split import MOVED_FULL_SCALE
 from lmeran.checkpoint import Checkpoint
@@ -87,7 +87,7 @@ def gate_facts(gate: GateResult | None) -> dict[str, Any] | None:
 def reading_facts(
     reading: Reading, free: list[AttentionMap], pinned: list[AttentionMap]
 ) -> dict[str, Any]:
-    """A reading: probabilities, and the maps of all findings without and with the pins.
+    """A reading: probabilities, and the maps (`pack_map`) of all findings without and with pins.
 
     fitted: the 14 values of each entry of `lmeran.report.FITTED`, null without calibration.
     """
@@ -103,8 +103,8 @@ def reading_facts(
             "layer": pinned[0].layer,
             "head": pinned[0].head,
             "tokens": pinned[0].tokens,
-            "free": [_flat(m.values) for m in free],
-            "pinned": [_flat(m.values) for m in pinned],
+            "free": [pack_map(m.values) for m in free],
+            "pinned": [pack_map(m.values) for m in pinned],
         },
     }
 
@@ -129,10 +129,6 @@ def _calibration_facts(checkpoint: Checkpoint) -> dict[str, Any] | None:
         "youden": [finding.youden and asdict(finding.youden) for finding in calibration.findings],
         "sensitive": [f.sensitive and asdict(f.sensitive) for f in calibration.findings],
     }
-
-
-def _flat(values: np.ndarray) -> list[float]:
-    return [float(f"{v:.4g}") for v in values.ravel()]
 
 
 def _prevalence(checkpoint: Checkpoint) -> list[float] | None:

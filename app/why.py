@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from app.packing import pack_map
 from lmeran.attention_split import AttentionSplit, attention_split
 from lmeran.cam import image_maps, sum_maps
 from lmeran.checkpoint import Checkpoint
@@ -19,8 +20,9 @@ CAM_FULL_SCALE = 4.0
 give if it all looked like that cell (so that the mean of the map is the part it is of)."""
 
 
-def cam_facts(predictor: Predictor, film: EncodedFilm) -> list[list[float]]:
-    """Exact class activation maps of the image part, per finding, as logits of a whole film."""
+def cam_facts(predictor: Predictor, film: EncodedFilm) -> list[str]:
+    """Exact class activation maps of the image part, per finding, as logits of a whole film; each
+    as `pack_map` writes it."""
     return [_density(cam.values) for cam in image_maps(predictor, film)]
 
 
@@ -66,5 +68,5 @@ def lift_facts(checkpoint: Checkpoint) -> list[list[float | None]] | None:
     return [[None if np.isnan(x) else round(float(x), 3) for x in row] for row in prior.lift()]
 
 
-def _density(values: np.ndarray) -> list[float]:
-    return [float(f"{v:.4g}") for v in (values * values.size).ravel()]
+def _density(values: np.ndarray) -> str:
+    return pack_map(values * values.size)

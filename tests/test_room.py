@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from app.payload import page_facts
 from app.room import ReadingRoom
 from app.settings import read_settings
 from lmeran.checkpoint import load_checkpoint
+from lmeran.files import read_file
 from lmeran.findings import FINDINGS, PinError, State
 from lmeran.predictor import Predictor
 from lmeran.radiograph import ReadError
@@ -32,11 +34,19 @@ def request(token: str, **pinned: int) -> dict[str, Any]:
     return {"token": token, "seq": 5, "pins": [pinned.get(f, 0) for f in FINDINGS]}
 
 
+def cells(packed: str) -> np.ndarray:
+    """A map as the page unpacks it."""
+    return np.frombuffer(base64.b64decode(packed), "<f4")
+
+
 def test_opening_gives_the_film_and_its_free_reading(room: ReadingRoom, film_file: Path) -> None:
     reply = room.open_file(str(film_file), "me")
     assert (reply["kind"], reply["width"], reply["height"]) == ("film", 100, 120)
     assert reply["reading"]["free"] == reply["reading"]["conditioned"]
-    assert len(reply["reading"]["maps"]["free"]) == 14
+    maps = reply["reading"]["maps"]["free"]
+    expected = room.predictor.read(room.predictor.encode(read_file(film_file)), {}).maps()
+    for packed, wanted in zip(maps, expected, strict=True):
+        np.testing.assert_allclose(cells(packed), wanted.values.ravel(), rtol=1e-5)
     assert "film.png" not in json.dumps(reply)
 
 
@@ -66,7 +76,9 @@ def test_the_explanation_is_of_the_same_reading(room: ReadingRoom, film_file: Pa
         shift = sum(entry["per_pin"].values())
         logit = parts["bias"] + parts["image"] + parts["label_free"] + shift
         assert 1 / (1 + np.exp(-logit)) == pytest.approx(entry["conditioned"], abs=1e-4)
-        assert np.mean(why["sum"][i]) == pytest.approx(parts["logit"] - parts["bias"], abs=0.02)
+        assert cells(why["sum"][i]).mean() == pytest.approx(
+            parts["logit"] - parts["bias"], abs=0.02
+        )
     assert why["split"] == {"layer": 3, "head": None}
     other = room.explain({**asked, "layer": 1, "head": 2}, "me")["why"]
     assert other["split"] == {"layer": 1, "head": 2}

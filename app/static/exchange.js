@@ -1,7 +1,7 @@
 // Questions to the server and its answers. An answer is shown only if it is of the newest question.
 
 import { UNKNOWN, rowOrder, shown } from "./state.js";
-import { fetchValues } from "./values.js";
+import { cellsOf, fetchValues } from "./values.js";
 
 // A question that is asked again behind another one carries that one's number: it comes too late.
 export const LATE = -1;
@@ -42,7 +42,7 @@ export class Exchange {
 
   receive(reply) {
     const answers = { film: "film", prior: "prior", reading: "reading", why: "why", forgotten: "forgotten" };
-    return this[answers[reply.kind] ?? "failed"](reply);
+    return this[answers[reply.kind] ?? "failed"](unpacked(reply));
   }
 
   async film(reply) {
@@ -119,4 +119,17 @@ export class Exchange {
     delete this.root.dataset.pending;
     this.show.render();
   }
+}
+
+// The answer with its maps as numbers.
+function unpacked(reply) {
+  const all = (maps) => maps.map((map) => map && cellsOf(map));
+  const { reading, cam, why } = reply, full = { ...reply };
+  if (cam) full.cam = all(cam);
+  if (why) full.why = { ...why, sum: all(why.sum) };
+  if (reading?.maps) {
+    const { free, pinned } = reading.maps;
+    full.reading = { ...reading, maps: { ...reading.maps, free: all(free), pinned: all(pinned) } };
+  }
+  return full;
 }

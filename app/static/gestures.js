@@ -7,7 +7,8 @@ const WHEEL = 0.0015, PINCH_WHEEL = 0.012, ZOOM_DRAG = 0.008;
 const LINE = 16; // pixels of a wheel that counts in lines
 
 // view: a FilmView. act: {tool(), zoomAt(view, point, factor), panBy(view, dx, dy), windowBy(dx, dy),
-// draw(view, kind, phase, point), hover(view, point or null), fit()}; points in stage pixels.
+// draw(view, kind, phase, point), hover(view, point or null, drawnAnyway), fit()}; points in stage
+// pixels.
 export function listenToHands(view, act) {
   const { stage, canvas } = view, pointers = new Map();
   let doing = null, start = null; // what one pointer does, and where it began
@@ -44,8 +45,10 @@ export function listenToHands(view, act) {
 
   canvas.addEventListener("pointermove", (e) => {
     const before = pointers.get(e.pointerId), now = local(e);
-    if (view.film) act.hover(view, now);
-    if (!before || !view.film) return;
+    if (!view.film) return;
+    // What a drag does draws the screen anew anyway: once a move is enough.
+    act.hover(view, now, Boolean(before && (doing || pointers.size > 1)));
+    if (!before) return;
     pointers.set(e.pointerId, now);
     if (pointers.size > 1) return pinch(e.pointerId, before, now);
     return drag(now[0] - before[0], now[1] - before[1], now);

@@ -36,7 +36,7 @@ export class Stage {
         panBy: (v, dx, dy) => this.panBy(v, dx, dy),
         windowBy: (dx, dy) => this.windowBy(dx, dy),
         draw: (...given) => this.draw(...given),
-        hover: (v, point) => this.hover(v, point),
+        hover: (...given) => this.hover(...given),
         fit: () => this.fit(),
       });
     }
@@ -244,10 +244,11 @@ export class Stage {
 
   // ---- texts on the film
 
-  hover(view, point) {
+  // drawnAnyway: the screen is drawn anew after this.
+  hover(view, point, drawnAnyway = false) {
     if (!point && !this.cursor) return;
     this.cursor = point && { view, point };
-    this.refresh();
+    if (!drawnAnyway) this.refresh();
   }
 
   filmOf(view) {

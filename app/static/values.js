@@ -77,9 +77,19 @@ export async function fetchValues(url, { values, width, height, aspect }) {
   return new FilmValues(values, unpack(bytes, values.bytes), width, height, aspect);
 }
 
+// The cells of a map, as `pack_map` of `app/packing.py` writes them.
+export function cellsOf(base64) {
+  const view = new DataView(bytesOf(base64).buffer);
+  return Float32Array.from({ length: view.byteLength / 4 }, (_, k) => view.getFloat32(4 * k, true));
+}
+
 export function numbersOf(base64) {
-  const bytes = Uint8Array.from(atob(base64), (ch) => ch.charCodeAt(0));
+  const bytes = bytesOf(base64);
   return Uint16Array.from({ length: bytes.length / 2 }, (_, i) => bytes[2 * i] | (bytes[2 * i + 1] << 8));
+}
+
+function bytesOf(base64) {
+  return Uint8Array.from(atob(base64), (ch) => ch.charCodeAt(0));
 }
 
 function realValues({ table, first, slope, intercept }, count) {
