@@ -57,12 +57,9 @@ class ZipLimits:
     A film's own limit is `MAX_FILE_BYTES`. Zipped films are 1 to 20 times larger than packed.
     """
 
-    entries: int = 10_000
-    total_bytes: int = 16 * 2**30
+    entries: int = 100_000
+    total_bytes: int = 2**40
     ratio: int = 250
-
-
-LIMITS = ZipLimits()
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,51 +70,23 @@ class Member:
     info: zipfile.ZipInfo
 
 
-@dataclass(frozen=True, eq=False)
-class ZippedFilm:
-    """One film of a zip: its label and its bytes, or why it has none."""
-
-    label: str
-    content: bytes | ReadError
-
-
 def looks_like_zip(head: bytes) -> bool:
     """Whether a file's first bytes are those of a zip."""
     return head.startswith(_ZIP_HEADS)
 
 
-def films_in_zip(source: Path | bytes, limits: ZipLimits = LIMITS) -> Iterator[ZippedFilm]:
-    """The films of a zip in the order of their labels, unpacked one at a time.
-
-    Files that are no films by ending and first bytes are passed over, as in a folder. Raises
-    `ReadError` where the zip as a whole cannot be used or has no film in it.
-    """
-    found = False
-    with Archive(source, limits) as archive:
-        for member in archive.members:
-            try:
-                content: bytes | ReadError | None = archive.read(member)
-            except ReadError as error:
-                content = error
-            if content is not None:
-                found = True
-                yield ZippedFilm(member.label, content)
-    if not found:
-        raise ReadError(NO_FILM)
-
-
-NO_FILM = "There is no film in this zip; put DICOM, PNG or JPEG files in it."
-
-
 class Archive:
-    """An open zip. Raises `ReadError` where it cannot be opened or is over a limit."""
+    """An open zip, whose films are unpacked one at a time.
 
-    def __init__(self, source: Path | bytes, limits: ZipLimits = LIMITS) -> None:
-        self._limits = limits
+    members: what may be a film, in the order of their labels. Raises `ReadError` where the zip
+    cannot be opened or is over a limit.
+    """
+
+    def __init__(self, source: Path | bytes, limits: ZipLimits | None = None) -> None:
+        self._limits = limits = limits or ZipLimits()
         with contextlib.ExitStack() as stack:
+            file = stack.enter_context(_file(source))
             try:
-                raw = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
-                file = stack.enter_context(raw)
                 size = file.seek(0, io.SEEK_END)
                 bounded = _Bounded(file, max(limits.entries * _BYTES_AN_ENTRY, _CHUNK))
                 self._zip = stack.enter_context(zipfile.ZipFile(bounded))
@@ -146,7 +115,10 @@ class Archive:
         self._open.close()
 
     def read(self, member: Member) -> bytes | None:
-        """A film's bytes, None for what is no film. Raises `ReadError` in one sentence."""
+        """A film's bytes; None for what is no film by its ending and first bytes.
+
+        Raises `ReadError` in one sentence.
+        """
         suffix = PurePosixPath(member.label).suffix.lower()
         info = member.info
         if info.flag_bits & _ENCRYPTED:
@@ -173,6 +145,16 @@ class Archive:
             raise ReadError(
                 "The file is damaged inside the zip; zip the films again, or give them unpacked."
             ) from None
+
+
+def _file(source: Path | bytes) -> BinaryIO:
+    try:
+        return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ReadError(
+            f"The zip file cannot be opened ({reason}); check who may read it."
+        ) from None
 
 
 class _Bounded:

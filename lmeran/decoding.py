@@ -13,7 +13,7 @@ from lmeran.config import Preprocessing
 from lmeran.files import FILM_SUFFIXES, looks_like_film, read_bytes, read_file
 from lmeran.preprocess import network_pixels
 from lmeran.radiograph import Radiograph, ReadError
-from lmeran.sources import ZIP_LIMITS, Source
+from lmeran.sources import Source
 
 _CHANGED = "The zip file changed while it was being read; run the same command again."
 
@@ -96,4 +96,4 @@ def _zipped(source: Source) -> bytes | None:
 @lru_cache(maxsize=1)
 def _opened(path: Path) -> Archive:
     """The zip whose turn it is: its table of contents is read once and not for every film."""
-    return Archive(path, ZIP_LIMITS)
+    return Archive(path)

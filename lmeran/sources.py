@@ -8,12 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lmeran.archive import Archive, ZipLimits, looks_like_zip
+from lmeran.archive import Archive, looks_like_zip
 from lmeran.files import HEAD_BYTES, is_index_of_films
 from lmeran.radiograph import ReadError
-
-ZIP_LIMITS = ZipLimits(entries=100_000, total_bytes=2**40)
-"""Of zips on this machine's own disk, whose films are read one at a time."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ def _is_named_zip(path: Path) -> bool:
 def _in_zip(path: Path) -> Iterator[Source]:
     label = printable(path)
     try:
-        with Archive(path, ZIP_LIMITS) as archive:
+        with Archive(path) as archive:
             labels = [member.label for member in archive.members]
     except ReadError as error:
         yield Source(label, path, problem=str(error))

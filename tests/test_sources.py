@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,11 +127,3 @@ def test_shares_are_a_partition_that_stays_when_films_are_added() -> None:
     assert min(len(share) for share in few) > 200
     for before, after in zip(few, many, strict=True):
         assert before <= after
-
-
-def test_a_zip_of_a_hospital_may_be_larger_than_one_of_a_page(tmp_path: Path) -> None:
-    path = tmp_path / "many.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for k in range(10_001):
-            archive.writestr(f"{k:05}.png", b"")
-    assert len(labels(path)) == 10_001
