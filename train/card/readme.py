@@ -98,11 +98,11 @@ def _gate(metrics: dict[str, Any]) -> list[str]:
     real, *others = metrics["gate"]["kinds"]
     warned = real["warned_of"]["value"]
     told = [
-        f"{kind['name']} {kind['warned_of']['value']:.0%}"
+        f"{kind['name'].removeprefix('the same, ')} {100 * kind['warned_of']['value']:.0f} %"
         for kind in others
         if not kind["should_pass"]
     ]
     return [
-        f"Accepts {1 - warned:.1%} of {real['pictures']} test films, and warns of: "
+        f"Accepts {100 * (1 - warned):.1f} % of {real['pictures']} test films, and warns of: "
         f"{', '.join(told)}."
     ]

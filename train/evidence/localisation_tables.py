@@ -161,7 +161,7 @@ def _finding_table(measured: Measured, measure: str) -> Table:
     ]
     return Table(
         f"localisation_findings_{measure.lower()}",
-        f"{measure} of each finding, nothing pinned",
+        f"{measure[0].upper()}{measure[1:]} of each finding, nothing pinned",
         pd.DataFrame(lines),
         "Mean over the finding's boxes.",
     )
