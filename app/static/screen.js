@@ -33,8 +33,11 @@ export class Screen {
   renderFacts({ film, prior, reading }) {
     const lines = film?.lines ?? [];
     const all = film?.title ? [["Film", film.title], ...lines] : lines;
-    this.q(".lm-facts").replaceChildren(...all.flatMap(([name, value]) =>
-      [element("dt", name), element("dd", value)]));
+    this.q(".lm-facts").replaceChildren(...all.map(([name, value]) => {
+      const pair = element("div", ""); // name and value stay on one line
+      pair.append(element("dt", name), element("dd", value));
+      return pair;
+    }));
     const warnings = [...(film?.warnings ?? []), ...(reading?.warnings ?? [])];
     this.q(".lm-warnings").replaceChildren(...warnings.map((text) => element("li", text)));
     const unlike = gateSentences(film, prior);
