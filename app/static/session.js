@@ -108,7 +108,8 @@ export class Session {
   // held: {films, bytes} as the program says, null where it holds none.
   fill(held) {
     const { demo, user, idleSeconds, maxBytes, maxPixels, filmsPerMinute } = this.facts;
-    const often = filmsPerMinute ? `${filmsPerMinute} films a minute; pins and rows of a worklist are not counted` : "any number of films";
+    const free = demo ? "pins are not counted" : "pins and rows of a worklist are not counted";
+    const often = filmsPerMinute ? `${filmsPerMinute} films a minute; ${free}` : "any number of films";
     const lines = [
       ["Held now", held ? heldText(held) : "No film."],
       ["Where", "In the memory of this program. A file is on disk only while it is read, under a name made up "
