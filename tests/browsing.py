@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Request
 
 from lmeran.findings import FINDINGS
 
@@ -119,3 +119,25 @@ def film_under(page: Page, at: tuple[float, float]) -> tuple[int, int]:
     found = re.match(r"x (-?\d+), y (-?\d+)", text)
     assert found is not None, text
     return int(found[1]), int(found[2])
+
+
+def watch(page: Page, url: str, trouble: list[str]) -> None:
+    """Note requests to other hosts and errors, but not those of a page that is being left: what it
+    was still waiting for is cut off, and Gradio says so."""
+    own = (url, "data:", "blob:")
+    leaving: list[bool] = []
+
+    def requested(request: Request) -> None:
+        if request.is_navigation_request():
+            leaving.append(True)
+        if not request.url.startswith(own):
+            trouble.append(request.url)
+
+    def failed(text: str) -> None:
+        if not leaving:
+            trouble.append(text)
+
+    page.on("request", requested)
+    page.on("domcontentloaded", lambda _: leaving.clear())
+    page.on("pageerror", lambda error: failed(str(error)))
+    page.on("console", lambda m: failed(m.text) if m.type == "error" else None)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import cv2
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browsing import CHROMIUM, FLAGS
+from tests.browsing import CHROMIUM, FLAGS, watch
 from tests.conftest import film_pixels
 from tests.serving import Viewer, running_viewer
 
@@ -45,34 +45,12 @@ def page(browser: Browser, viewer: Viewer) -> Iterator[Page]:
     context.set_default_timeout(60_000)
     page = context.new_page()
     trouble: list[str] = []
-    watch(page, viewer, trouble)
+    watch(page, viewer.url, trouble)
     page.goto(viewer.url)
     page.wait_for_selector(".lm[data-ready]")
     yield page
     context.close()
     assert trouble == []
-
-
-def watch(page: Page, viewer: Viewer, trouble: list[str]) -> None:
-    """Note requests to other hosts and errors, but not those of a page that is being left: what it
-    was still waiting for is cut off, and Gradio says so."""
-    own = (viewer.url, "data:", "blob:")
-    leaving: list[bool] = []
-
-    def requested(request: Request) -> None:
-        if request.is_navigation_request():
-            leaving.append(True)
-        if not request.url.startswith(own):
-            trouble.append(request.url)
-
-    def failed(text: str) -> None:
-        if not leaving:
-            trouble.append(text)
-
-    page.on("request", requested)
-    page.on("domcontentloaded", lambda _: leaving.clear())
-    page.on("pageerror", lambda error: failed(str(error)))
-    page.on("console", lambda m: failed(m.text) if m.type == "error" else None)
 
 
 @pytest.fixture()

@@ -16,8 +16,7 @@ from lmeran.findings import FINDINGS, Pins, State
 from lmeran.gate import UNLIKE
 from lmeran.predictor import Predictor, Reading
 from lmeran.radiograph import Radiograph
-from tests.browsing import as_percent, pin, settled, upload
-from tests.browsing_fixtures import watch
+from tests.browsing import as_percent, pin, settled, upload, watch
 from tests.conftest import film_pixels
 from tests.fitting import UNCALIBRATED, fitted_copy
 from tests.serving import Viewer, running_viewer
@@ -61,7 +60,7 @@ def opened(browser: Browser, fitted: Fitted) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     context.set_default_timeout(60_000)
     page, trouble = context.new_page(), []
-    watch(page, fitted.viewer, trouble)
+    watch(page, fitted.viewer.url, trouble)
     page.goto(fitted.viewer.url)
     page.wait_for_selector(".lm[data-ready]")
     yield page
