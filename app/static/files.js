@@ -5,6 +5,13 @@ import { seemsZip } from "./worklist-sources.js";
 
 const DEMO = "This is a demonstration: it takes no files. Run the program on your own machine to read yours.";
 
+// Why an upload was refused, by status; see `app/door.py`. Gradio only tells its own button.
+const REFUSED = {
+  401: "You are signed out; reload the page to sign in again. What you see stays until then.",
+  429: "Too many films in a short time; try again in a minute. What you have open stays.",
+};
+const LOST = "The file was not taken; try it again, or reload the page.";
+
 export class Files {
   // show: {busy(on), alert(text)}; facts.maxBytes: a larger file is refused here; worklist: takes what
   // is more than one film.
@@ -16,10 +23,18 @@ export class Files {
     // Gradio's own button only carries the file: the page has one for those who look and hear.
     const carrier = document.querySelector("#lm-upload");
     if (carrier) Object.assign(carrier, { ariaHidden: "true", tabIndex: -1 });
+    new PerformanceObserver((list) => list.getEntries().forEach((sent) => this.answered(sent)))
+      .observe({ type: "resource" });
     const stage = root.querySelector(".lm-left");
     stage.addEventListener("dragover", (e) => { e.preventDefault(); root.dataset.drop = "1"; });
     stage.addEventListener("dragleave", () => delete root.dataset.drop);
     stage.addEventListener("drop", (e) => this.dropped(e));
+  }
+
+  answered({ name, responseStatus }) {
+    if (!(responseStatus >= 400) || !new URL(name).pathname.endsWith("/gradio_api/upload")) return;
+    this.show.busy(false);
+    this.show.alert(REFUSED[responseStatus] ?? LOST);
   }
 
   choose(role) {
