@@ -34,7 +34,7 @@ export function mount(root, facts, send) {
   const files = new Files(root, facts, { busy, alert: alertText }, worklist);
   const frames = new Frames(root, state, worklist, send, { busy, alert: alertText });
   files.frames = frames;
-  new Session(root, facts, state, { tell, alert: alertText });
+  new Session(root, facts, state);
   const take = new TakeAlong(root, facts, state, { tell, alert: alertText, show: showSaved });
 
   // ---- what the reader does

@@ -8,9 +8,8 @@ const SILENT = "The program does not answer. If it was stopped, start it again a
   + "what you see stays until then.";
 
 export class Session {
-  // show: {tell(text), alert(text)}
-  constructor(root, facts, state, show) {
-    Object.assign(this, { root, facts: facts.session, state, show });
+  constructor(root, facts, state) {
+    Object.assign(this, { root, facts: facts.session, state });
     this.contact = Date.now(); // when the program last heard of the film
     this.gone = false; // it holds the film no more
     this.question = { number: undefined, since: 0, said: false };
@@ -59,14 +58,20 @@ export class Session {
       const response = await fetch(new URL(`lmeran/held/${film.token}`, document.baseURI));
       if (film !== this.state.film) return null;
       if (response.ok) return await response.json();
-      if (response.status === 401) this.show.alert(SIGNED_OUT);
+      if (response.status === 401) this.unanswered(SIGNED_OUT);
       else this.gone = true;
     } catch {
-      this.show.alert(SILENT);
+      this.unanswered(SILENT);
     } finally {
       this.check();
     }
     return null;
+  }
+
+  // As an answer would say it: the pins on the screen go back to those of the reading it shows.
+  unanswered(message) {
+    const seq = this.root.dataset.pending ? this.state.sent : null;
+    window.dispatchEvent(new CustomEvent("lmeran:reply", { detail: { kind: "error", message, seq } }));
   }
 
   check() {
