@@ -9,7 +9,7 @@ const WHY_DELAY = 150; // ms without a further pin before the explanation is ask
 const LOST = "The film could not be shown; open it again.";
 
 export class Exchange {
-  // show: {opened(), openedPrior(), closed(), alert(text), busy(on), render()}, stage: a Stage.
+  // show: {opened(), openedPrior(), lost(), closed(), alert(text), busy(on), render()}, stage: a Stage.
   constructor(root, state, stage, send, show) {
     Object.assign(this, { root, state, stage, send, show });
     this.waiting = 0; // timer of the next question why
@@ -76,6 +76,7 @@ export class Exchange {
     if (this.newest !== reply.token) return null;
     this.show.busy(false);
     this.show.alert(pixels ? "" : LOST);
+    if (!pixels) this.show.lost();
     return pixels;
   }
 

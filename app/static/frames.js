@@ -19,8 +19,7 @@ export class Frames {
     this.before.addEventListener("click", () => this.open(state.film.frame - 1));
     this.after.addEventListener("click", () => this.open(state.film.frame + 1));
     window.addEventListener("lmeran:reply", ({ detail: { kind } }) => {
-      if (kind === "error") this.coming = null;
-      if (kind === "film" || kind === "error") this.settle();
+      if (kind === "error") this.lost();
     });
   }
 
@@ -29,9 +28,17 @@ export class Frames {
     this.coming = source;
   }
 
+  // Not at the answer: until its pixels are here, the film before is the one that is open.
   opened() {
     this.source = this.coming;
     this.coming = null; // the next film may come from the worklist, which has its own source
+    this.settle();
+  }
+
+  // What was asked for does not come.
+  lost() {
+    this.coming = null;
+    this.settle();
   }
 
   forget() {

@@ -29,7 +29,8 @@ export function mount(root, facts, send) {
   const table = new ReadingTable(root, facts, { select, pin });
   const why = new WhyPanel(q(".lm-why"), facts, { select, pin });
   const exchange = new Exchange(root, state, stage, send,
-    { opened, openedPrior: render, closed: render, alert: alertText, busy, render });
+    { opened, openedPrior: render, lost: () => frames.lost(), closed: render, alert: alertText, busy,
+      render });
   const worklist = new Worklist(root, facts, state, exchange, { tell, alert: alertText, busy });
   const files = new Files(root, facts, { busy, alert: alertText }, worklist);
   const frames = new Frames(root, state, worklist, send, { busy, alert: alertText });
