@@ -12,7 +12,6 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 from lmeran.checkpoint import CheckpointError
 from lmeran.config import ConfigError
 from train.ablate import AblationError, ablate_parser, run_ablate
-from train.average import average_parser, run_average
 from train.calibrate import calibrate_parser, run_calibrate
 from train.card.publish import PublishError, publish_parser, run_publish
 from train.card.write import card_parser, run_card
@@ -38,8 +37,6 @@ def main(arguments: list[str] | None = None) -> int:
                 _fit(given.fit)
             case "teach":
                 _teach(given.teach)
-            case "average":
-                run_average(given.average, _device(given.average.device))
             case "evaluate":
                 run_evaluate(given.evaluate, _device(given.evaluate.device))
             case "calibrate":
@@ -93,7 +90,6 @@ def _parser() -> ArgumentParser:
     teach_parser.add_class_arguments(TeacherConfig)
     commands.add_subcommand("teach", teach_parser)
 
-    commands.add_subcommand("average", average_parser())
     commands.add_subcommand("evaluate", evaluate_parser())
     commands.add_subcommand("calibrate", calibrate_parser())
     commands.add_subcommand("card", card_parser())
