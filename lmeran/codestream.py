@@ -19,6 +19,7 @@ from pydicom.uid import UID
 
 from lmeran.attributes import code, integer
 from lmeran.frames import check_frame, compressed_frame, frame_count, native_frame
+from lmeran.jpeg12 import check_12_bit, decode_12_bit
 from lmeran.limits import MAX_INFLATED_BYTES, check_dimensions
 from lmeran.radiograph import ReadError
 
@@ -63,10 +64,10 @@ class Codestream:
     samples: int
     precision: int
     lossy_dct: bool = False
-    """JPEG with the cosine transform, where decoders stop at 8 bits."""
+    """JPEG with the cosine transform, where most decoders stop at 8 bits."""
 
 
-def check_codestream(frame: bytes, rows: int, columns: int, samples: int) -> None:
+def check_codestream(frame: bytes, rows: int, columns: int, samples: int) -> Codestream:
     """Refuse a frame whose own dimensions are not those of the header. Raises `ReadError`."""
     stream = parse_codestream(frame)
     if stream is None:
@@ -80,11 +81,6 @@ def check_codestream(frame: bytes, rows: int, columns: int, samples: int) -> Non
             f"{stream.columns} x {stream.rows} x {stream.samples}, so the file cannot be trusted; "
             "export the film again."
         )
-    if stream.lossy_dct and stream.precision > 8:
-        raise ReadError(
-            f"The film is compressed as {stream.precision}-bit JPEG Extended, which this viewer "
-            "cannot decode; export it uncompressed, as JPEG 2000 or as JPEG Lossless."
-        )
     if stream.precision > 16:
         raise ReadError(
             f"The compressed picture has {stream.precision} bits per value, more than a "
@@ -92,6 +88,7 @@ def check_codestream(frame: bytes, rows: int, columns: int, samples: int) -> Non
         )
     if _END not in frame.rstrip(b"\0")[-_TAIL:]:
         raise ReadError("The compressed picture is cut off before its end; export the film again.")
+    return stream
 
 
 def parse_codestream(frame: bytes) -> Codestream | None:
@@ -248,7 +245,10 @@ def decode(ds: Dataset, syntax: UID, frame: int = 1) -> np.ndarray:
         _check_supported(syntax)
         stream = compressed_frame(data, frame, count)
         if syntax != _RLE:
-            check_codestream(stream, rows, columns, samples)
+            claimed = check_codestream(stream, rows, columns, samples)
+            if claimed.lossy_dct and claimed.precision > 8:
+                check_12_bit(claimed.precision, bool(integer(ds, "PixelRepresentation")))
+                return decode_12_bit(stream, rows, columns)
         # Encapsulated anew, so that the decoder gets the bytes that were checked, whatever offset
         # tables there are.
         data = encapsulate([stream])

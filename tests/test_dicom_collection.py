@@ -25,7 +25,7 @@ read |
     Enet4__RG1_J2KI.dcm ivmartel__gdcm-CR-MONO1-10-chest.dcm udacity__test1.dcm udacity__test4.dcm
     mlmed__1.2.276.0.7230010.3.1.4.8323329.6904.1517875201.850819.dcm
 warn | does not show a chest
-    Enet4__MG1_J2KI.dcm
+    Enet4__MG1_J2KI.dcm Enet4__MG1_JPLY.dcm Enet4__RG2_JPLY.dcm Enet4__RG3_JPLY.dcm
     Enet4__RG2_J2KI.dcm Enet4__RG2_J2KR.dcm Enet4__RG2_JLSL.dcm Enet4__RG2_JLSN.dcm
     Enet4__RG2_JPLL.dcm Enet4__RG2_RLE.dcm
     Enet4__RG3_J2KI.dcm Enet4__RG3_J2KR.dcm Enet4__RG3_JLSL.dcm Enet4__RG3_JPLL.dcm
@@ -41,8 +41,6 @@ warn | stores colour
 warn | does not say that it is a radiograph
     Enet4__image_dfl.dcm Enet4__vlut_04.dcm fo-dicom__GH1301.dcm fo-dicom__chrFren.dcm
     fo-dicom__chrRuss.dcm pydicom__JLSL_08_07_0_1F.dcm
-refuse | 12-bit JPEG Extended
-    Enet4__MG1_JPLY.dcm Enet4__RG2_JPLY.dcm Enet4__RG3_JPLY.dcm
 warn | frame 1 of 2
     Enet4__SC_rgb_rle_16bit_2frame.dcm
 refuse | too few
@@ -167,3 +165,11 @@ def test_lossless_twins_look_the_same(name, reference):
     np.testing.assert_array_equal(
         read_dicom(data_of(name)).pixels, read_dicom(data_of(reference)).pixels
     )
+
+
+@pytest.mark.parametrize("name", ["Enet4__RG2", "Enet4__RG3"])
+def test_12_bit_lossy_films_look_like_their_lossless_twins(name):
+    lossy, lossless = (read_dicom(data_of(f"{name}_{kind}.dcm")) for kind in ("JPLY", "JPLL"))
+    assert lossy.pixels.shape == lossless.pixels.shape
+    difference = np.abs(lossy.pixels.astype(int) - lossless.pixels.astype(int))
+    assert difference.mean() < 2

@@ -140,11 +140,13 @@ def test_second_frame_header_is_refused():
     assert "damaged" in refusal(encapsulated(frame, JPEGLSLossless))
 
 
-def test_12_bit_jpeg_names_the_syntax():
+def test_12_bit_jpeg_names_the_syntax_and_the_package_it_needs(monkeypatch):
+    monkeypatch.setattr("lmeran.jpeg12.find_spec", lambda name: None)
     sof = b"\xff\xc1" + struct.pack(">HBHHB3B", 11, 12, SIZE, SIZE, 1, 1, 17, 0)
     frame = b"\xff\xd8" + sof + b"\xff\xda" + bytes(8) + b"\xff\xd9"
     text = refusal(encapsulated(frame, JPEGExtended12Bit))
     assert "12-bit JPEG Extended" in text
+    assert "requirements-dicom.txt" in text
     assert "JPEG 2000" in text
 
 
