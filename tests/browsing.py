@@ -121,23 +121,30 @@ def film_under(page: Page, at: tuple[float, float]) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+CUT_OFF = ("AbortError", "Connection errored out")
+"""What Gradio says as its page is left: what it was still waiting for has been cut off."""
+
+
 def watch(page: Page, url: str, trouble: list[str]) -> None:
-    """Note requests to other hosts and errors, but not those of a page that is being left: what it
-    was still waiting for is cut off, and Gradio says so."""
+    """Note requests to other hosts and errors, but not what a page says that is left for another
+    one: it may say so before the next is asked for, and be heard when that is there already."""
     own = (url, "data:", "blob:")
-    leaving: list[bool] = []
+    visits: list[str] = []
+
+    def cut_off(text: str) -> bool:
+        return len(visits) > 1 and any(word in text for word in CUT_OFF)
 
     def requested(request: Request) -> None:
         if request.is_navigation_request():
-            leaving.append(True)
+            visits.append(request.url)
+            trouble[:] = [text for text in trouble if not cut_off(text)]
         if not request.url.startswith(own):
             trouble.append(request.url)
 
     def failed(text: str) -> None:
-        if not leaving:
+        if not cut_off(text):
             trouble.append(text)
 
     page.on("request", requested)
-    page.on("domcontentloaded", lambda _: leaving.clear())
     page.on("pageerror", lambda error: failed(str(error)))
     page.on("console", lambda m: failed(m.text) if m.type == "error" else None)
