@@ -15,11 +15,10 @@ LOSSY_BITS = 12
 
 def check_12_bit(precision: int, signed: bool) -> None:
     """Whether a frame of so many bits can be decoded here. Raises `ReadError`."""
-    if precision == LOSSY_BITS and not signed and find_spec("imagecodecs") is not None:
+    decodable = precision == LOSSY_BITS and not signed
+    if decodable and find_spec("imagecodecs") is not None:
         return
-    more = ""
-    if precision == LOSSY_BITS and not signed:
-        more = " without one more package (pip install -r requirements-dicom.txt)"
+    more = " without one more package (pip install -r requirements-dicom.txt)" if decodable else ""
     raise ReadError(
         f"The film is compressed as {precision}-bit JPEG Extended, which this viewer cannot decode"
         f"{more}; export it uncompressed, as JPEG 2000 or as JPEG Lossless."

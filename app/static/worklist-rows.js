@@ -47,7 +47,7 @@ function passes(row, filter) {
 }
 
 // The finding whose probability a row shows: the one sorted by, else its highest.
-export function findingOf({ result }, sort) {
+function findingOf({ result }, sort) {
   if (typeof sort === "number") return sort;
   return result ? result.free.indexOf(Math.max(...result.free)) : 0;
 }
