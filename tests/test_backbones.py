@@ -17,10 +17,11 @@ from torch.nn import functional
 from torch.nn.backends.thnn import _get_thnn_function_backend
 from torchvision.models import DenseNet121_Weights, densenet121
 
+from lmeran.checkpoint import load_checkpoint, save_checkpoint
 from lmeran.config import ConfigError, LMeRANConfig, Preprocessing
 from lmeran.model import LMeRAN
 from lmeran.preprocess import to_input
-from tests.conftest import film_pixels, small_config
+from tests.conftest import film_pixels, lively_model, small_config
 from train.backbones import load_backbone
 
 FILMS = np.stack([film_pixels(64, 64, seed) for seed in (1, 2)])
@@ -203,6 +204,43 @@ def test_an_old_chexnet_file_fits(imagenet: nn.Module, tmp_path: Path) -> None:
     assert facts["name"] is None
 
 
+@pytest.mark.parametrize("change", [{"block": "paper"}, {"label_branch": "none"}])
+def test_a_checkpoint_gives_its_backbone_to_any_label_branch(
+    tmp_path: Path, change: dict[str, str]
+) -> None:
+    save_checkpoint(tmp_path, lively(lively_model(small_config()), seed=3), {}, {})
+    given = load_checkpoint(tmp_path)
+    model = lively_model(small_config(**change), seed=1)
+    rest = {n: t.clone() for n, t in model.state_dict().items() if not n.startswith("backbone.")}
+
+    facts = load_backbone(f"lmeran:{tmp_path}", model)
+
+    assert facts["name"] == given.identity and facts["note"] is None
+    for name, tensor in given.model.backbone.state_dict().items():
+        assert torch.equal(model.backbone.state_dict()[name], tensor), name
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in rest.items())
+
+
+def test_a_checkpoint_of_another_input_range_gives_the_same_features_here(tmp_path: Path) -> None:
+    wide = LMeRANConfig(
+        backbone=small_config().backbone, preprocessing=Preprocessing(image_size=96, std=0.5)
+    )
+    source = lively(lively_model(wide), seed=3)
+    save_checkpoint(tmp_path, source, {}, {}, half=False)
+    model = lively_model(small_config())
+    before = our_features(model)
+    load_backbone(f"lmeran:{tmp_path}", model)
+    torch.testing.assert_close(our_features(model), our_features(source), rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(our_features(model), before, atol=1e-2)
+
+
+def test_a_checkpoint_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    refuse(f"lmeran:{tmp_path / 'none'}", "cannot be used: There is no lmeran.json")
+    refuse("lmeran:", "must be imagenet")
+    save_checkpoint(tmp_path, lively_model(small_config()), {}, {})
+    refuse(f"lmeran:{tmp_path}", "has another backbone than this model")
+
+
 def refuse(spec: str, match: str, model: LMeRAN | None = None) -> None:
     """One sentence, and a model that stays as it was."""
     model = model or full_size()
@@ -258,7 +296,8 @@ def test_a_file_that_does_not_fit_is_refused_by_name(
 def test_what_is_not_there_or_unknown_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refuse("resnet50", "must be imagenet, xrv:NAME_OR_FILE or chexnet:FILE: 'resnet50'")
+    sources = "imagenet, xrv:NAME_OR_FILE, chexnet:FILE or lmeran:FOLDER"
+    refuse("resnet50", f"must be {sources}: 'resnet50'")
     refuse("chexnet:", "must be imagenet")
     refuse(f"chexnet:{tmp_path / 'none.pth.tar'}", "There is no file")
     refuse(f"xrv:{tmp_path / 'none.pt'}", "There is no file")

@@ -1,4 +1,4 @@
-"""Weights of other DenseNet-121 networks for `LMeRAN.backbone`: ImageNet, torchxrayvision, CheXNet.
+"""Weights of other networks for `LMeRAN.backbone`: ImageNet, torchxrayvision, CheXNet, an LMeRAN.
 
 Each such network was fed gray values in a range of its own. The difference to ours is moved into
 the first convolution and its norm, so that the same film gives the same features (see `fold`).
@@ -17,11 +17,12 @@ import torch
 from safetensors.torch import save
 from torchvision.models import DenseNet121_Weights
 
+from lmeran.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from lmeran.config import Backbone, ConfigError, Preprocessing
 from lmeran.model import LMeRAN
 from train.weight_files import PickledObjectError, read_pickled_network, read_tensors
 
-SOURCES = "imagenet, xrv:NAME_OR_FILE or chexnet:FILE"
+SOURCES = "imagenet, xrv:NAME_OR_FILE, chexnet:FILE or lmeran:FOLDER"
 _FILE_ENDINGS = (".pt", ".pth", ".tar", ".bin")
 _OLD_LAYER = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 """Before torch 0.4, layers were called "norm.1" where they are "norm1" now."""
@@ -43,20 +44,26 @@ def load_backbone(spec: str, model: LMeRAN) -> dict[str, Any]:
     """Put the weights that `spec` names into `model.backbone`: all of them, or none.
 
     spec: "imagenet" (torchvision's, from its cache or downloaded), "xrv:NAME" (of the
-    torchxrayvision package, the same way), "xrv:FILE", or "chexnet:FILE" (an old CheXNet
-    `.pth.tar`). The classifier of the source is left out.
+    torchxrayvision package, the same way), "xrv:FILE", "chexnet:FILE" (an old CheXNet `.pth.tar`),
+    or "lmeran:FOLDER" (a checkpoint of any label branch, the one source that need not be a
+    DenseNet-121). The classifier of the source is left out.
 
-    Returns facts for the checkpoint: "source", "name" (None for a file: a path is nobody's
-    business), "sha256" of the weights as loaded, and "note", a sentence on what is not exact, or
-    None. Raises `ConfigError` in one sentence; the model is then as it was.
+    Returns facts for the checkpoint: "source", "name" (of a checkpoint its identity; None for a
+    file: a path is nobody's business), "sha256" of the weights as loaded, and "note", a sentence on
+    what is not exact, or None. Raises `ConfigError` in one sentence; the model is then as it was.
     """
-    if model.config.backbone != Backbone():
+    source, _, place = spec.partition(":")
+    name = None if _is_file(place) else place or DenseNet121_Weights.IMAGENET1K_V1.name
+    if source == "lmeran" and place:
+        checkpoint = _read_lmeran(place, model.config.backbone)
+        tensors, fed = checkpoint.model.backbone.state_dict(), _lmeran_range(checkpoint)
+        name = checkpoint.identity
+    elif model.config.backbone != Backbone():
         raise ConfigError(
             "backbone_weights fit a DenseNet-121 only; leave model.backbone as it is, or train "
             "this one from random weights."
         )
-    source, _, place = spec.partition(":")
-    if spec == "imagenet":
+    elif spec == "imagenet":
         tensors, fed = _read_imagenet(), _imagenet_range()
     elif source == "xrv" and place:
         tensors, fed = _read_xrv(place), XRV_RANGE
@@ -76,7 +83,7 @@ def load_backbone(spec: str, model: LMeRAN) -> dict[str, Any]:
     model.backbone.load_state_dict(weights)
     return {
         "source": source,
-        "name": None if _is_file(place) else place or DenseNet121_Weights.IMAGENET1K_V1.name,
+        "name": name,
         "sha256": hashlib.sha256(save({k: t.contiguous() for k, t in weights.items()})).hexdigest(),
         "note": _note(fed, model.config.preprocessing),
     }
@@ -146,6 +153,23 @@ def _imagenet_range() -> InputRange:
     preset = DenseNet121_Weights.IMAGENET1K_V1.transforms()
     pairs = list(zip(preset.mean, preset.std, strict=True))
     return InputRange(tuple(1 / s for _, s in pairs), tuple(-m / s for m, s in pairs))
+
+
+def _read_lmeran(folder: str, wanted: Backbone) -> Checkpoint:
+    try:
+        checkpoint = load_checkpoint(folder)
+    except CheckpointError as error:
+        raise ConfigError(f"lmeran:{folder} cannot be used: {error}") from None
+    if checkpoint.model.config.backbone != wanted:
+        raise ConfigError(
+            f"lmeran:{folder} has another backbone than this model; give model.backbone as there."
+        )
+    return checkpoint
+
+
+def _lmeran_range(checkpoint: Checkpoint) -> InputRange:
+    fed = checkpoint.model.config.preprocessing
+    return InputRange((1 / fed.std,) * 3, (-fed.mean / fed.std,) * 3)
 
 
 def _read_xrv(place: str) -> dict[str, torch.Tensor]:

@@ -54,7 +54,8 @@ class TrainConfig:
         seed: of weights, order, masks, augmentation and split
         workers: threads that read images into the pixel cache
         save_every: steps between saves of the run's state, besides the end of each epoch
-        backbone_weights: "imagenet", "xrv:NAME_OR_FILE" or "chexnet:FILE"; none: random weights
+        backbone_weights: "imagenet", "xrv:NAME_OR_FILE", "chexnet:FILE" or "lmeran:FOLDER" (a
+            checkpoint of whatever label branch); none: random weights
         init: checkpoint to take all weights from before the first step
         max_steps: stop after this many steps in all (0: no limit)
     """
