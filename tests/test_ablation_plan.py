@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,3 +130,31 @@ def test_the_shipped_bases_are_of_the_paper_and_of_two_cores() -> None:
     assert (paper.epochs, paper.batch_size, paper.learning_rate) == (50, 64, 1e-5)
     assert paper.backbone_weights == "imagenet"
     assert (small.model.preprocessing.image_size, small.model.backbone.width) == (64, 256)
+
+
+def test_the_shipped_options_each_change_something_of_the_base() -> None:
+    plan = read_plan(SHIPPED / "options.yaml")
+    (table,) = plan.tables
+    assert [v.name for v in table.variants if v.key == plan.base.key] == ["base"]
+    assert len({v.key for v in table.variants}) == len(table.variants)
+
+
+def test_the_shipped_arms_of_the_bundled_network_differ_in_their_label_branch_alone() -> None:
+    plan = read_plan(SHIPPED / "bundled.yaml")
+    (table,) = plan.tables
+    arms = {
+        (v.config.model.label_branch, v.config.model.block, v.config.label_masking)
+        for v in table.variants
+    }
+    blocks = {("attention", block, True) for block in ("residual", "paper", "transformer")}
+    assert arms == blocks | {("attention", "residual", False), ("none", "residual", False)}
+    assert {v.config.backbone_weights for v in table.variants} == {"lmeran:assets/checkpoint"}
+
+    facts = json.loads((ROOT / "assets" / "checkpoint" / "lmeran.json").read_text())
+    bundled, base = facts["training"]["config"], plan.base.config.to_dict()
+    assert base["model"]["backbone"] == {
+        **bundled["model"]["backbone"],
+        "layers_per_block": tuple(bundled["model"]["backbone"]["layers_per_block"]),
+    }
+    assert base["validation_share"] == bundled["validation_share"]
+    assert plan.seeds == (bundled["seed"],)  # no film it learnt from is one that selects here
