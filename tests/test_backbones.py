@@ -1,11 +1,7 @@
-"""Weights of other networks in our backbone: the same features, or one clear sentence."""
+"""Weights of other networks in our backbone give the same features."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +11,17 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.backends.thnn import _get_thnn_function_backend
-from torchvision.models import DenseNet121_Weights, densenet121
+from torchvision.models import DenseNet121_Weights
 
 from lmeran.checkpoint import load_checkpoint, save_checkpoint
-from lmeran.config import ConfigError, LMeRANConfig, Preprocessing
+from lmeran.config import LMeRANConfig, Preprocessing
 from lmeran.model import LMeRAN
 from lmeran.preprocess import to_input
 from tests.conftest import film_pixels, lively_model, small_config
+from tests.networks import IMAGENET_FILE, full_size, imagenet_stand_in, lively, refuse
 from train.backbones import load_backbone
 
 FILMS = np.stack([film_pixels(64, 64, seed) for seed in (1, 2)])
-IMAGENET_FILE = Path(DenseNet121_Weights.IMAGENET1K_V1.url).name
-
-
-def full_size(**preprocessing: float) -> LMeRAN:
-    config = LMeRANConfig(
-        label_branch="none", preprocessing=Preprocessing(image_size=64, **preprocessing)
-    )
-    return LMeRAN(config).eval()
-
-
-def lively(network: nn.Module, seed: int) -> nn.Module:
-    """Norms that do something, statistics included, as in a trained network."""
-    torch.manual_seed(seed)
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.weight.uniform_(0.5, 1.5)
-                module.bias.normal_(std=0.2)
-                module.running_mean.normal_(std=0.3)
-                module.running_var.uniform_(0.5, 2.0)
-    return network.eval()
 
 
 def old_spelling(weights: dict[str, torch.Tensor], prefix: str = "") -> dict[str, torch.Tensor]:
@@ -79,8 +55,7 @@ def our_features(model: LMeRAN) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def imagenet() -> nn.Module:
-    """A stand-in for torchvision's pretrained network."""
-    return lively(densenet121(), 0)
+    return imagenet_stand_in()
 
 
 @pytest.fixture(scope="module")
@@ -232,102 +207,3 @@ def test_a_checkpoint_of_another_input_range_gives_the_same_features_here(tmp_pa
     load_backbone(f"lmeran:{tmp_path}", model)
     torch.testing.assert_close(our_features(model), our_features(source), rtol=1e-4, atol=1e-4)
     assert not torch.allclose(our_features(model), before, atol=1e-2)
-
-
-def test_a_checkpoint_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
-    refuse(f"lmeran:{tmp_path / 'none'}", "cannot be used: There is no lmeran.json")
-    refuse("lmeran:", "must be imagenet")
-    save_checkpoint(tmp_path, lively_model(small_config()), {}, {})
-    refuse(f"lmeran:{tmp_path}", "has another backbone than this model")
-
-
-def refuse(spec: str, match: str, model: LMeRAN | None = None) -> None:
-    """One sentence, and a model that stays as it was."""
-    model = model or full_size()
-    before = {name: t.clone() for name, t in model.state_dict().items()}
-    with pytest.raises(ConfigError, match=match) as caught:
-        load_backbone(spec, model)
-    assert "\n" not in str(caught.value)
-    assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
-
-
-Change = Callable[[dict[str, torch.Tensor]], Any]
-
-
-def without(weights: dict[str, torch.Tensor]) -> Any:
-    del weights["features.denseblock2.denselayer3.conv1.weight"]
-    return weights
-
-
-def put(name: str, tensor: torch.Tensor) -> Change:
-    return lambda weights: {**weights, f"features.{name}": tensor}
-
-
-def with_object(weights: dict[str, torch.Tensor]) -> Any:
-    return {"state_dict": weights, "options": argparse.Namespace(rate=1)}
-
-
-def a_list(weights: dict[str, torch.Tensor]) -> Any:
-    return list(weights.values())
-
-
-@pytest.mark.parametrize(
-    ("change", "match"),
-    [
-        (without, "features.denseblock2.denselayer3.conv1.weight is missing"),
-        (put("norm0.bias", torch.zeros(65)), r"norm0.bias has shape \[65\] and should have \[64\]"),
-        (
-            put("conv0.weight", torch.zeros(64, 1, 7, 7)),
-            r"conv0.weight has shape \[64, 1, 7, 7\] and should have \[64, 3, 7, 7\]",
-        ),
-        (put("norm6.bias", torch.zeros(3)), "norm6.bias is unexpected"),
-        (put("norm0.bias", torch.full((64,), torch.nan)), "features.norm0.bias holds non-numbers"),
-        (with_object, "argparse.Namespace"),
-        (a_list, "no file of weights"),
-    ],
-)
-def test_a_file_that_does_not_fit_is_refused_by_name(
-    imagenet: nn.Module, tmp_path: Path, change: Change, match: str
-) -> None:
-    torch.save(change(dict(imagenet.state_dict())), tmp_path / "weights.pth.tar")
-    refuse(f"chexnet:{tmp_path / 'weights.pth.tar'}", match)
-
-
-def test_what_is_not_there_or_unknown_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sources = "imagenet, xrv:NAME_OR_FILE, chexnet:FILE or lmeran:FOLDER"
-    refuse("resnet50", f"must be {sources}: 'resnet50'")
-    refuse("chexnet:", "must be imagenet")
-    refuse(f"chexnet:{tmp_path / 'none.pth.tar'}", "There is no file")
-    refuse(f"xrv:{tmp_path / 'none.pt'}", "There is no file")
-    for content in (b"", b"no weights at all", b"PK\x03\x04 no zip"):
-        (tmp_path / "text.pt").write_bytes(content)
-        refuse(f"chexnet:{tmp_path / 'text.pt'}", "damaged or no file of weights")
-        refuse(f"xrv:{tmp_path / 'text.pt'}", "damaged or no file of weights")
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    refuse("imagenet", f"put {IMAGENET_FILE} there")
-    monkeypatch.setitem(sys.modules, "torchxrayvision", None)
-    monkeypatch.setitem(sys.modules, "torchxrayvision.models", None)
-    refuse("xrv:densenet121-res224-nih", "pip install torchxrayvision")
-    refuse("imagenet", "DenseNet-121 only", LMeRAN(small_config()))
-
-
-class Harm:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return os.mkdir, (str(self.path),)
-
-
-@pytest.mark.parametrize("kind", ["xrv", "chexnet"])
-@pytest.mark.parametrize("zipped", [True, False])
-def test_nothing_in_a_file_is_run(tmp_path: Path, kind: str, zipped: bool) -> None:
-    content = {"state_dict": {}, "more": Harm(tmp_path / "harm")}
-    torch.save(content, tmp_path / "weights.pt", _use_new_zipfile_serialization=zipped)
-    refuse(f"{kind}:{tmp_path / 'weights.pt'}", "mkdir")
-    assert not (tmp_path / "harm").exists()
-    torch.load(tmp_path / "weights.pt", weights_only=False)
-    assert (tmp_path / "harm").exists(), "the file is harmless, so the test shows nothing"

@@ -179,7 +179,7 @@ def test_the_bundled_configuration_trains_on_a_world(world_folder: Path, tmp_pat
     arguments += ["--out", str(tmp_path), "--max_steps", "1", "--batch_size", "8"]
     assert main([*arguments, "--label_masking", "false", "--device", "cpu"]) == 0
     best = load_checkpoint(tmp_path / "best")
-    assert best.config.grid >= 3
+    assert best.config.grid >= 6, "on fewer cells the lesion masks themselves find few lesions"
     assert best.training["config"]["label_masking"] is False
 
 
