@@ -22,8 +22,8 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory, checkpoint_folder: Path) -> Iterator[Viewer]:
-    """A demonstration behind a password that holds films for eighteen seconds."""
-    options = ["--user", "ann", "--demo", "--idle-minutes", "0.3"]
+    """A demonstration behind a password that holds films for twelve seconds."""
+    options = ["--user", "ann", "--demo", "--idle-minutes", "0.2"]
     with running_viewer(
         tmp_path_factory.mktemp("strict"),
         "--checkpoint",
@@ -71,14 +71,14 @@ def test_signing_in_a_demonstration_and_a_film_that_idles(browser: Browser, stri
     # looking at the film is use; doing nothing is not
     said = page.locator(".lm-idle")
     for _ in range(3):
-        page.wait_for_timeout(7000)
+        page.wait_for_timeout(5000)
         drag(page, middle_of(page), (5, 5), "left")
     expect(said).to_be_hidden()
     expect(said).to_contain_text(re.compile(r"dropped in \d seconds"), timeout=20_000)
     page.get_by_role("button", name="Keep it open").click()
     expect(said).to_be_hidden()
     before = row(page, "Hernia")
-    expect(said).to_contain_text("has dropped this film after 18 seconds", timeout=30_000)
+    expect(said).to_contain_text("has dropped this film after 12 seconds", timeout=30_000)
     pin(page, "Edema", "positive")
     expect(page.locator(".lm-alert")).to_contain_text("no longer open here")
     assert row(page, "Hernia") == before, "what was on the screen stays"
@@ -87,7 +87,7 @@ def test_signing_in_a_demonstration_and_a_film_that_idles(browser: Browser, stri
 
     page.get_by_role("button", name="Session").click()
     dialog = page.get_by_role("dialog", name="About this session")
-    for words in ("No film.", "18 seconds without use", "Bundled films only", "60 films a minute"):
+    for words in ("No film.", "12 seconds without use", "Bundled films only", "60 films a minute"):
         expect(dialog).to_contain_text(words)
     dialog.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
