@@ -147,7 +147,7 @@ def test_the_shipped_arms_of_the_bundled_network_differ_in_their_label_branch_al
         for v in table.variants
     }
     blocks = {("attention", block, True) for block in ("residual", "paper", "transformer")}
-    assert arms == blocks | {("none", "residual", False)}
+    assert arms == blocks | {("attention", "residual", False), ("none", "residual", False)}
     assert {v.config.backbone_weights for v in table.variants} == {"lmeran:assets/checkpoint"}
 
     facts = json.loads((ROOT / "assets" / "checkpoint" / "lmeran.json").read_text())
