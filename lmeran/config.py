@@ -15,7 +15,7 @@ LabelBranch = Literal["attention", "embedding", "none"]
 Positional = Literal["none", "learned"]
 
 CELL_STRIDE = 32
-"""Input pixels per feature cell and axis: five halvings in a DenseNet."""
+"""Input pixels per feature cell and axis after the five halvings of a DenseNet."""
 
 
 class ConfigError(ValueError):
@@ -48,11 +48,20 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Backbone:
-    """Shape of the DenseNet; the defaults are DenseNet-121. Smaller ones serve tests."""
+    """Shape of the DenseNet; the defaults are DenseNet-121. Smaller ones serve tests.
+
+    output_stride: input pixels per feature cell and axis. 32 is DenseNet's own; 16 leaves out the
+        pooling of the last transition, so the same weights give four times as many cells.
+    """
 
     growth_rate: int = 32
     layers_per_block: tuple[int, ...] = (6, 12, 24, 16)
     initial_features: int = 64
+    output_stride: int = CELL_STRIDE
+
+    def __post_init__(self) -> None:
+        if self.output_stride not in (CELL_STRIDE // 2, CELL_STRIDE):
+            raise ConfigError(f"output_stride must be 16 or 32: {self.output_stride}")
 
     @property
     def width(self) -> int:
@@ -82,6 +91,8 @@ class LMeRANConfig:
     label_branch: "attention": LMeRAN; "embedding": the paper's "w/o LSRA", states reach the
         classifier without attention; "none": DenseNet and a linear layer.
     residual_weight: lambda in z_i = g + lambda r_i.
+    embedding_std: standard deviation of the label and state embeddings before training. Cells have
+        a norm near 20; at 0.02 a label token has 0.9, and after one layer all of them are alike.
     """
 
     block: BlockName = "residual"
@@ -92,6 +103,7 @@ class LMeRANConfig:
     dropout: float = 0.1
     feedforward_multiple: int = 2
     positional: Positional = "none"
+    embedding_std: float = 0.02
     backbone: Backbone = field(default_factory=Backbone)
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
 
@@ -110,11 +122,13 @@ class LMeRANConfig:
             raise ConfigError(f"heads must be between 1 and {self.backbone.width}: {self.heads}")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must be in [0, 1): {self.dropout}")
+        if self.embedding_std <= 0:
+            raise ConfigError(f"embedding_std must be positive: {self.embedding_std}")
 
     @property
     def grid(self) -> int:
-        """Feature cells along one side of the input (14 at 448 px)."""
-        return self.preprocessing.image_size // CELL_STRIDE
+        """Feature cells along one side of the input (14 at 448 px and stride 32)."""
+        return self.preprocessing.image_size // self.backbone.output_stride
 
     @property
     def tokens(self) -> int:

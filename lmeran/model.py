@@ -14,7 +14,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from torchvision.models import DenseNet
 
 from lmeran.attention import Block
-from lmeran.config import LMeRANConfig
+from lmeran.config import CELL_STRIDE, LMeRANConfig
 from lmeran.findings import FINDINGS, State
 from lmeran.first_layer import FirstLayer, finish_first_layer, first_layer
 
@@ -83,11 +83,14 @@ class LMeRAN(nn.Module):
             num_init_features=config.backbone.initial_features,
             num_classes=1,
         ).features
+        if config.backbone.output_stride < CELL_STRIDE:
+            last = len(config.backbone.layers_per_block) - 1
+            self.backbone.get_submodule(f"transition{last}").pool = nn.Identity()
         if config.label_branch != "none":
             self.label_embedding = nn.Parameter(torch.empty(n, d))
             self.state_embedding = nn.Parameter(torch.empty(len(State), d))
-            nn.init.normal_(self.label_embedding, std=0.02)
-            nn.init.normal_(self.state_embedding, std=0.02)
+            nn.init.normal_(self.label_embedding, std=config.embedding_std)
+            nn.init.normal_(self.state_embedding, std=config.embedding_std)
         if config.label_branch == "attention":
             self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
             if config.positional == "learned":

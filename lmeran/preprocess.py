@@ -22,8 +22,8 @@ def network_pixels(pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarr
     """
     size = preprocessing.image_size
     if preprocessing.detail is not None:
-        pixels = _resize(pixels, preprocessing.detail)
-    return _resize(pixels, size)
+        pixels = resize(pixels, preprocessing.detail)
+    return resize(pixels, size)
 
 
 def to_input(pixels: np.ndarray | torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
@@ -40,7 +40,8 @@ def normalise(gray: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
     return scaled[:, None].expand(-1, 3, -1, -1)
 
 
-def _resize(pixels: np.ndarray, size: int) -> np.ndarray:
+def resize(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Grayscale (H, W) to (size, size): by area where both sides shrink, else bilinearly."""
     height, width = pixels.shape
     if (height, width) == (size, size):
         return pixels

@@ -33,32 +33,56 @@ class Augmentation:
 
 
 def augment(gray: torch.Tensor, config: Augmentation, generator: torch.Generator) -> torch.Tensor:
-    """gray in 0 .. 1, (B, S, S), to the same shape; all randomness from `generator`.
+    """gray in 0 .. 1, (B, S, S), to the same shape; all randomness from `generator`."""
+    theta = random_affine(len(gray), config, generator).to(gray.device)
+    moved = resample(gray, theta)
+    return random_contrast(moved, config, generator)
+
+
+def random_affine(
+    batch: int, config: Augmentation, generator: torch.Generator
+) -> torch.Tensor:
+    """(B, 2, 3): from a point of the changed film, in -1 .. 1, to where it was on the film.
 
     A crop keeps between `config.crop` and 1 / sqrt(`config.crop`) of a side (above 1: the film is
     drawn smaller, black around it), shifted at random within what was cut off.
     """
-    batch = gray.shape[0]
-
-    def uniform(low: float, high: float) -> torch.Tensor:
-        drawn = torch.rand(batch, generator=generator) * (high - low) + low
-        return drawn.to(gray.device)
-
-    scale = torch.exp(uniform(math.log(config.crop), -math.log(config.crop) / 2))
+    scale = torch.exp(
+        _uniform(batch, math.log(config.crop), -math.log(config.crop) / 2, generator)
+    )
     slack = (1 - scale).abs()
-    shift_x, shift_y = slack * uniform(-1, 1), slack * uniform(-1, 1)
-    angle = uniform(-config.rotate, config.rotate) * (math.pi / 180)
-    mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if config.flip else torch.ones_like(scale)
+    shift_x = slack * _uniform(batch, -1, 1, generator)
+    shift_y = slack * _uniform(batch, -1, 1, generator)
+    angle = _uniform(batch, -config.rotate, config.rotate, generator) * (math.pi / 180)
+    mirror = torch.ones_like(scale)
+    if config.flip:
+        mirror = torch.where(_uniform(batch, 0, 1, generator) < 0.5, -mirror, mirror)
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    theta = torch.stack(
+    return torch.stack(
         [
             torch.stack([cos * mirror, -sin, shift_x], dim=1),
             torch.stack([sin * mirror, cos, shift_y], dim=1),
         ],
         dim=1,
     )
-    grid = functional.affine_grid(theta, [batch, 1, *gray.shape[1:]], align_corners=False)
-    moved = functional.grid_sample(gray[:, None], grid, mode="bilinear", align_corners=False)[:, 0]
-    contrast = 1 + uniform(-config.contrast, config.contrast)
-    brightness = uniform(-config.contrast, config.contrast) / 2
-    return ((moved - 0.5) * contrast[:, None, None] + 0.5 + brightness[:, None, None]).clamp(0, 1)
+
+
+def resample(gray: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
+    """gray (B, S, S) as seen through `theta` (B, 2, 3); black outside."""
+    grid = functional.affine_grid(theta, [len(gray), 1, *gray.shape[1:]], align_corners=False)
+    return functional.grid_sample(gray[:, None], grid, mode="bilinear", align_corners=False)[:, 0]
+
+
+def random_contrast(
+    gray: torch.Tensor, config: Augmentation, generator: torch.Generator
+) -> torch.Tensor:
+    """gray (B, S, S) with contrast and brightness changed, cut to 0 .. 1."""
+    batch, most = len(gray), config.contrast
+    contrast = 1 + _uniform(batch, -most, most, generator).to(gray.device)
+    brightness = _uniform(batch, -most, most, generator).to(gray.device) / 2
+    return ((gray - 0.5) * contrast[:, None, None] + 0.5 + brightness[:, None, None]).clamp(0, 1)
+
+
+def _uniform(batch: int, low: float, high: float, generator: torch.Generator) -> torch.Tensor:
+    drawn = torch.rand(batch, generator=generator, device=generator.device)
+    return drawn * (high - low) + low

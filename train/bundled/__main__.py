@@ -1,0 +1,78 @@
+"""python -m train.bundled pack | run | speed | assemble; needs torch, numpy, pandas, OpenCV only."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    pack = commands.add_parser("pack", help="films, labels and first weights in one small folder")
+    pack.add_argument("--data", type=Path, required=True)
+    pack.add_argument("--checkpoint", type=Path, required=True, help="DenseNet-121 to start from")
+    pack.add_argument("--out", type=Path, required=True)
+    pack.add_argument("--size", type=int, default=224)
+    pack.add_argument("--quality", type=int, default=60)
+    pack.add_argument("--small_quality", type=int, default=70)
+    pack.add_argument("--share", type=float, default=0.13)
+    pack.add_argument("--seed", type=int, default=1)
+    pack.add_argument("--limit", type=int, default=0, help="films a part, to try it out")
+    pack.set_defaults(run=_pack)
+    run = commands.add_parser("run", help="teacher, backbone, label statistics, branch, arms")
+    run.add_argument("--pack", type=Path, required=True)
+    run.add_argument("--out", type=Path, required=True)
+    run.add_argument("--seconds", type=float, nargs=4, default=[75, 270, 15, 110])
+    run.add_argument("--steps", type=int, default=0, help="of each stage, where there is no hurry")
+    run.add_argument("--batch", type=int, default=0)
+    run.add_argument("--arms", type=int, default=0)
+    run.add_argument("--seed", type=int, default=1)
+    run.add_argument("--compile", action="store_true")
+    run.set_defaults(run=_run)
+    speed = commands.add_parser("speed", help="images a second and hours for 50 epochs")
+    speed.add_argument("--compile", action="store_true")
+    speed.add_argument("--sizes", type=int, nargs="+", default=[224, 448])
+    speed.add_argument("--batch", type=int, default=64)
+    speed.add_argument("--steps", type=int, default=20)
+    speed.set_defaults(run=_speed)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+def _pack(given: argparse.Namespace) -> None:
+    import torch
+
+    from lmeran.checkpoint import load_checkpoint
+    from train.bundled.pack import add_weights, make_pack
+    from train.teacher_network import imagenet_weights
+
+    given.out.mkdir(parents=True, exist_ok=True)
+    model = load_checkpoint(given.checkpoint).model
+    add_weights(
+        given.out, "init", {f"backbone.{k}": v for k, v in model.backbone.state_dict().items()}
+        | {"class_weight": model.class_weight}
+    )  # fmt: skip
+    lite = torch.load(imagenet_weights("lite2"), map_location="cpu", weights_only=True)
+    add_weights(given.out, "teacher", {k: v for k, v in lite.items() if not k.startswith("_fc.")})
+    total = make_pack(
+        given.data, given.out, given.size, given.quality, given.small_quality, given.share,
+        given.seed, given.limit,
+    )  # fmt: skip
+    print(f"{given.out}: {total / 1e6:.1f} MB")
+
+
+def _run(given: argparse.Namespace) -> None:
+    from train.bundled.run import run
+
+    run(given)
+
+
+def _speed(given: argparse.Namespace) -> None:
+    from train.bundled.speed import speed
+
+    speed(given)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Teacher, then DenseNet with a linear classifier: what the label branch later stands on.
+
+The evidence of an image must be as honest on the films learned from as on others, or the label
+branch learns that pins add nothing. So the DenseNet learns mostly probabilities of networks that
+had not seen the film: the public soft labels, and for the other films those of a teacher that was
+trained only on films with soft labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from lmeran.config import Preprocessing
+from lmeran.model import LMeRAN
+from lmeran.preprocess import normalise
+from train.bundled.films import BoxTargets, Drawn, Films
+from train.bundled.schedule import MovingAverage, Stage, batches, optimiser, set_rate
+from train.learner import hint_loss
+from train.teacher_network import Teacher
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BackboneRecipe:
+    """batch: films a step. hard: weight of NIH's labels beside the taught probabilities. hint: of
+    the teacher's cells. boxes: of the boxes. fall: see `Films.targets`. average: of the weights."""
+
+    batch: int = 128
+    teacher_rate: float = 7e-4
+    rate: float = 5e-4
+    decay: float = 0.05
+    hard: float = 0.3
+    hint: float = 0.3
+    boxes: float = 0.08
+    fall: float = 0.5
+    average: float = 0.998
+    precision: torch.dtype = torch.bfloat16
+
+
+def network_input(gray: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
+    return normalise(gray, preprocessing).contiguous(memory_format=torch.channels_last)
+
+
+def train_teacher(
+    films: Films,
+    teacher: Teacher,
+    rows: np.ndarray,
+    stage: Stage,
+    recipe: BackboneRecipe,
+    log: Log,
+    compiled: bool = False,
+) -> Teacher:
+    """Fine-tune on films with soft labels; the moving average, in eval mode."""
+    device = films.device
+    teacher = teacher.to(device, memory_format=torch.channels_last)
+    optimizer = optimiser(list(teacher.parameters()), recipe.decay, device.type == "cuda")
+    average = MovingAverage(teacher, recipe.average)
+    forward = torch.compile(teacher) if compiled else teacher
+    generator = torch.Generator(device).manual_seed(1)
+    teacher.train()
+    for batch in batches(rows, recipe.batch, stage, seed=11):
+        drawn = films.draw(batch, generator)
+        with torch.autocast(device.type, recipe.precision):
+            logits = forward(network_input(drawn.gray, teacher.preprocessing))[0].float()
+        loss = label_loss(logits, drawn.soft, drawn, recipe.hard)
+        set_rate(optimizer, stage.rate(recipe.teacher_rate))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(teacher.parameters(), 1.0)
+        optimizer.step()
+        average.update(teacher)
+        if stage.step % 100 == 0:
+            log(f"teacher step {stage.step} progress {stage.progress:.2f} loss {loss.item():.4f}")
+    return average.module.eval().requires_grad_(False)
+
+
+def train_backbone(
+    films: Films,
+    model: LMeRAN,
+    teacher: Teacher | None,
+    rows: np.ndarray,
+    stage: Stage,
+    recipe: BackboneRecipe,
+    log: Log,
+    compiled: bool = False,
+) -> LMeRAN:
+    """Backbone and classifier of `model` (its label branch is not used); the moving average."""
+    device = films.device
+    model = model.to(device, memory_format=torch.channels_last)
+    hint = nn.Linear(model.config.backbone.width, teacher.width).to(device) if teacher else None
+    trained = [*model.backbone.parameters(), model.class_weight, model.class_bias]
+    trained += list(hint.parameters()) if hint else []
+    optimizer = optimiser(trained, recipe.decay, device.type == "cuda")
+    average = MovingAverage(model, recipe.average)
+    backbone = torch.compile(model.backbone) if compiled else model.backbone
+    teach = torch.compile(teacher) if compiled and teacher else teacher
+    generator = torch.Generator(device).manual_seed(2)
+    model.train()
+    for batch in batches(rows, recipe.batch, stage, seed=12):
+        drawn = films.draw(batch, generator)
+        images = network_input(drawn.gray, model.config.preprocessing)
+        taught, wanted = drawn.soft, None
+        with torch.autocast(device.type, recipe.precision):
+            if teach is not None:
+                with torch.no_grad():
+                    said, wanted = teach(images)
+                taught = _blend(said.float().sigmoid(), drawn.soft)
+            cells = backbone(images).relu().flatten(2).transpose(1, 2)
+        cells = cells.float()
+        logits = cells.mean(1) @ model.class_weight.T + model.class_bias
+        loss = label_loss(logits, taught, drawn, recipe.hard)
+        if hint is not None and wanted is not None:
+            loss = loss + recipe.hint * _hint(hint, cells, wanted.float())
+        targets = films.targets(drawn, model.config.grid, recipe.fall)
+        boxed = cells.new_zeros(())
+        if targets is not None:
+            boxed = box_loss(cells @ model.class_weight.T, targets)
+            loss = loss + recipe.boxes * boxed
+        set_rate(optimizer, stage.rate(recipe.rate))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        average.update(model)
+        if stage.step % 100 == 0:
+            log(
+                f"backbone step {stage.step} progress {stage.progress:.2f} "
+                f"loss {loss.item():.4f} boxes {boxed.item():.3f}"
+            )
+    return average.module.eval().requires_grad_(False)
+
+
+def label_loss(
+    logits: torch.Tensor, taught: torch.Tensor, drawn: Drawn, hard: float
+) -> torch.Tensor:
+    """Cross-entropy to taught probabilities (NaN: to the labels) and, by `hard`, to the labels.
+
+    Against the labels the logits carry what the source alone says of a finding.
+    """
+    to_labels = functional.binary_cross_entropy_with_logits(
+        logits + drawn.offsets, drawn.labels, reduction="none"
+    )
+    known = ~taught.isnan()
+    to_taught = functional.binary_cross_entropy_with_logits(
+        logits, taught.nan_to_num(), reduction="none"
+    )
+    return torch.where(known, hard * to_labels + (1 - hard) * to_taught, to_labels).mean()
+
+
+def box_loss(scores: torch.Tensor, targets: BoxTargets) -> torch.Tensor:
+    """Cross-entropy of softmax over cells to where the boxes are; scores (B, cells, 14)."""
+    own = scores[targets.image, :, targets.finding]
+    return targets.mean(-(targets.share * own.log_softmax(-1)).sum(-1))
+
+
+def _blend(said: torch.Tensor, soft: torch.Tensor) -> torch.Tensor:
+    return torch.where(soft.isnan(), said, (said + soft) / 2)
+
+
+def _hint(hint: nn.Linear, cells: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """On the teacher's own, coarser grid; wanted (B, width, side, side)."""
+    grid = round(cells.shape[1] ** 0.5)
+    spread = cells.transpose(1, 2).unflatten(2, (grid, grid))
+    coarse = functional.adaptive_avg_pool2d(spread, wanted.shape[-2:]).flatten(2).transpose(1, 2)
+    return hint_loss(hint(coarse), wanted.flatten(2).transpose(1, 2))

@@ -1,0 +1,268 @@
+"""The label branch and its arms, side by side on the same cells of a frozen backbone.
+
+First the branch learns from label rows alone what goes with what (its cells are those of films
+drawn at random, or none); then, with the films' own cells, under label masks. Every arm has the
+backbone and the classifier of the plain DenseNet, which is the arm without any branch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from lmeran.config import LMeRANConfig
+from lmeran.masking import masked_loss, sample_label_mask, states_under_mask
+from lmeran.model import Encoding, LMeRAN, Output
+from train.bundled.backbone import Log, network_input
+from train.bundled.films import BoxTargets, Drawn, Films
+from train.bundled.schedule import MovingAverage, Stage, batches, optimiser, set_rate
+
+
+@dataclass(frozen=True)
+class ArmRecipe:
+    """What an arm changes. attention: weight of the boxes on the last layer's attention, and, by
+    `follow` times that, of the class activation map where there is no box. label_rows: whether it
+    learns the label statistics first."""
+
+    name: str
+    config: dict[str, object] = dataclasses.field(default_factory=dict)
+    masking: bool = True
+    attention: float = 0.2
+    label_rows: bool = True
+    seed: int = 0
+
+
+ARMS = (
+    ArmRecipe("lmeran"),
+    ArmRecipe("no_map_supervision", attention=0.0),
+    ArmRecipe("no_masking", masking=False, label_rows=False),
+    ArmRecipe("no_attention", {"label_branch": "embedding"}, attention=0.0),
+    ArmRecipe("paper_block", {"block": "paper"}),
+    ArmRecipe("no_label_rows", label_rows=False),
+)
+
+
+@dataclass(frozen=True)
+class BranchRecipe:
+    """rate: peak, absolute. free: share of films read with nothing known. taught: weight of the
+    taught probabilities on those. follow, absent: see `attention_loss`."""
+
+    batch: int = 128
+    label_batch: int = 1024
+    rate: float = 5e-4
+    decay: float = 0.02
+    free: float = 0.3
+    taught: float = 0.5
+    follow: float = 0.3
+    absent: float = 0.2
+    fall: float = 0.5
+    average: float = 0.998
+    precision: torch.dtype = torch.bfloat16
+
+
+class Arm:
+    """A label branch in training; `model.backbone` is not its own and is never called here."""
+
+    def __init__(self, recipe: ArmRecipe, base: LMeRAN, config: LMeRANConfig, cuda: bool) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.model = LMeRAN(dataclasses.replace(config, **recipe.config))
+        self.model.backbone = nn.Identity()
+        self.model.class_weight = nn.Parameter(base.class_weight.detach().clone(), False)
+        self.model.class_bias = nn.Parameter(base.class_bias.detach().clone(), False)
+        self.model.to(base.class_weight.device)
+        self.trained = [p for p in self.model.parameters() if p.requires_grad]
+        self.cuda = cuda
+        self.optimizer: torch.optim.Optimizer | None = None
+        self.average: MovingAverage | None = None
+
+    def start(self, recipe: BranchRecipe) -> None:
+        """A new optimiser and average; embeddings are not decayed."""
+        embeddings = (self.model.label_embedding, self.model.state_embedding)
+        self.optimizer = optimiser(self.trained, recipe.decay, self.cuda, embeddings)
+        self.average = MovingAverage(self.model, recipe.average)
+        self.model.train()
+
+    def step(self, loss: torch.Tensor, rate: float) -> None:
+        set_rate(self.optimizer, rate)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.trained, 1.0)
+        self.optimizer.step()
+        self.average.update(self.model)
+
+    @property
+    def ready(self) -> LMeRAN:
+        return self.average.module.eval()
+
+
+def learn_label_rows(
+    arms: list[Arm], films: Films, base: LMeRAN, stage: Stage, recipe: BranchRecipe, log: Log
+) -> None:
+    """P(label | known labels) from the label table alone, before any film is looked at.
+
+    The image part is held at each finding's own log-odds. Half of the steps have no cells at all,
+    the others the cells of films that have nothing to do with the labels.
+    """
+    device = films.device
+    table = torch.from_numpy(films.pack.label_rows).to(device).float()
+    share = table.mean(0).clamp(1e-4, 1 - 1e-4)
+    prior = share.logit()
+    generator = torch.Generator(device).manual_seed(3)
+    taught = [arm for arm in arms if arm.recipe.label_rows]
+    for arm in taught:
+        arm.start(recipe)
+    pool = films.pack.rows(0)
+    rng = np.random.default_rng(3)
+    d = base.config.backbone.width
+    while stage.progress < 1:
+        images = stage.step % 4 == 3
+        size = recipe.batch if images else recipe.label_batch
+        labels = table[torch.randint(len(table), (size,), generator=generator, device=device)]
+        mask = sample_label_mask(size, labels.shape[1]).to(device)
+        states = states_under_mask(labels, mask)
+        cells = torch.zeros(size, 0, d, device=device)
+        if images:
+            drawn = films.draw(rng.choice(pool, size), generator)
+            cells = encode(base, drawn, recipe)
+        losses = []
+        for arm in taught:
+            with torch.autocast(device.type, recipe.precision):
+                output = arm.model.condition(_encoding(cells), states)
+            branch = _branch_logits(arm.model, output)
+            loss = masked_loss(prior + branch, labels, mask)
+            arm.step(loss, stage.rate(recipe.rate * 2))
+            losses.append(float(loss.detach()) if stage.step % 100 == 0 else 0.0)
+        if stage.step % 100 == 0:
+            log(f"labels step {stage.step} loss {' '.join(f'{v:.4f}' for v in losses)}")
+        stage.step += 1
+
+
+def train_branches(
+    arms: list[Arm],
+    films: Films,
+    base: LMeRAN,
+    rows: np.ndarray,
+    stage: Stage,
+    recipe: BranchRecipe,
+    log: Log,
+    look: Callable[[], None] = lambda: None,
+    looks: int = 3,
+    compiled: bool = False,
+) -> None:
+    """All arms on the same batches; look: called `looks` times on the way."""
+    device, grid = films.device, base.config.grid
+    generator = torch.Generator(device).manual_seed(4)
+    torch.manual_seed(4)
+    for arm in arms:
+        arm.start(recipe)
+    backbone = torch.compile(base.backbone) if compiled else base.backbone
+    looked = 0
+    for batch in batches(rows, recipe.batch, stage, seed=13):
+        drawn = films.draw(batch, generator)
+        cells = encode(base, drawn, recipe, backbone)
+        cam = (cells @ base.class_weight.T).transpose(1, 2)
+        plain = (cam.mean(-1) + base.class_bias).sigmoid()
+        taught = torch.where(drawn.soft.isnan(), plain, drawn.soft)
+        mask = sample_label_mask(len(batch), drawn.labels.shape[1]).to(device)
+        mask[torch.rand(len(batch), generator=generator, device=device) < recipe.free] = True
+        free = mask.all(1)
+        targets = films.targets(drawn, grid, recipe.fall)
+        losses = []
+        for arm in arms:
+            loss = _arm_loss(arm, cells, cam, drawn, taught, mask, free, targets, recipe)
+            arm.step(loss, stage.rate(recipe.rate))
+            losses.append(loss.detach())
+        if stage.step % 50 == 0:
+            said_losses = " ".join(f"{float(v):.4f}" for v in losses)
+            log(f"branch step {stage.step} progress {stage.progress:.2f} loss {said_losses}")
+        if stage.progress * (looks + 1) > looked + 1 and looked < looks:
+            looked += 1
+            look()
+
+
+def attention_loss(
+    attention: torch.Tensor,
+    cam: torch.Tensor,
+    labels: torch.Tensor,
+    targets: BoxTargets | None,
+    follow: float,
+    absent: float,
+) -> torch.Tensor:
+    """Cross-entropy of the attention over cells to the boxes, and elsewhere to softmax(CAM).
+
+    attention, cam: (B, 14, cells). follow: weight of the map, `absent` of it for findings that are
+    not labelled. A boxed finding follows its box alone.
+    """
+    logs = (attention / attention.sum(-1, keepdim=True)).clamp(min=1e-8).log()
+    each = -(cam.detach().softmax(-1) * logs).sum(-1)
+    weight = torch.where(labels > 0.5, 1.0, absent)
+    total = each.new_zeros(())
+    if targets is not None:
+        weight[targets.image, targets.finding] = 0.0
+        total = targets.mean(-(targets.share * logs[targets.image, targets.finding]).sum(-1))
+    return total + follow * (weight * each).sum() / weight.sum()
+
+
+@torch.no_grad()
+def encode(
+    base: LMeRAN, drawn: Drawn, recipe: BranchRecipe, backbone: nn.Module | None = None
+) -> torch.Tensor:
+    """Cells (B, cells, d) of a frozen backbone in eval mode."""
+    images = network_input(drawn.gray, base.config.preprocessing)
+    with torch.autocast(drawn.gray.device.type, recipe.precision):
+        cells = (backbone or base.backbone)(images).relu()
+    return cells.flatten(2).transpose(1, 2).float()
+
+
+def _arm_loss(
+    arm: Arm,
+    cells: torch.Tensor,
+    cam: torch.Tensor,
+    drawn: Drawn,
+    taught: torch.Tensor,
+    mask: torch.Tensor,
+    free: torch.Tensor,
+    targets: BoxTargets | None,
+    recipe: BranchRecipe,
+) -> torch.Tensor:
+    if not arm.recipe.masking:
+        mask, free = torch.ones_like(mask), torch.ones_like(free)
+    states = states_under_mask(drawn.labels, mask)
+    weight = arm.recipe.attention
+    with torch.autocast(cells.device.type, recipe.precision):
+        output = arm.model.condition(_encoding(cells), states, need_attention=weight > 0)
+    image = cells.mean(1) @ arm.model.class_weight.T + arm.model.class_bias
+    logits = image + _branch_logits(arm.model, output)
+    to_labels = functional.binary_cross_entropy_with_logits(
+        logits + drawn.offsets, drawn.labels, reduction="none"
+    )
+    to_taught = functional.binary_cross_entropy_with_logits(logits, taught, reduction="none")
+    each = torch.where(
+        free[:, None], (1 - recipe.taught) * to_labels + recipe.taught * to_taught, to_labels
+    )
+    loss = (each * mask).sum() / mask.sum()
+    if weight:
+        looked = output.attention[-1].float().mean(1)[:, :, : cells.shape[1]]
+        loss = loss + weight * attention_loss(
+            looked, cam, drawn.labels, targets, recipe.follow, recipe.absent
+        )
+    return loss
+
+
+def _branch_logits(model: LMeRAN, output: Output) -> torch.Tensor:
+    """lambda w_i . r_i in full precision, (B, 14)."""
+    residual = output.residual.float()
+    return model.config.residual_weight * (residual * model.class_weight).sum(-1)
+
+
+def _encoding(cells: torch.Tensor) -> Encoding:
+    pooled = cells.mean(1) if cells.shape[1] else cells.new_zeros(len(cells), cells.shape[2])
+    return Encoding(cells, pooled)
+

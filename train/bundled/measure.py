@@ -1,0 +1,155 @@
+"""What a run measures on the way: AUC free and with findings known, what counting labels would
+gain, how maps meet boxes, how much the maps of different findings are the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from lmeran.findings import FINDINGS
+from lmeran.geometry import Geometry
+from lmeran.masking import states_under_mask
+from lmeran.model import Encoding, LMeRAN
+from train.boxes import Box
+from train.bundled.backbone import network_input
+from train.bundled.films import Films
+from train.evidence.localisation_measures import IOU, MEASURES, POINTING, match
+from train.metrics import auc_per_finding, auc_within, known_masks, mean_auc
+
+KAPPA = 10
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+DRAWN_SIDE = 256
+"""Pixels a side at which maps are held against boxes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Films through the frozen backbone once: rows of the pack, cells half (N, cells, d)."""
+
+    rows: np.ndarray
+    cells: torch.Tensor
+
+
+@torch.no_grad()
+def encode_rows(
+    films: Films, base: LMeRAN, rows: np.ndarray, precision: torch.dtype, batch: int = 256
+) -> Encoded:
+    parts = []
+    for start in range(0, len(rows), batch):
+        images = network_input(films.plain(rows[start : start + batch]), base.config.preprocessing)
+        with torch.autocast(films.device.type, precision):
+            cells = base.backbone(images).relu().flatten(2).transpose(1, 2)
+        parts.append(cells.half())
+    return Encoded(rows, torch.cat(parts))
+
+
+@torch.no_grad()
+def logits_of(
+    films: Films,
+    model: LMeRAN,
+    encoded: Encoded,
+    known: int,
+    precision: torch.dtype,
+    batch: int = 256,
+) -> np.ndarray:
+    """(N, 14) float32, each made while that finding was unknown and `known` others were told."""
+    out = np.zeros((len(encoded.rows), len(FINDINGS)), np.float32)
+    for start in range(0, len(encoded.rows), batch):
+        rows = encoded.rows[start : start + batch]
+        cells = encoded.cells[start : start + batch].float()
+        encoding = Encoding(cells, cells.mean(1))
+        labels = films.labels[torch.from_numpy(rows).to(films.device)]
+        per_film = [known_masks(films.pack.names[r], len(FINDINGS), known) for r in rows]
+        for masks in zip(*per_film, strict=True):
+            mask = np.stack(masks)
+            states = states_under_mask(labels, torch.from_numpy(mask).to(films.device))
+            with torch.autocast(films.device.type, precision):
+                logits = model.condition(encoding, states).logits.float().cpu().numpy()
+            out[start : start + batch] = np.where(mask, logits, out[start : start + batch])
+    return out
+
+
+@torch.no_grad()
+def maps_of(
+    films: Films, model: LMeRAN, encoded: Encoded, precision: torch.dtype, batch: int = 128
+) -> dict[str, np.ndarray]:
+    """Free maps float32 (N, 14, cells): "attention" (last layer, mean of heads) and "cam"."""
+    maps: dict[str, list[np.ndarray]] = {"attention": [], "cam": []}
+    for start in range(0, len(encoded.rows), batch):
+        cells = encoded.cells[start : start + batch].float()
+        states = torch.zeros(len(cells), len(FINDINGS), dtype=torch.int64, device=cells.device)
+        cam = (cells @ model.class_weight.T).transpose(1, 2)
+        maps["cam"].append(cam.float().cpu().numpy())
+        with torch.autocast(films.device.type, precision):
+            output = model.condition(Encoding(cells, cells.mean(1)), states, need_attention=True)
+        if output.attention:
+            looked = output.attention[-1].float().mean(1)[:, :, : cells.shape[1]]
+            maps["attention"].append(looked.cpu().numpy())
+    return {kind: np.concatenate(parts) for kind, parts in maps.items() if parts}
+
+
+def auc_summary(films: Films, rows: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
+    labels, groups = films.pack.labels[rows], films.pack.groups[rows]
+    within = [auc_within(labels[:, i], logits[:, i], groups) for i in range(len(FINDINGS))]
+    each = auc_per_finding(labels, logits)
+    return {
+        "auc": mean_auc(each),
+        "within": mean_auc(within),
+        "each": [None if v is None else round(v, 4) for v in each],
+    }
+
+
+def counting_shift(films: Films, rows: np.ndarray, known: int) -> np.ndarray:
+    """logit p(finding | known labels) - logit p(finding) from the label rows, (N, 14)."""
+    sets, counts = np.unique(films.pack.label_rows, axis=0, return_counts=True)
+    marginal = counts @ sets / counts.sum()
+    out = np.zeros((len(rows), len(FINDINGS)), np.float32)
+    seen: dict[bytes, np.ndarray] = {}
+    for k, row in enumerate(rows):
+        labels = films.pack.labels[row] > 0.5
+        for mask in known_masks(films.pack.names[row], len(FINDINGS), known):
+            key = mask.tobytes() + (labels & ~mask).tobytes()
+            if key not in seen:
+                fits = (sets[:, ~mask] == labels[~mask]).all(1)
+                having = counts[fits] @ sets[fits]
+                share = (having + KAPPA * marginal) / (counts[fits].sum() + KAPPA)
+                seen[key] = np.log(share / (1 - share)) - np.log(marginal / (1 - marginal))
+            out[k] = np.where(mask, seen[key], out[k])
+    return out
+
+
+def localisation(films: Films, encoded: Encoded, maps: np.ndarray) -> dict[str, Any]:
+    """Pointing, IoU and T(IoU > .1) of maps (N, 14, cells) on the boxed films among the rows:
+    the mean over findings, for the map itself and for the mean map of all the films."""
+    pack, place = films.pack, {row: k for k, row in enumerate(encoded.rows.tolist())}
+    grid = round(maps.shape[-1] ** 0.5)
+    geometry = Geometry(DRAWN_SIDE, DRAWN_SIDE, DRAWN_SIDE)
+    usual = maps.mean(0)
+    wanted = [POINTING, IOU, MEASURES.index("IoU>0.1")]
+    own: dict[int, list[np.ndarray]] = {}
+    control: dict[int, list[np.ndarray]] = {}
+    for film, finding, values in zip(pack.box_film, pack.box_finding, pack.boxes, strict=True):
+        if film not in place:
+            continue
+        boxes = tuple(Box(*map(float, v)) for v in values if not np.isnan(v[0]))
+        for kept, source in ((own, maps[place[film], finding]), (control, usual[finding])):
+            found = match(source.reshape(grid, grid), geometry, boxes).values()[wanted]
+            kept.setdefault(int(finding), []).append(found)
+    means = {
+        name: np.mean([np.mean(v, 0) for v in kept.values()], 0).round(4).tolist()
+        for name, kept in (("own", own), ("usual", control))
+    }
+    return means | {"boxes": {FINDINGS[f]: len(v) for f, v in own.items()}}
+
+
+def overlap(maps: np.ndarray) -> float:
+    """Mean over films and pairs of findings of sum min(a, b), each map normed to sum 1."""
+    share = maps / maps.sum(-1, keepdims=True)
+    n = share.shape[1]
+    values = [
+        np.minimum(share[:, i], share[:, j]).sum(-1).mean() for i in range(n) for j in range(i)
+    ]
+    return float(np.mean(values))

@@ -1,0 +1,224 @@
+"""A pack: every film at the size the network reads, compressed, with all that training needs.
+
+A folder of a few tens of megabytes that goes where no data set and no network can be had:
+
+films.bin      the films one after the other, gray WebP
+index.npz      where each film lies, its labels, patient, part, source, boxes, soft labels
+init.safetensors, teacher.safetensors   weights to start from, float16
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+
+from lmeran.findings import FINDINGS
+from lmeran.preprocess import resize
+from train.boxes import RELEASE_SIDE, Boxes, read_boxes
+from train.index import Index, read_index, source_offsets, split_by_patient
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+"""Parts of a pack. Test films are carried to be scored, never to be learned from or chosen by."""
+
+MOST_BOXES = 8
+"""Boxes of one finding on one film that are kept, the largest first."""
+
+CHESTXDET = "labels/boxes_chestxdet.csv.gz"
+SOFT_LABELS = "labels/soft_labels_train_val.csv.gz"
+LABEL_TABLE = "labels/Data_Entry_2017_v2020.csv.gz"
+
+_OTHER_NAMES = {"Diffuse Nodule": ("Nodule",), "Pleural Thickening": ("Pleural_Thickening",)}
+_STANDS_FOR = {"Consolidation": ("Consolidation", "Infiltration", "Pneumonia")}
+"""Findings that the radiologists' box of another one teaches where to look for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pack:
+    """The films of a pack; N films, P boxed pairs of film and finding.
+
+    gray: uint8 (N, S, S). names, part, labels (N, 14), groups (source and size), offsets (N, 14)
+    of `source_offsets` (zero outside the training part), soft (N, 14, NaN where not known),
+    sides (N,): pixels of the shorter side before resizing.
+    box_film, box_finding: int64 (P,), sorted by film; boxes: float32 (P, MOST_BOXES, 4), left,
+    top, right, bottom in fractions of the film, NaN where there are fewer. On training and
+    validation films they are ChestX-Det's, on test films NIH's.
+    label_rows: uint8 (R, 14), the label table's train_val rows without validation patients.
+    """
+
+    gray: np.ndarray
+    names: np.ndarray
+    part: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray
+    offsets: np.ndarray
+    soft: np.ndarray
+    sides: np.ndarray
+    box_film: np.ndarray
+    box_finding: np.ndarray
+    boxes: np.ndarray
+    label_rows: np.ndarray
+
+    def rows(self, part: int) -> np.ndarray:
+        return np.flatnonzero(self.part == part)
+
+
+def make_pack(
+    data: Path,
+    out: Path,
+    size: int,
+    quality: int,
+    small_quality: int,
+    share: float,
+    seed: int,
+    limit: int = 0,
+) -> int:
+    """Write a pack of `data` at `size` pixels; returns its bytes. limit: films a part (0: all)."""
+    out.mkdir(parents=True, exist_ok=True)
+    train, validation = split_by_patient(read_index(data, "train_val"), share, seed)
+    parts = [train, validation, read_index(data, "test", min_size=128)]
+    offsets = [source_offsets(train)[train.groups]]
+    offsets += [np.zeros_like(p.labels) for p in parts[1:]]
+    if limit:
+        chosen = [np.arange(0, len(p), max(1, len(p) // limit)) for p in parts]
+        offsets = [o[rows] for o, rows in zip(offsets, chosen, strict=True)]
+        parts = [p.take(rows) for p, rows in zip(parts, chosen, strict=True)]
+    films, sides = [], []
+    for part in parts:
+        with ThreadPoolExecutor() as pool:
+            for data_of_film, side in pool.map(
+                lambda f, root=part.root: _encode(root / f, size, quality, small_quality),
+                part.files,
+            ):
+                films.append(data_of_film)
+                sides.append(side)
+    (out / "films.bin").write_bytes(b"".join(films))
+    names = np.array([n for p in parts for n in p.names])
+    boxes = read_chestxdet(data) | read_boxes(data)
+    box_film, box_finding, box_values = _boxed_pairs(names, boxes)
+    np.savez_compressed(
+        out / "index.npz",
+        size=size,
+        starts=np.cumsum([0, *map(len, films)]),
+        names=names,
+        part=np.repeat(np.arange(3), [len(p) for p in parts]).astype(np.uint8),
+        labels=np.concatenate([p.labels for p in parts]).astype(bool),
+        groups=np.concatenate([p.groups for p in parts]),
+        offsets=np.concatenate(offsets).astype(np.float16),
+        soft=_soft_labels(data, names),
+        sides=np.array(sides),
+        box_film=box_film,
+        box_finding=box_finding,
+        boxes=box_values.astype(np.float16),
+        label_rows=np.packbits(_label_rows(data, validation), axis=1),
+    )
+    return sum(f.stat().st_size for f in out.iterdir())
+
+
+def add_weights(out: Path, name: str, tensors: dict[str, torch.Tensor]) -> None:
+    """Weights to start from, in half precision."""
+    halves = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in tensors.items()}
+    save_file(halves, out / f"{name}.safetensors")
+
+
+def read_pack(folder: Path) -> Pack:
+    """Decode all of it, on every core."""
+    with np.load(folder / "index.npz") as index:
+        kept = {name: index[name] for name in index.files}
+    data, starts, size = (folder / "films.bin").read_bytes(), kept.pop("starts"), kept.pop("size")
+    gray = np.empty((len(starts) - 1, size, size), np.uint8)
+
+    def decode(k: int) -> None:
+        film = np.frombuffer(data, np.uint8, starts[k + 1] - starts[k], starts[k])
+        gray[k] = resize(cv2.imdecode(film, cv2.IMREAD_GRAYSCALE), int(size))
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(decode, range(len(gray))))
+    kept["label_rows"] = np.unpackbits(kept["label_rows"], axis=1)[:, : len(FINDINGS)]
+    for name in ("labels", "offsets", "soft", "boxes"):
+        kept[name] = kept[name].astype(np.float32)
+    return Pack(gray=gray, **kept)
+
+
+def read_chestxdet(data: Path) -> Boxes:
+    """ChestX-Det's boxes by image and finding, on train_val films only.
+
+    Its boxes on test films would stand beside NIH's there, so they are left out.
+    """
+    from train.boxes import Box
+
+    table = pd.read_csv(data / CHESTXDET)
+    boxes: Boxes = {}
+    for row in table[table.official_split == "train_val"].itertuples():
+        box = Box(*(min(max(v / RELEASE_SIDE, 0.0), 1.0) for v in (row.x1, row.y1, row.x2, row.y2)))
+        names = _OTHER_NAMES.get(row.finding) or _STANDS_FOR.get(row.finding) or (row.finding,)
+        if not (box.left < box.right and box.top < box.bottom):
+            continue
+        for finding in names:
+            if finding in FINDINGS:
+                of_film = boxes.setdefault(row.image_index, {})
+                of_film[finding] = (*of_film.get(finding, ()), box)
+    return boxes
+
+
+def _encode(path: Path, size: int, quality: int, small_quality: int) -> tuple[bytes, int]:
+    """A film as WebP, at `size` where it has as much, else at its own size, made square."""
+    gray = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    side = min(gray.shape)
+    # 200 px and more are brought to the network's size here; the rest when the pack is read.
+    large = side >= 200
+    if large or gray.shape[0] != gray.shape[1]:
+        gray = resize(gray, size if large else side)
+    flags = [cv2.IMWRITE_WEBP_QUALITY, quality if large else small_quality]
+    return cv2.imencode(".webp", gray, flags)[1].tobytes(), side
+
+
+def _boxed_pairs(names: np.ndarray, boxes: Boxes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    films, findings, values = [], [], []
+    for k, name in enumerate(names):
+        for finding, of_finding in boxes.get(name, {}).items():
+            largest = sorted(of_finding, key=lambda b: (b.left - b.right) * (b.bottom - b.top))
+            kept = np.full((MOST_BOXES, 4), np.nan)
+            for j, box in enumerate(largest[:MOST_BOXES]):
+                kept[j] = box.left, box.top, box.right, box.bottom
+            films.append(k)
+            findings.append(FINDINGS.index(finding))
+            values.append(kept)
+    boxed = np.array(values, dtype=np.float64).reshape(-1, MOST_BOXES, 4)
+    return np.array(films, dtype=np.int64), np.array(findings, dtype=np.int64), boxed
+
+
+def _soft_labels(data: Path, names: np.ndarray) -> np.ndarray:
+    table = pd.read_csv(data / SOFT_LABELS).rename(columns=lambda c: c.removeprefix("prob_"))
+    table = table.drop_duplicates("Image Index").set_index("Image Index")[list(FINDINGS)]
+    return table.reindex(list(names)).to_numpy(dtype=np.float16)
+
+
+def _label_rows(data: Path, validation: Index) -> np.ndarray:
+    """The train_val rows of the label table, 0 or 1, of patients not kept for validation."""
+    table = pd.read_csv(data / LABEL_TABLE, usecols=["Image Index", "Finding Labels", "Patient ID"])
+    listed = set((data / "splits/train_val_list.txt").read_text().split())
+    held = {str(int(p)) for p in validation.patients}
+    kept = table["Image Index"].isin(listed) & ~table["Patient ID"].astype(str).isin(held)
+    sets = table["Finding Labels"][kept].str.split("|")
+    return np.array([[f in s for f in FINDINGS] for s in sets], dtype=np.uint8)
+
+
+def facts_of(pack: Pack) -> str:
+    """Films by part, and boxed ones, as JSON for the log."""
+    boxed = np.unique(pack.box_film)
+    return json.dumps(
+        {
+            "films": np.bincount(pack.part, minlength=3).tolist(),
+            "boxed": np.bincount(pack.part[boxed], minlength=3).tolist(),
+            "soft": int((~np.isnan(pack.soft[:, 0])).sum()),
+            "label rows": len(pack.label_rows),
+        }
+    )

@@ -1,0 +1,247 @@
+"""The whole recipe as one command that ends by the clock; see `main`."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from lmeran.config import Backbone, LMeRANConfig, Preprocessing
+from lmeran.findings import FINDINGS
+from lmeran.model import LMeRAN
+from train.augment import Augmentation
+from train.bundled.backbone import BackboneRecipe, train_backbone, train_teacher
+from train.bundled.branch import ARMS, Arm, BranchRecipe, learn_label_rows, train_branches
+from train.bundled.films import Films
+from train.bundled.measure import (
+    auc_summary,
+    counting_shift,
+    encode_rows,
+    localisation,
+    logits_of,
+    maps_of,
+    overlap,
+)
+from train.bundled.pack import TEST, TRAIN, VALIDATION, facts_of, read_pack
+from train.bundled.schedule import Stage
+from train.teacher_network import Teacher
+
+PART_BYTES = 14_000_000
+KNOWN = (0, 3, 7, 10)
+
+
+class Recorder:
+    """Lines to the screen and to a file at once, with the seconds since the start."""
+
+    def __init__(self, out: Path) -> None:
+        self.started, self.path = time.monotonic(), out / "log.txt"
+        self.path.write_text("")
+
+    def __call__(self, line: str) -> None:
+        line = f"{time.monotonic() - self.started:6.1f} {line}"
+        print(line, flush=True)
+        with self.path.open("a") as file:
+            file.write(line + "\n")
+
+
+def model_config(size: int) -> LMeRANConfig:
+    """The shipped architecture: 14 x 14 cells at 224 px, embeddings at the cells' scale."""
+    return LMeRANConfig(
+        embedding_std=0.5,
+        backbone=Backbone(output_stride=16),
+        preprocessing=Preprocessing(image_size=size),
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    out, pack_folder = arguments.out, arguments.pack
+    out.mkdir(parents=True, exist_ok=True)
+    log = Recorder(out)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
+    pack = read_pack(pack_folder)
+    log(f"{device} torch {torch.__version__} {facts_of(pack)}")
+    films = Films(pack, device, Augmentation(crop=0.75, rotate=7, contrast=0.25))
+    size = pack.gray.shape[-1]
+    recipe, branch = BackboneRecipe(), BranchRecipe()
+    if arguments.batch:
+        recipe = replace(recipe, batch=arguments.batch)
+        branch = replace(branch, batch=arguments.batch, label_batch=4 * arguments.batch)
+    parts = dict(zip(("teacher", "backbone", "labels", "branch"), arguments.seconds, strict=True))
+    steps = arguments.steps or float("inf")
+
+    def stage(name: str) -> Stage:
+        log(f"stage {name}: {parts[name]} s")
+        return Stage(name, parts[name], steps)
+
+    train, validation, test = (pack.rows(p) for p in (TRAIN, VALIDATION, TEST))
+    teacher = Teacher(Preprocessing(image_size=size), dropout=0.3, network="lite2")
+    teacher.network.load_state_dict(_float(load_file(pack_folder / "teacher.safetensors")))
+    _start_at_prevalence(teacher.classifier.bias, pack.labels[train])
+    softly = train[~np.isnan(pack.soft[train, 0])]
+    teacher = train_teacher(
+        films, teacher, softly, stage("teacher"), recipe, log, arguments.compile
+    )
+    log(f"teacher validation {_teacher_auc(films, teacher, validation, recipe)}")
+
+    config = model_config(size)
+    torch.manual_seed(arguments.seed)
+    base = LMeRAN(replace(config, label_branch="none"))
+    start = _float(load_file(pack_folder / "init.safetensors"))
+    base.load_state_dict(start, strict=False)
+    _start_at_prevalence(base.class_bias, pack.labels[train])
+    base = train_backbone(
+        films, base, teacher, train, stage("backbone"), recipe, log, arguments.compile
+    )
+    save_file(
+        {k: _half(v) for k, v in base.state_dict().items()}, out / "backbone.safetensors"
+    )
+    precision = recipe.precision
+    seen = encode_rows(films, base, train[:: max(1, len(train) // 2500)], precision)
+    log(f"plain, films learned from {_free(films, base, seen, precision)}")
+    del seen
+    held = encode_rows(films, base, validation, precision)
+    log(f"plain, validation {_free(films, base, held, precision)}")
+    log(f"cam, validation boxes {localisation(films, held, _boxed_maps(films, base, held)['cam'])}")
+
+    cuda = device.type == "cuda"
+    arms = [Arm(a, base, config, cuda) for a in ARMS[: arguments.arms or None]]
+    counting = counting_shift(films, validation, 7)
+    history: list[dict] = []
+
+    def look(count: int = 1) -> None:
+        for arm in arms[:count]:
+            entry = _look(films, arm, held, counting, precision)
+            history.append(entry)
+            log(json.dumps(entry))
+        _save_branch(arms[0], out)
+
+    learn_label_rows(arms, films, base, stage("labels"), branch, log)
+    train_branches(
+        arms, films, base, train, stage("branch"), branch, log, look, 2, arguments.compile
+    )
+    look(len(arms))
+    _save_predictions(films, arms, base, held, test, precision, out, log)
+    facts = {
+        "findings": list(FINDINGS),
+        "config": config.to_dict(),
+        "seconds": parts,
+        "history": history,
+        "train": len(train),
+        "validation": len(validation),
+        "train_positives": pack.labels[train].sum(0).astype(int).tolist(),
+        "device": torch.cuda.get_device_name() if cuda else "cpu",
+        "torch": torch.__version__,
+        "recipes": {"backbone": str(recipe), "branch": str(branch), "arms": str(ARMS)},
+    }
+    (out / "facts.json").write_text(json.dumps(facts, indent=1))
+    log("done")
+
+
+def _look(films: Films, arm: Arm, held, counting: np.ndarray, precision) -> dict:
+    """The row of an arm on the validation films."""
+    model, rows = arm.ready, held.rows
+    free, known = (logits_of(films, model, held, k, precision) for k in (0, 7))
+    summary = {n: auc_summary(films, rows, v) for n, v in (("free", free), ("known7", known))}
+    counted = {
+        w: auc_summary(films, rows, free + w * counting)["auc"] for w in (0.25, 0.5, 0.75, 1.0)
+    }
+    entry = {
+        "arm": arm.recipe.name,
+        "auc": summary["free"]["auc"],
+        "within": summary["free"]["within"],
+        "gain7": summary["known7"]["auc"] - summary["free"]["auc"],
+        "gain7_counting": {w: v - summary["free"]["auc"] for w, v in counted.items()},
+    }
+    maps = _boxed_maps(films, model, held)
+    if "attention" in maps:
+        entry["attention"] = localisation(films, held, maps["attention"])
+        entry["overlap"] = overlap(maps["attention"][::10])
+    return entry
+
+
+def _boxed_maps(films: Films, model: LMeRAN, encoded) -> dict[str, np.ndarray]:
+    return maps_of(films, model, encoded, torch.bfloat16)
+
+
+def _free(films: Films, model: LMeRAN, encoded, precision) -> dict:
+    logits = logits_of(films, model, encoded, 0, precision)
+    return auc_summary(films, encoded.rows, logits)
+
+
+@torch.no_grad()
+def _teacher_auc(films: Films, teacher: Teacher, rows: np.ndarray, recipe) -> dict:
+    from train.bundled.backbone import network_input
+
+    parts = []
+    for start in range(0, len(rows), 256):
+        images = network_input(films.plain(rows[start : start + 256]), teacher.preprocessing)
+        with torch.autocast(films.device.type, recipe.precision):
+            parts.append(teacher(images)[0].float().cpu().numpy())
+    return auc_summary(films, rows, np.concatenate(parts))
+
+
+def _save_branch(arm: Arm, out: Path) -> None:
+    """The label branch in parts that are small enough to travel."""
+    tensors = {
+        k: _half(v) for k, v in arm.ready.state_dict().items() if not k.startswith("backbone.")
+    }
+    groups: list[dict[str, torch.Tensor]] = [{}]
+    for name, tensor in tensors.items():
+        used = sum(t.nbytes for t in groups[-1].values())
+        if used and used + tensor.nbytes > PART_BYTES:
+            groups.append({})
+        groups[-1][name] = tensor
+    for k, group in enumerate(groups):
+        save_file(group, out / f"branch-{k}.safetensors")
+
+
+def _save_predictions(films, arms, base, held, test, precision, out, log) -> None:
+    """Logits of every arm on validation and test films, maps on boxed test films."""
+    scored = encode_rows(films, base, test, precision)
+    saved: dict[str, np.ndarray] = {
+        "validation_names": films.pack.names[held.rows],
+        "test_names": films.pack.names[scored.rows],
+    }
+    for arm in arms:
+        for name, encoded in (("validation", held), ("test", scored)):
+            stack = [logits_of(films, arm.ready, encoded, k, precision) for k in KNOWN]
+            saved[f"{name}:{arm.recipe.name}"] = np.stack(stack)
+    for name, encoded in (("validation", held), ("test", scored)):
+        saved[f"{name}:plain"] = logits_of(films, base, encoded, 0, precision)[None]
+    boxed = np.intersect1d(films.pack.box_film, scored.rows)
+    place = np.searchsorted(scored.rows, boxed)
+    some = type(scored)(boxed, scored.cells[torch.from_numpy(place).to(films.device)])
+    saved["boxed_names"] = films.pack.names[boxed]
+    for arm in arms:
+        maps = maps_of(films, arm.ready, some, precision)
+        if "attention" in maps:
+            saved[f"maps:{arm.recipe.name}"] = maps["attention"].astype(np.float16)
+    np.savez_compressed(out / "predictions.npz", **saved)
+    for arm in arms:
+        logits = saved[f"test:{arm.recipe.name}"]
+        means = [auc_summary(films, scored.rows, v)["auc"] for v in logits]
+        log(f"test {arm.recipe.name} {dict(zip(KNOWN, np.round(means, 4).tolist(), strict=True))}")
+
+
+def _start_at_prevalence(bias: torch.nn.Parameter, labels: np.ndarray) -> None:
+    with torch.no_grad():
+        bias.copy_(torch.from_numpy(labels.mean(0)).clamp(1e-4, 1 - 1e-4).logit())
+
+
+def _half(tensor: torch.Tensor) -> torch.Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.half() if tensor.is_floating_point() and tensor.ndim >= 2 else tensor.clone()
+
+
+def _float(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {k: v.float() if v.is_floating_point() else v for k, v in copy.copy(tensors).items()}
