@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.login import LoginError, Logins
 from app.rules import Rules
-from lmeran.limits import MAX_FILE_BYTES
+from lmeran.imaging.radiograph import MAX_FILE_BYTES
 
 LOGIN_PAGE = Path(__file__).resolve().parent / "static" / "login.html"
 SIGN_IN = "Sign in first: open the viewer's page."

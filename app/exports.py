@@ -19,19 +19,19 @@ from fastapi.responses import JSONResponse
 
 from app.films import OpenFilm
 from app.room import FILM_GONE, ReadingRoom
-from lmeran.exports.forms import FORMS
-from lmeran.exports.forms import Request as ExportRequest
-from lmeran.exports.record import ExportError, MapChoice, record_of
-from lmeran.findings import FINDINGS, PinError, Pins, parse_pins, states_of
-from lmeran.radiograph import ReadError
-from lmeran.reading_file import (
+from lmeran.exports.formats import FORMS
+from lmeran.exports.formats import Request as ExportRequest
+from lmeran.exports.reading_file import (
     MAX_BYTES,
     ReadingFile,
     ReadingFileError,
     parse_reading_file,
     write_reading_file,
 )
-from lmeran.replay import Replay, replay
+from lmeran.exports.record import ExportError, MapChoice, record_of
+from lmeran.exports.replay import Replay, replay
+from lmeran.findings import FINDINGS, PinError, Pins, parse_pins, states_of
+from lmeran.imaging.radiograph import ReadError
 
 MEDIA = {
     "pdf": "application/pdf",
@@ -40,7 +40,7 @@ MEDIA = {
     "boxes": "text/csv; charset=utf-8",
     "reading": "application/json",
 }
-"""The forms the page offers, by name; see `lmeran.exports.forms`."""
+"""The forms the page offers, by name; see `lmeran.exports.formats`."""
 
 AT_ONCE = 2
 """Reports made at the same time; the others wait."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from app.paper import Paper
 from app.rules import IDLE_SECONDS
-from lmeran.predictor import EncodedFilm
+from lmeran.predictor import EncodedRadiograph
 
 MAX_BYTES = 512 * 2**20
 
@@ -29,7 +29,7 @@ class OpenFilm:
 
     token: str
     owner: str
-    encoded: EncodedFilm
+    encoded: EncodedRadiograph
     values: bytes
     facts: dict[str, Any]
     paper: Paper
@@ -62,7 +62,7 @@ class FilmStore:
     def add(
         self,
         owner: str,
-        encoded: EncodedFilm,
+        encoded: EncodedRadiograph,
         values: bytes,
         facts: dict[str, Any],
         paper: Paper,

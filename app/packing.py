@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from lmeran.values import GrayValues
-from lmeran.window import LookUpTable, Ramp, Voi
+from lmeran.imaging.values import GrayValues
+from lmeran.imaging.window import LookUpTable, Ramp, Voi
 
 _STRIP = 2**20
 _GZIP = 31

@@ -16,7 +16,7 @@ from app.rules import Rules
 from app.uploads import Uploads, is_prior
 from app.worklist import Tickets
 from lmeran.findings import PinError
-from lmeran.radiograph import ReadError
+from lmeran.imaging.radiograph import ReadError
 
 STATIC = Path(__file__).resolve().parent / "static"
 UNEXPECTED = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lmeran.exports.pictures import PRINT_PIXELS, reduced
-from lmeran.radiograph import Radiograph
-from lmeran.reading_file import ImageIdentity
+from lmeran.exports.picture import PRINT_PIXELS, reduced
+from lmeran.exports.reading_file import ImageIdentity
+from lmeran.imaging.radiograph import Radiograph
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,15 +10,14 @@ import numpy as np
 from app.colours import colour_tables, signed_table
 from app.packing import pack_map, value_facts
 from app.why import CAM_FULL_SCALE, lift_facts
-from lmeran.attention_split import MOVED_FULL_SCALE
 from lmeran.checkpoint import Checkpoint
+from lmeran.explain.attention_split import MOVED_FULL_SCALE
 from lmeran.findings import FINDINGS, display_name
-from lmeran.gate import GateResult
-from lmeran.limits import MAX_FILE_BYTES
-from lmeran.maps import CONTOUR_LEVEL, FULL_SCALE, AttentionMap
+from lmeran.imaging.radiograph import MAX_FILE_BYTES, Radiograph
+from lmeran.model.maps import CONTOUR_LEVEL, FULL_SCALE, AttentionMap
+from lmeran.ood import GateResult
 from lmeran.predictor import Reading
-from lmeran.radiograph import Radiograph
-from lmeran.report import FITTED, fitted_findings, gate_object
+from lmeran.serialize import FITTED, fitted_findings, gate_object
 
 
 def page_facts(checkpoint: Checkpoint, examples: list[str]) -> dict[str, Any]:
@@ -89,7 +88,7 @@ def reading_facts(
 ) -> dict[str, Any]:
     """A reading: probabilities, and the maps (`pack_map`) of all findings without and with pins.
 
-    fitted: the 14 values of each entry of `lmeran.report.FITTED`, null without calibration.
+    fitted: the 14 values of each entry of `lmeran.serialize.FITTED`, null without calibration.
     """
     return {
         "pins": reading.states.tolist(),

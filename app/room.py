@@ -14,12 +14,12 @@ from app.payload import film_facts, gate_facts, reading_facts
 from app.thumbnail import thumbnail
 from app.turns import Turns
 from app.why import cam_facts, why_facts
-from lmeran.files import read_bytes, read_file
 from lmeran.findings import FINDINGS, PinError, Pins, State, parse_pins
-from lmeran.maps import ROLLOUT
+from lmeran.imaging.files import read_bytes, read_file
+from lmeran.imaging.radiograph import Radiograph, ReadError
+from lmeran.model.maps import ROLLOUT
 from lmeran.predictor import Predictor
-from lmeran.radiograph import Radiograph, ReadError
-from lmeran.report import reading_object
+from lmeran.serialize import reading_object
 
 ROW_PIXELS = 112
 """Longer side of a worklist's thumbnails: twice their size on the page, for dense screens."""

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.rates import SlidingWindow, in_words
-from lmeran.limits import MAX_FILE_BYTES, MAX_PIXELS
-from lmeran.radiograph import ReadError
+from lmeran.imaging.radiograph import MAX_FILE_BYTES, MAX_PIXELS, ReadError
 
 IDLE_SECONDS = 30 * 60
 FILMS_PER_MINUTE = 60

@@ -68,7 +68,7 @@ def start(settings: Settings, folder: Path) -> tuple[FastAPI, Blocks]:
     from app.uploads import Uploads, sweep_forever
     from app.worklist import Tickets, add_worklist
     from lmeran.hub import open_checkpoint
-    from lmeran.limits import MAX_FILE_BYTES
+    from lmeran.imaging.radiograph import MAX_FILE_BYTES
     from lmeran.predictor import Predictor
 
     predictor = Predictor(open_checkpoint(settings.checkpoint))

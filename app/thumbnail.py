@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 
-from lmeran.radiograph import Radiograph
+from lmeran.imaging.radiograph import Radiograph
 
 _QUALITY = 85
 

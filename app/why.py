@@ -1,4 +1,4 @@
-"""What the page is told about why a reading moved: `lmeran.explain` and the maps in logits."""
+"""What the page is told about why a reading moved: `lmeran.explain`, and the maps in logits."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 
 from app.packing import pack_map
-from lmeran.attention_split import AttentionSplit, attention_split
-from lmeran.cam import image_maps, sum_maps
 from lmeran.checkpoint import Checkpoint
-from lmeran.explain import attention_shares, explain, explanation_object
+from lmeran.explain.attention_split import AttentionSplit, attention_split
+from lmeran.explain.cam import image_maps, sum_maps
+from lmeran.explain.explain import attention_shares, explain, explanation_object
+from lmeran.explain.label_prior import LabelPrior
 from lmeran.findings import Pins, State
-from lmeran.label_prior import LabelPrior
-from lmeran.predictor import EncodedFilm, Predictor, Reading
+from lmeran.predictor import EncodedRadiograph, Predictor, Reading
 
 CAM_FULL_SCALE = 4.0
 """Logits that get full colour on a map in logits, where a cell shows what the whole film would
 give if it all looked like that cell (so that the mean of the map is the part it is of)."""
 
 
-def cam_facts(predictor: Predictor, film: EncodedFilm) -> list[str]:
+def cam_facts(predictor: Predictor, film: EncodedRadiograph) -> list[str]:
     """Exact class activation maps of the image part, per finding, as logits of a whole film; each
     as `pack_map` writes it."""
     return [_density(cam.values) for cam in image_maps(predictor, film)]
@@ -28,12 +28,12 @@ def cam_facts(predictor: Predictor, film: EncodedFilm) -> list[str]:
 
 def why_facts(
     predictor: Predictor,
-    film: EncodedFilm,
+    film: EncodedRadiograph,
     pins: Pins,
     layer: int | None = None,
     head: int | None = None,
 ) -> dict[str, Any]:
-    """The explanation of one reading; see `lmeran.explain.explain_object` for its keys.
+    """The explanation of one reading; see `lmeran.explain.explain.explain_object` for its keys.
 
     "attention" is that of the given layer (None: last) and head (None: mean of all). Besides:
     "sum", the map of image part plus label branch per finding, and "label_matrix", how much of
@@ -43,7 +43,7 @@ def why_facts(
     given = explain(predictor, film, pins)
     split = attention_split(given.reading.attention, layer, head)
     facts = explanation_object("", predictor.checkpoint.identity, given, ())
-    sums = sum_maps(image_maps(predictor, film), given.ledger, given.reading)
+    sums = sum_maps(image_maps(predictor, film), given.decomposition, given.reading)
     return {
         **{k: v for k, v in facts.items() if k not in ("file", "checkpoint", "error")},
         "sum": [None if m is None else _density(m.values) for m in sums],

@@ -30,8 +30,7 @@ from starlette.requests import ClientDisconnect
 from app.door import address_of
 from app.room import ReadingRoom
 from app.rules import Rules
-from lmeran.limits import MAX_FILE_BYTES, check_file_size
-from lmeran.radiograph import ReadError
+from lmeran.imaging.radiograph import MAX_FILE_BYTES, ReadError, check_file_size
 
 AT_ONCE = 4
 """Files of worklists held in memory at the same time; the others wait at their sender's."""

@@ -18,8 +18,8 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
 )
 
-from lmeran.dicom import read_dicom
-from lmeran.radiograph import Radiograph, ReadError
+from lmeran.imaging.dicom.reader import read_dicom
+from lmeran.imaging.radiograph import Radiograph, ReadError
 
 NAME = "Tremblay^Josephine"
 

@@ -8,7 +8,7 @@ import io
 import pypdf
 
 from lmeran.findings import State
-from lmeran.radiograph import Radiograph, Spacing
+from lmeran.imaging.radiograph import Radiograph, Spacing
 from tests.conftest import film_pixels
 
 PINS = {"Effusion": State.POSITIVE, "Mass": State.NEGATIVE}

@@ -11,7 +11,7 @@ from lmeran.calibration import Calibration, FindingCalibration, OperatingPoint
 from lmeran.checkpoint import load_checkpoint, record_extras
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS
-from lmeran.gate import Gate
+from lmeran.ood import Gate
 
 UNCALIBRATED = "Hernia"
 """The one finding of `a_calibration` that validation had too few of."""

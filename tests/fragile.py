@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 
-from lmeran.decoding import Decoder
-from lmeran.decoding_pool import Outcome
-from lmeran.sources import Source
+from lmeran.imaging.decoding import Decoder
+from lmeran.imaging.decoding_pool import Outcome
+from lmeran.imaging.sources import Source
 
 
 class Fragile(Decoder):

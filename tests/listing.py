@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from playwright.sync_api import Locator, Page, expect
 
+from lmeran.imaging.radiograph import Radiograph
 from lmeran.predictor import Predictor
-from lmeran.radiograph import Radiograph
 from tests.browsing import middle_of
 from tests.conftest import film_pixels
 

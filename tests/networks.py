@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models import DenseNet121_Weights, densenet121
 
 from lmeran.config import ConfigError, LMeRANConfig, Preprocessing
-from lmeran.model import LMeRAN
+from lmeran.model.lmeran import LMeRAN
 from train.backbones import load_backbone
 
 IMAGENET_FILE = Path(DenseNet121_Weights.IMAGENET1K_V1.url).name

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lmeran.files import read_file
 from lmeran.findings import Pins
+from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
-from lmeran.report import reading_object
+from lmeran.serialize import reading_object
 
 
 def predict_file(predictor: Predictor, path: Path, pins: Pins) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from lmeran.checkpoint import save_checkpoint
-from lmeran.model import LMeRAN
+from lmeran.model.lmeran import LMeRAN
 from tests.conftest import lively_model, small_config
 from tests.networks import IMAGENET_FILE, imagenet_stand_in, refuse
 

@@ -15,8 +15,8 @@ from torchvision.models import DenseNet121_Weights
 
 from lmeran.checkpoint import load_checkpoint, save_checkpoint
 from lmeran.config import LMeRANConfig, Preprocessing
-from lmeran.model import LMeRAN
-from lmeran.preprocess import to_input
+from lmeran.imaging.preprocess import to_input
+from lmeran.model.lmeran import LMeRAN
 from tests.conftest import film_pixels, lively_model, small_config
 from tests.networks import IMAGENET_FILE, full_size, imagenet_stand_in, lively, refuse
 from train.backbones import load_backbone

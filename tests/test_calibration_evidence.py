@@ -17,8 +17,8 @@ from sklearn.metrics import brier_score_loss, log_loss
 from lmeran.checkpoint import Checkpoint, load_checkpoint
 from lmeran.config import Preprocessing
 from lmeran.findings import FINDINGS
-from lmeran.gate import gate_scores
-from lmeran.preprocess import to_input
+from lmeran.imaging.preprocess import to_input
+from lmeran.ood import gate_scores
 from tests.conftest import film_pixels
 from tests.evidence_making import made_probabilities, made_study
 from tests.fitting import UNCALIBRATED, a_calibration, fitted_copy

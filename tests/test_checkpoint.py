@@ -23,7 +23,7 @@ from lmeran.checkpoint import (
 )
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS
-from lmeran.gate import identity
+from lmeran.ood import identity
 from tests.fitting import a_calibration, a_gate, fitted_copy
 
 

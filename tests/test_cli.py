@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from lmeran.cli import main
+from lmeran.cli.main import main
 from lmeran.findings import FINDINGS
 from tests.conftest import ROOT, film_pixels
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from lmeran.cli import main
-from lmeran.files import read_file
+from lmeran.cli.main import main
+from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
 from tests import dicom_making
 from tests.predicting import predict_file

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lmeran.config import Preprocessing
-from lmeran.decoding import Decoded, Decoder, Refused
-from lmeran.decoding_pool import Outcome, decode_here, decode_in_pool
-from lmeran.sources import Source
+from lmeran.imaging.decoding import Decoded, Decoder, Refused
+from lmeran.imaging.decoding_pool import Outcome, decode_here, decode_in_pool
+from lmeran.imaging.sources import Source
 from tests.fragile import Fragile
 from tests.test_zipped import png
 
@@ -90,7 +90,7 @@ def test_what_a_library_raises_is_a_reason_of_one_film(
     def broken(*_: object) -> None:
         raise MemoryError("at Doe^John")
 
-    monkeypatch.setattr("lmeran.decoding.network_pixels", broken)
+    monkeypatch.setattr("lmeran.imaging.decoding.network_pixels", broken)
     outcome = Decoder(PREPROCESSING).decode(films[1])
     assert isinstance(outcome, Refused)
     assert "MemoryError" in outcome.reason

@@ -11,10 +11,9 @@ import numpy as np
 import pydicom
 import pytest
 
-from lmeran.codestream import decode
-from lmeran.dicom import looks_like_dicom, read_dicom
-from lmeran.limits import MIN_SIDE
-from lmeran.radiograph import Radiograph, ReadError
+from lmeran.imaging.dicom.pixel_data import decode
+from lmeran.imaging.dicom.reader import looks_like_dicom, read_dicom
+from lmeran.imaging.radiograph import MIN_SIDE, Radiograph, ReadError
 
 FOLDER = Path(__file__).parents[2] / "shared" / "dicom"
 if not FOLDER.is_dir():

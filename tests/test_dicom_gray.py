@@ -15,7 +15,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from lmeran.window import Window
+from lmeran.imaging.window import Window
 from tests.dicom_making import (
     SIZE,
     film,

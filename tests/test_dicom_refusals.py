@@ -25,8 +25,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from lmeran.dicom import looks_like_dicom, read_dicom
-from lmeran.radiograph import ReadError
+from lmeran.imaging.dicom.reader import looks_like_dicom, read_dicom
+from lmeran.imaging.radiograph import ReadError
 from tests.dicom_making import (
     SIZE,
     assert_one_sentence,
@@ -141,7 +141,7 @@ def test_second_frame_header_is_refused():
 
 
 def test_12_bit_jpeg_names_the_syntax_and_the_package_it_needs(monkeypatch):
-    monkeypatch.setattr("lmeran.jpeg12.find_spec", lambda name: None)
+    monkeypatch.setattr("lmeran.imaging.dicom.pixel_data.find_spec", lambda name: None)
     sof = b"\xff\xc1" + struct.pack(">HBHHB3B", 11, 12, SIZE, SIZE, 1, 1, 17, 0)
     frame = b"\xff\xd8" + sof + b"\xff\xda" + bytes(8) + b"\xff\xd9"
     text = refusal(encapsulated(frame, JPEGExtended12Bit))

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from lmeran.checkpoint import load_checkpoint
+from lmeran.explain.influence import influence
 from lmeran.findings import FINDINGS, State
-from lmeran.influence import influence
-from lmeran.model import LMeRAN
+from lmeran.imaging.preprocess import to_input
+from lmeran.imaging.radiograph import Radiograph
+from lmeran.model.lmeran import LMeRAN
 from lmeran.predictor import Predictor
-from lmeran.preprocess import to_input
-from lmeran.radiograph import Radiograph
 from tests.conftest import film_pixels
 from tests.evidence_making import made_index
 from train.evidence.predictions import (

@@ -10,8 +10,8 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from lmeran.explain.label_prior import LabelPrior
 from lmeran.findings import FINDINGS, State
-from lmeran.label_prior import LabelPrior
 from tests.evidence_making import made_index, made_probabilities, made_study
 from train.evidence.arms import MAIN, MIXED, by_positive_pin, label_only, measure_arms
 from train.evidence.bootstrap import draw

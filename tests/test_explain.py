@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lmeran.attention_split import attention_moved, attention_split
 from lmeran.checkpoint import save_checkpoint
-from lmeran.cli import main
-from lmeran.explain import explain_object
+from lmeran.cli.main import main
+from lmeran.explain.attention_split import attention_moved, attention_split
+from lmeran.explain.decomposition import decompose_logits
+from lmeran.explain.explain import explain_object
 from lmeran.findings import FINDINGS, Pins, State
-from lmeran.ledger import logit_ledger
-from lmeran.predictor import EncodedFilm, Predictor
+from lmeran.predictor import EncodedRadiograph, Predictor
 from tests.conftest import lively_model, small_config
 from tests.test_label_prior import label_matrix, sets_of
 from tests.test_ledger import PINS, SEVEN, predictor_of
@@ -25,7 +25,7 @@ N = len(FINDINGS)
 
 
 @pytest.fixture(scope="module")
-def film(predictor: Predictor) -> EncodedFilm:
+def film(predictor: Predictor) -> EncodedRadiograph:
     return predictor.encode(radiograph())
 
 
@@ -39,7 +39,7 @@ def counted(predictor: Predictor) -> Predictor:
 @pytest.mark.parametrize("layer", [1, 2, 3, None])
 @pytest.mark.parametrize("head", [1, 4, None])
 def test_a_tokens_attention_splits_into_image_and_labels(
-    predictor: Predictor, film: EncodedFilm, layer: int | None, head: int | None
+    predictor: Predictor, film: EncodedRadiograph, layer: int | None, head: int | None
 ) -> None:
     attention = predictor.read(film, PINS).attention
     split = attention_split(attention, layer, head)
@@ -54,7 +54,9 @@ def test_a_tokens_attention_splits_into_image_and_labels(
     assert (split.layer, split.head) == (layer or 3, head)
 
 
-def test_attention_moved_is_pinned_minus_free(predictor: Predictor, film: EncodedFilm) -> None:
+def test_attention_moved_is_pinned_minus_free(
+    predictor: Predictor, film: EncodedRadiograph
+) -> None:
     reading = predictor.read(film, PINS)
     moved = attention_moved(reading, "Effusion", layer=2, head=3)
     free, now = reading.free_attention[1, 2, 2, :9], reading.attention[1, 2, 2, :9]
@@ -65,7 +67,9 @@ def test_attention_moved_is_pinned_minus_free(predictor: Predictor, film: Encode
     assert not attention_moved(predictor.read(film, {}), "Effusion").values.any()
 
 
-def test_a_layer_the_model_has_not_is_refused(predictor: Predictor, film: EncodedFilm) -> None:
+def test_a_layer_the_model_has_not_is_refused(
+    predictor: Predictor, film: EncodedRadiograph
+) -> None:
     with pytest.raises(ValueError, match="layers 1 to 3"):
         attention_split(predictor.read(film, {}).attention, layer=9)
 
@@ -76,10 +80,10 @@ def strict_json(given: dict) -> dict:
 
 
 def test_the_explanation_is_plain_data_that_agrees_with_its_parts(
-    counted: Predictor, film: EncodedFilm
+    counted: Predictor, film: EncodedRadiograph
 ) -> None:
     made = strict_json(explain_object("a.png", counted, film, PINS, ("a warning",)))
-    reading, ledger = counted.read(film, PINS), logit_ledger(counted, film, PINS)
+    reading, decomposition = counted.read(film, PINS), decompose_logits(counted, film, PINS)
     assert (made["file"], made["warnings"], made["error"]) == ("a.png", ["a warning"], None)
     assert made["checkpoint"] == counted.checkpoint.identity
     assert made["pins"] == {"Effusion": "positive", "Mass": "negative", "Edema": "positive"}
@@ -97,7 +101,7 @@ def test_the_explanation_is_plain_data_that_agrees_with_its_parts(
             continue
         assert free + parts["shift"] == pytest.approx(parts["logit"], abs=1e-5)
         assert 1 / (1 + np.exp(-parts["logit"])) == pytest.approx(entry["conditioned"], abs=1e-5)
-        assert list(entry["per_pin"]) == list(ledger.pins)
+        assert list(entry["per_pin"]) == list(decomposition.pins)
         assert sum(entry["per_pin"].values()) == pytest.approx(parts["shift"], abs=1e-5)
         assert reading.shift[i] * parts["shift"] > 0
     for matrix in made["influence"].values():
@@ -121,7 +125,7 @@ def test_the_explanation_is_plain_data_that_agrees_with_its_parts(
         assert shares["image"] == pytest.approx(pinned, abs=1e-5)
 
 
-def test_sampled_shares_come_with_their_error(counted: Predictor, film: EncodedFilm) -> None:
+def test_sampled_shares_come_with_their_error(counted: Predictor, film: EncodedRadiograph) -> None:
     made = strict_json(explain_object("a.png", counted, film, SEVEN, ()))
     entry = made["findings"][-1]
     assert entry["method"] == "sampled"

@@ -11,18 +11,18 @@ import pypdf
 import pytest
 from scipy import ndimage
 
-from lmeran.cli import main
-from lmeran.exports.forms import FORMS, Request, parse_forms
+from lmeran.cli.main import main
+from lmeran.exports.formats import FORMS, Request, parse_forms
+from lmeran.exports.reading_file import ImageIdentity, parse_reading_file
 from lmeran.exports.record import NOTICE, ExportError, MapChoice, Record, record_of
 from lmeran.exports.regions import map_regions
+from lmeran.exports.replay import replay
 from lmeran.exports.tables import reading_csv, reading_json, regions_csv
 from lmeran.findings import FINDINGS, PinError, Pins, State
-from lmeran.geometry import Geometry
-from lmeran.maps import ROLLOUT, AttentionMap
+from lmeran.imaging.geometry import Geometry
+from lmeran.imaging.radiograph import Radiograph
+from lmeran.model.maps import ROLLOUT, AttentionMap
 from lmeran.predictor import Predictor
-from lmeran.radiograph import Radiograph
-from lmeran.reading_file import ImageIdentity, parse_reading_file
-from lmeran.replay import replay
 from tests import dicom_making
 from tests.exporting import PINS, described_film, rows
 
@@ -65,7 +65,7 @@ def test_csv_is_the_reading(record: Record) -> None:
     assert table[FINDINGS.index("Effusion")]["state"] == "positive"
 
 
-def test_json_is_the_reading_with_map_and_ledger(record: Record) -> None:
+def test_json_is_the_reading_with_map_and_decomposition(record: Record) -> None:
     content = json.loads(reading_json(record))
     assert content["notice"] == NOTICE
     assert content["image"] == {"sha256": record.image.sha256, "height": 300, "width": 240}

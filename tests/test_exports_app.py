@@ -16,12 +16,12 @@ from fastapi.testclient import TestClient
 from app.exports import MEDIA, OTHER_IMAGE, add_exports
 from app.films import FilmStore
 from app.room import ReadingRoom
+from lmeran.exports.reading_file import parse_reading_file
 from lmeran.exports.record import MapChoice, Record, record_of
 from lmeran.exports.tables import reading_csv, reading_json, regions_csv
-from lmeran.files import read_file
 from lmeran.findings import State
+from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
-from lmeran.reading_file import parse_reading_file
 from tests import dicom_making
 from tests.conftest import film_pixels
 

@@ -14,22 +14,22 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from lmeran.cli import main
-from lmeran.exports.dicom_source import SourceImage, read_source
-from lmeran.exports.forms import FORMS, check_extra
-from lmeran.exports.pictures import captioned
+from lmeran.cli.main import main
+from lmeran.exports.dicom.source import SourceImage, read_source
+from lmeran.exports.formats import FORMS, check_extra
+from lmeran.exports.picture import captioned
 from lmeran.exports.record import ExportError, Record, record_of
-from lmeran.files import read_file
 from lmeran.findings import FINDINGS, State, display_name
+from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
 from tests import dicom_making
 from tests.fitting import a_calibration
 
 highdicom = pytest.importorskip("highdicom")
 
-from lmeran.exports.dicom_sc import secondary_capture  # noqa: E402
-from lmeran.exports.dicom_seg import segmentation  # noqa: E402
-from lmeran.exports.dicom_sr import structured_report  # noqa: E402
+from lmeran.exports.dicom.secondary_capture import secondary_capture  # noqa: E402
+from lmeran.exports.dicom.segmentation import segmentation  # noqa: E402
+from lmeran.exports.dicom.structured_report import structured_report  # noqa: E402
 
 PINS = {"Effusion": State.POSITIVE, "Mass": State.NEGATIVE}
 PATIENT = {

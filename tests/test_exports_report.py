@@ -16,16 +16,16 @@ import pytest
 
 from app.colours import colour_tables
 from lmeran.exports.pdf import report_pdf
-from lmeran.exports.pictures import captioned, colour_table, overlay, picture_png, reduced
+from lmeran.exports.picture import captioned, colour_table, overlay, picture_png, reduced
+from lmeran.exports.reading_file import ImageIdentity
 from lmeran.exports.record import NOTICE, Record, record_of
 from lmeran.exports.tables import reading_csv, reading_json, regions_csv
 from lmeran.exports.words import logits, percent, points
 from lmeran.findings import FINDINGS, State
-from lmeran.gate import UNLIKE
-from lmeran.model import LMeRAN
+from lmeran.imaging.radiograph import Radiograph
+from lmeran.model.lmeran import LMeRAN
+from lmeran.ood import UNLIKE
 from lmeran.predictor import Predictor
-from lmeran.radiograph import Radiograph
-from lmeran.reading_file import ImageIdentity
 from tests.conftest import film_pixels, lively_model, small_config
 from tests.exporting import PINS, described_film, page_text, rows
 from tests.fitting import a_calibration, a_gate
@@ -86,7 +86,7 @@ def test_the_report_says_all_of_the_reading_in_selectable_text(record: Record) -
         else:
             numbers = percent(reading.free[i]), percent(reading.conditioned[i])
             assert f"{name} {' '.join(numbers)} {points(reading.shift[i])}" in text
-    for entry in record.ledger.entries(record.finding):
+    for entry in record.decomposition.entries(record.finding):
         assert logits(entry.value) in text
     for words in (
         NOTICE,

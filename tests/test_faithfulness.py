@@ -15,9 +15,9 @@ import torch
 from lmeran.checkpoint import load_checkpoint
 from lmeran.config import CELL_STRIDE, Preprocessing
 from lmeran.findings import FINDINGS
-from lmeran.model import LMeRAN
+from lmeran.imaging.preprocess import network_pixels
+from lmeran.model.lmeran import LMeRAN
 from lmeran.predictor import Predictor
-from lmeran.preprocess import network_pixels
 from tests.conftest import lively_model, small_config
 from train.evidence.faithfulness import ANOTHER_FILM, faithfulness_section
 from train.evidence.faithfulness_curves import (

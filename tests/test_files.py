@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lmeran.files import read_bytes, read_file
-from lmeran.limits import MAX_FILE_BYTES
-from lmeran.radiograph import ReadError
+from lmeran.imaging.files import read_bytes, read_file
+from lmeran.imaging.radiograph import MAX_FILE_BYTES, ReadError
 from tests.conftest import film_pixels
 
 

@@ -6,19 +6,19 @@ import pytest
 
 from app.films import FilmStore
 from app.paper import Paper
-from lmeran.predictor import EncodedFilm, Predictor
-from lmeran.radiograph import Radiograph
+from lmeran.imaging.radiograph import Radiograph
+from lmeran.predictor import EncodedRadiograph, Predictor
 from tests.conftest import film_pixels
 
 PAPER = Paper.of(Radiograph(film_pixels(), "PNG", 8))
 
 
 @pytest.fixture()
-def encoded(predictor: Predictor) -> EncodedFilm:
+def encoded(predictor: Predictor) -> EncodedRadiograph:
     return predictor.encode(Radiograph(film_pixels(), "PNG", 8))
 
 
-def test_a_film_is_its_owners_alone(encoded: EncodedFilm) -> None:
+def test_a_film_is_its_owners_alone(encoded: EncodedRadiograph) -> None:
     films = FilmStore()
     mine = films.add("me", encoded, b"mine", {}, PAPER)
     assert films.get(mine.token, "me") is mine
@@ -26,7 +26,7 @@ def test_a_film_is_its_owners_alone(encoded: EncodedFilm) -> None:
     assert films.get("guess", "me") is None
 
 
-def test_a_new_film_replaces_the_owners_last_only(encoded: EncodedFilm) -> None:
+def test_a_new_film_replaces_the_owners_last_only(encoded: EncodedRadiograph) -> None:
     films = FilmStore()
     first, other = (
         films.add("me", encoded, b"1", {}, PAPER),
@@ -38,7 +38,7 @@ def test_a_new_film_replaces_the_owners_last_only(encoded: EncodedFilm) -> None:
     assert len(films) == 2
 
 
-def test_forgetting_leaves_nothing(encoded: EncodedFilm) -> None:
+def test_forgetting_leaves_nothing(encoded: EncodedRadiograph) -> None:
     films = FilmStore()
     mine = films.add("me", encoded, b"1", {}, PAPER)
     films.forget("me")
@@ -46,7 +46,7 @@ def test_forgetting_leaves_nothing(encoded: EncodedFilm) -> None:
     assert len(films) == 0
 
 
-def test_idle_films_expire_and_used_ones_do_not(encoded: EncodedFilm) -> None:
+def test_idle_films_expire_and_used_ones_do_not(encoded: EncodedRadiograph) -> None:
     now = [0.0]
     films = FilmStore(idle_seconds=10, clock=lambda: now[0])
     idle, used = films.add("a", encoded, b"1", {}, PAPER), films.add("b", encoded, b"2", {}, PAPER)
@@ -57,7 +57,9 @@ def test_idle_films_expire_and_used_ones_do_not(encoded: EncodedFilm) -> None:
     assert films.get(used.token) is used
 
 
-def test_memory_is_bounded_and_the_least_recently_used_goes_first(encoded: EncodedFilm) -> None:
+def test_memory_is_bounded_and_the_least_recently_used_goes_first(
+    encoded: EncodedRadiograph,
+) -> None:
     each = encoded.nbytes + PAPER.nbytes + 1000
     films = FilmStore(max_bytes=3 * each)
     held = [films.add(str(k), encoded, bytes(1000), {}, PAPER) for k in range(3)]

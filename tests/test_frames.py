@@ -17,11 +17,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from lmeran import codestream
-from lmeran.dicom import read_dicom
-from lmeran.files import read_bytes
-from lmeran.limits import MAX_PIXELS
-from lmeran.radiograph import Radiograph, ReadError
+from lmeran.imaging.dicom import pixel_data
+from lmeran.imaging.dicom.reader import read_dicom
+from lmeran.imaging.files import read_bytes
+from lmeran.imaging.radiograph import MAX_PIXELS, Radiograph, ReadError
 from tests.dicom_making import SIZE, assert_one_sentence, film, ramp, written
 from tests.test_zipped import png
 
@@ -148,7 +147,7 @@ def rle_of(pixels: np.ndarray) -> bytes:
 
 def test_only_the_frame_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    decoder = codestream.get_decoder
+    decoder = pixel_data.get_decoder
 
     def watched(syntax: str) -> object:
         class Watch:
@@ -161,7 +160,7 @@ def test_only_the_frame_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return Watch()
 
-    monkeypatch.setattr(codestream, "get_decoder", watched)
+    monkeypatch.setattr(pixel_data, "get_decoder", watched)
     read_dicom(written(several()), 2)
     assert seen == [(SIZE * SIZE * 2, 1)]
 

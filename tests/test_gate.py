@@ -10,9 +10,9 @@ import pytest
 import torch
 from scipy.spatial.distance import mahalanobis
 
-from lmeran.gate import Gate, GateError, GateResult, features, gate_scores, identity, judge
-from lmeran.model import Encoding
-from lmeran.preprocess import to_input
+from lmeran.imaging.preprocess import to_input
+from lmeran.model.lmeran import Encoding
+from lmeran.ood import Gate, GateError, GateResult, features, gate_scores, identity, judge
 from tests.conftest import lively_model, small_config
 from tests.fitting import a_gate
 from train.gate import fit_gate

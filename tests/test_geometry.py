@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lmeran.config import Preprocessing
-from lmeran.geometry import Geometry
-from lmeran.preprocess import network_pixels, normalise, to_input
+from lmeran.imaging.geometry import Geometry
+from lmeran.imaging.preprocess import network_pixels, normalise, to_input
 
 SHAPES = [(448, 448), (1000, 700), (700, 1000), (2991, 2436), (131, 517)]
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from lmeran.explain.influence import Criterion, influence, next_findings
 from lmeran.findings import FINDINGS, Pins, State
-from lmeran.influence import Criterion, influence, next_findings
-from lmeran.predictor import EncodedFilm, Predictor
+from lmeran.predictor import EncodedRadiograph, Predictor
 from tests.conftest import small_config
 from tests.test_ledger import predictor_of
 from tests.test_predictor import radiograph
@@ -20,7 +20,7 @@ SOME: Pins = {"Effusion": State.POSITIVE, "Mass": State.NEGATIVE}
 
 
 @pytest.fixture(scope="module")
-def film(predictor: Predictor) -> EncodedFilm:
+def film(predictor: Predictor) -> EncodedRadiograph:
     return predictor.encode(radiograph())
 
 
@@ -30,7 +30,7 @@ def logit(p: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("pins", [{}, SOME], ids=["free", "pinned"])
 def test_the_matrix_is_what_single_readings_say(
-    predictor: Predictor, film: EncodedFilm, pins: Pins
+    predictor: Predictor, film: EncodedRadiograph, pins: Pins
 ) -> None:
     matrix = influence(predictor, film, pins)
     now = predictor.read(film, pins).conditioned
@@ -49,7 +49,7 @@ def test_the_matrix_is_what_single_readings_say(
 
 
 def test_what_is_pinned_and_the_diagonal_are_nan_and_nothing_else(
-    predictor: Predictor, film: EncodedFilm
+    predictor: Predictor, film: EncodedRadiograph
 ) -> None:
     matrix = influence(predictor, film, SOME)
     expected = np.eye(N, dtype=bool)
@@ -61,7 +61,7 @@ def test_what_is_pinned_and_the_diagonal_are_nan_and_nothing_else(
 
 
 def test_it_takes_one_pass_of_at_most_29_rows(
-    predictor: Predictor, film: EncodedFilm, monkeypatch: pytest.MonkeyPatch
+    predictor: Predictor, film: EncodedRadiograph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = predictor.checkpoint.model
     rows: list[int] = []
@@ -102,7 +102,7 @@ def bits(p: float) -> float:
 @pytest.mark.parametrize("criterion", ["expected change", "expected entropy reduction"])
 @pytest.mark.parametrize("pins", [{}, SOME], ids=["free", "pinned"])
 def test_the_ranking_is_the_formula(
-    predictor: Predictor, film: EncodedFilm, pins: Pins, criterion: Criterion
+    predictor: Predictor, film: EncodedRadiograph, pins: Pins, criterion: Criterion
 ) -> None:
     ranked = next_findings(influence(predictor, film, pins), criterion)
     now = predictor.read(film, pins).conditioned
@@ -131,7 +131,7 @@ def test_the_ranking_is_the_formula(
 
 
 def test_with_one_or_no_finding_unknown_there_is_little_to_rank(
-    predictor: Predictor, film: EncodedFilm
+    predictor: Predictor, film: EncodedRadiograph
 ) -> None:
     thirteen = dict.fromkeys(FINDINGS[:13], State.NEGATIVE)
     (last,) = next_findings(influence(predictor, film, thirteen))

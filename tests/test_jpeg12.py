@@ -9,7 +9,7 @@ import pytest
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGExtended12Bit
 
-from lmeran.codestream import decode
+from lmeran.imaging.dicom.pixel_data import decode
 from tests.conftest import film_pixels
 from tests.dicom_making import film, read, refusal
 

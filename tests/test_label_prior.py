@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lmeran.checkpoint import Checkpoint, CheckpointError
+from lmeran.explain.caveats import caveats, prevalence_of
+from lmeran.explain.label_prior import KAPPA, LabelPrior
 from lmeran.findings import FINDINGS, Pins, State, states_of
-from lmeran.flags import flags, prevalence_of
-from lmeran.label_prior import KAPPA, LabelPrior
 from lmeran.predictor import Reading
 from tests.conftest import lively_model, small_config
 
@@ -135,25 +135,25 @@ def test_a_pin_that_contradicts_the_image_is_remarked_on(
     state: State, free: float, usual: float | None, expected: bool
 ) -> None:
     prevalence = None if usual is None else np.full(N, usual)
-    found = flags(reading({"Pleural_Thickening": state}, free), None, prevalence)
+    found = caveats(reading({"Pleural_Thickening": state}, free), None, prevalence)
     assert bool(found) == expected
-    for flag in found:
-        assert flag.kind == "contradicts the image"
-        assert flag.finding == "Pleural_Thickening"
-        assert flag.text.startswith(f"Pleural Thickening is pinned {state.name.lower()}")
-        assert f"{100 * free:.1f} %" in flag.text
+    for caveat in found:
+        assert caveat.kind == "contradicts the image"
+        assert caveat.finding == "Pleural_Thickening"
+        assert caveat.text.startswith(f"Pleural Thickening is pinned {state.name.lower()}")
+        assert f"{100 * free:.1f} %" in caveat.text
 
 
 def test_nothing_pinned_gives_no_remark() -> None:
     prior = LabelPrior.from_sets({"No Finding": 2})
-    assert flags(reading({}, 0.001), prior, PREVALENCE) == ()
+    assert caveats(reading({}, 0.001), prior, PREVALENCE) == ()
 
 
 def test_too_many_pins_are_remarked_on_in_the_readings_words() -> None:
     given = reading(dict.fromkeys(FINDINGS[:11], State.NEGATIVE), 0.1)
-    (flag,) = flags(given, None, PREVALENCE)
-    assert (flag.kind, flag.finding) == ("outside training", None)
-    assert (flag.text,) == given.warnings
+    (caveat,) = caveats(given, None, PREVALENCE)
+    assert (caveat.kind, caveat.finding) == ("outside training", None)
+    assert (caveat.text,) == given.warnings
 
 
 def test_pins_seldom_seen_together_are_counted() -> None:
@@ -161,9 +161,9 @@ def test_pins_seldom_seen_together_are_counted() -> None:
     both = {"Mass": State.POSITIVE, "Nodule": State.POSITIVE}
 
     def texts(pins: Pins) -> list[str]:
-        found = flags(reading(pins, 0.3), prior, PREVALENCE)
-        assert {flag.kind for flag in found} <= {"rarely seen together"}
-        return [flag.text for flag in found]
+        found = caveats(reading(pins, 0.3), prior, PREVALENCE)
+        assert {caveat.kind for caveat in found} <= {"rarely seen together"}
+        return [caveat.text for caveat in found]
 
     assert texts({"Mass": State.POSITIVE}) == []
     assert texts(both)[0].startswith("Only 3 of the 1,009 training films have these 2 pins")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lmeran.launch import Launch, LaunchError
+from lmeran.cli.launch import Launch, LaunchError
 
 
 def variables(rank: int, world: int, **more: int) -> dict[str, str]:

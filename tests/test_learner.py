@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from lmeran.config import ConfigError, Preprocessing
 from lmeran.findings import FINDINGS
-from lmeran.masking import states_under_mask
-from lmeran.model import LMeRAN
-from lmeran.preprocess import normalise
+from lmeran.imaging.preprocess import normalise
+from lmeran.model.lmeran import LMeRAN
+from lmeran.model.masking import states_under_mask
 from tests.conftest import lively_model, small_config
 from tests.training import CPU, config
 from train.augment import Augmentation

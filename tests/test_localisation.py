@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 import torch
 
-from lmeran.cam import image_maps
 from lmeran.checkpoint import Checkpoint, load_checkpoint
+from lmeran.explain.cam import image_maps
 from lmeran.findings import FINDINGS, State, states_of
-from lmeran.model import Encoding
+from lmeran.imaging.radiograph import Radiograph
+from lmeran.model.lmeran import Encoding
 from lmeran.predictor import Predictor
-from lmeran.radiograph import Radiograph
 from tests.conftest import film_pixels, lively_model, small_config
 from train.boxes import Box
 from train.evidence.bootstrap import draw

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lmeran.findings import FINDINGS
-from lmeran.geometry import Geometry
+from lmeran.imaging.geometry import Geometry
 from train.boxes import Box, coverage
 from train.evidence import localisation_controls as controls
 from train.evidence.localisation_measures import (

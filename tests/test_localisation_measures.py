@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lmeran.geometry import Geometry
+from lmeran.imaging.geometry import Geometry
 from train.boxes import Box, coverage
 from train.evidence.localisation_measures import (
     IOU,

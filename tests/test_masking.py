@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lmeran.findings import State
-from lmeran.masking import masked_loss, sample_label_mask, states_under_mask
+from lmeran.model.masking import masked_loss, sample_label_mask, states_under_mask
 
 
 @pytest.mark.parametrize(("lower", "least"), [(0.0, 1), (0.25, 4), (0.5, 7), (0.75, 11)])

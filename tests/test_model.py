@@ -9,7 +9,7 @@ import torch
 
 from lmeran.config import LMeRANConfig
 from lmeran.findings import FINDINGS, State
-from lmeran.model import LMeRAN
+from lmeran.model.lmeran import LMeRAN
 from tests.conftest import lively_model, small_config
 
 N = len(FINDINGS)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lmeran.lines import Csv, Form, JsonLines
-from lmeran.outfile import OutFile, OutFileError
-from lmeran.report import error_object
+from lmeran.cli.lines import Csv, Form, JsonLines
+from lmeran.cli.outfile import OutFile, OutFileError
+from lmeran.serialize import error_object
 
 MADE = {"command": "predict", "format": "json", "checkpoint": "abc", "pins": {}}
 FORMS: dict[str, Form] = {"json": JsonLines(), "csv": Csv(("file", "Mass", "warnings", "error"))}

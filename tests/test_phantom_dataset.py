@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lmeran.files import read_file
 from lmeran.findings import FINDINGS
+from lmeran.imaging.files import read_file
 from train.__main__ import main
 from train.index import DataError, read_index
 from train.phantom.dataset import plan_films, read_world, write_world

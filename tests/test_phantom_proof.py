@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lmeran.checkpoint import load_checkpoint, save_checkpoint
-from lmeran.files import read_file
 from lmeran.findings import FINDINGS, State
-from lmeran.geometry import Geometry
+from lmeran.imaging.files import read_file
+from lmeran.imaging.geometry import Geometry
 from lmeran.predictor import Predictor
 from tests.conftest import ROOT, lively_model, small_config
 from train.__main__ import main

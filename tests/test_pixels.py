@@ -20,8 +20,8 @@ from PIL import Image
 
 import train.pixels as pixels_module
 from lmeran.config import Preprocessing
-from lmeran.files import read_file
-from lmeran.preprocess import network_pixels
+from lmeran.imaging.files import read_file
+from lmeran.imaging.preprocess import network_pixels
 from tests.conftest import ROOT, film_pixels
 from train.index import DataError, Index
 from train.pixels import cached_pixels

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 import pytest
 
-from lmeran.cli import main
+from lmeran.cli.main import main
 from lmeran.findings import FINDINGS, State
+from lmeran.imaging.radiograph import Radiograph
 from lmeran.predictor import Predictor
-from lmeran.radiograph import Radiograph
 from tests.conftest import ROOT, film_pixels
 from tests.dicom_making import film, written
 from tests.predicting import predict_file

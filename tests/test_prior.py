@@ -11,19 +11,19 @@ from app.films import FilmStore
 from app.paper import Paper
 from app.room import ReadingRoom
 from app.uploads import is_prior
-from lmeran.predictor import EncodedFilm, Predictor
-from lmeran.radiograph import Radiograph
+from lmeran.imaging.radiograph import Radiograph
+from lmeran.predictor import EncodedRadiograph, Predictor
 from tests.conftest import film_pixels
 
 PAPER = Paper.of(Radiograph(film_pixels(), "PNG", 8))
 
 
 @pytest.fixture()
-def encoded(predictor: Predictor) -> EncodedFilm:
+def encoded(predictor: Predictor) -> EncodedRadiograph:
     return predictor.encode(Radiograph(film_pixels(), "PNG", 8))
 
 
-def test_a_prior_film_stands_beside_and_goes_with_the_next_film(encoded: EncodedFilm) -> None:
+def test_a_prior_film_stands_beside_and_goes_with_the_next_film(encoded: EncodedRadiograph) -> None:
     films = FilmStore()
     main = films.add("me", encoded, b"1", {}, PAPER)
     prior = films.add("me", encoded, b"2", {}, PAPER, prior=True)
@@ -34,7 +34,7 @@ def test_a_prior_film_stands_beside_and_goes_with_the_next_film(encoded: Encoded
     assert len(films) == 1
 
 
-def test_forgetting_takes_the_prior_film_too(encoded: EncodedFilm) -> None:
+def test_forgetting_takes_the_prior_film_too(encoded: EncodedRadiograph) -> None:
     films = FilmStore()
     films.add("me", encoded, b"1", {}, PAPER)
     prior = films.add("me", encoded, b"2", {}, PAPER, prior=True)

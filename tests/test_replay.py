@@ -12,12 +12,9 @@ import numpy as np
 import pytest
 
 from lmeran.checkpoint import save_checkpoint
-from lmeran.cli import main
-from lmeran.files import read_file
-from lmeran.findings import FINDINGS, State
-from lmeran.predictor import EncodedFilm, Predictor
-from lmeran.radiograph import Radiograph
-from lmeran.reading_file import (
+from lmeran.cli.main import main
+from lmeran.exports.reading_file import (
+    VERSION,
     ImageIdentity,
     ReadingFile,
     ReadingFileError,
@@ -25,8 +22,11 @@ from lmeran.reading_file import (
     reading_outputs,
     write_reading_file,
 )
-from lmeran.replay import replay
-from lmeran.versions import VERSION
+from lmeran.exports.replay import replay
+from lmeran.findings import FINDINGS, State
+from lmeran.imaging.files import read_file
+from lmeran.imaging.radiograph import Radiograph
+from lmeran.predictor import EncodedRadiograph, Predictor
 from tests.conftest import ROOT, film_pixels, lively_model, small_config
 from tests.fitting import a_calibration
 
@@ -40,12 +40,12 @@ def film() -> Radiograph:
 
 
 @pytest.fixture(scope="module")
-def encoded(predictor: Predictor, film: Radiograph) -> EncodedFilm:
+def encoded(predictor: Predictor, film: Radiograph) -> EncodedRadiograph:
     return predictor.encode(film)
 
 
 @pytest.fixture(scope="module")
-def written(predictor: Predictor, film: Radiograph, encoded: EncodedFilm) -> ReadingFile:
+def written(predictor: Predictor, film: Radiograph, encoded: EncodedRadiograph) -> ReadingFile:
     return write_reading_file(predictor, ImageIdentity.of(film), encoded, PINS, VIEW)
 
 
@@ -57,8 +57,8 @@ def test_what_is_written_is_read_back(written: ReadingFile) -> None:
     assert f'version = "{VERSION}"' in (ROOT / "pyproject.toml").read_text()
 
 
-def test_outputs_are_the_readings_and_ledgers_sum_to_them(
-    written: ReadingFile, predictor: Predictor, encoded: EncodedFilm
+def test_outputs_are_the_readings_and_decompositions_sum_to_them(
+    written: ReadingFile, predictor: Predictor, encoded: EncodedRadiograph
 ) -> None:
     reading = predictor.read(encoded, PINS)
     for i, entry in enumerate(written.findings):
@@ -81,7 +81,7 @@ def test_the_same_image_in_another_file_is_known_again(
 
 
 def test_replay_on_the_same_film_is_equal(
-    written: ReadingFile, predictor: Predictor, encoded: EncodedFilm
+    written: ReadingFile, predictor: Predictor, encoded: EncodedRadiograph
 ) -> None:
     result = replay(written, predictor, written.image, encoded)
     assert result.equal
@@ -90,7 +90,7 @@ def test_replay_on_the_same_film_is_equal(
 
 
 def test_replay_names_each_value_that_differs(
-    written: ReadingFile, predictor: Predictor, encoded: EncodedFilm
+    written: ReadingFile, predictor: Predictor, encoded: EncodedRadiograph
 ) -> None:
     findings = json.loads(json.dumps(written.findings))
     edema, hernia = FINDINGS.index("Edema"), FINDINGS.index("Hernia")
@@ -112,7 +112,7 @@ def test_replay_names_each_value_that_differs(
 
 
 def test_a_value_only_the_file_has_differs_and_one_only_the_program_has_does_not(
-    written: ReadingFile, predictor: Predictor, encoded: EncodedFilm
+    written: ReadingFile, predictor: Predictor, encoded: EncodedRadiograph
 ) -> None:
     more = [{**entry, "another": 0.5} for entry in written.findings]
     result = replay(replace(written, findings=more), predictor, written.image, encoded)
@@ -124,7 +124,7 @@ def test_a_value_only_the_file_has_differs_and_one_only_the_program_has_does_not
 
 
 def test_another_calibration_differs_and_a_later_one_does_not(
-    written: ReadingFile, predictor: Predictor, encoded: EncodedFilm
+    written: ReadingFile, predictor: Predictor, encoded: EncodedRadiograph
 ) -> None:
     assert written.calibration is None
     fitted = a_calibration()
@@ -265,7 +265,7 @@ def test_the_command_says_what_it_lacks(
 
 
 def test_outputs_do_not_depend_on_what_else_was_asked(
-    predictor: Predictor, encoded: EncodedFilm, written: ReadingFile
+    predictor: Predictor, encoded: EncodedRadiograph, written: ReadingFile
 ) -> None:
     reading_outputs(predictor, encoded, {"Edema": State.POSITIVE})
     assert reading_outputs(predictor, encoded, PINS) == written.findings

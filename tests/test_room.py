@@ -17,10 +17,10 @@ from app.payload import page_facts
 from app.room import ReadingRoom
 from app.settings import read_settings
 from lmeran.checkpoint import load_checkpoint
-from lmeran.files import read_file
 from lmeran.findings import FINDINGS, PinError, State
+from lmeran.imaging.files import read_file
+from lmeran.imaging.radiograph import ReadError
 from lmeran.predictor import Predictor
-from lmeran.radiograph import ReadError
 from tests.conftest import film_pixels
 from tests.predicting import predict_file
 

@@ -10,7 +10,7 @@ from app.login import IDLE_SECONDS, TRIES, TRIES_SECONDS, LoginError, Logins
 from app.rates import SlidingWindow, in_words
 from app.rules import ADDRESS_SHARE, DEMO, Rules
 from app.settings import read_settings
-from lmeran.radiograph import ReadError
+from lmeran.imaging.radiograph import ReadError
 
 
 class Clock:

@@ -8,7 +8,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from lmeran.shapley import exact_shares, sampled_shares, shapley
+from lmeran.explain.shapley import exact_shares, sampled_shares, shapley
 
 
 def shares_over_all_orders(

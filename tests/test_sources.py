@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lmeran import sources
 from lmeran.config import Preprocessing
-from lmeran.decoding import Decoded, Decoder, Refused
-from lmeran.sources import Source, printable, share_of, walk
+from lmeran.imaging import sources
+from lmeran.imaging.decoding import Decoded, Decoder, Refused
+from lmeran.imaging.sources import Source, printable, share_of, walk
 from tests.dicom_making import film, written
 from tests.test_zipped import png, zipped
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from app.packing import pack_values, value_facts
-from lmeran.files import read_bytes
-from lmeran.values import codes_of
-from lmeran.voi import PERCENTILE
-from lmeran.window import LookUpTable, Ramp, Window
+from lmeran.imaging.dicom.voi import PERCENTILE
+from lmeran.imaging.files import read_bytes
+from lmeran.imaging.values import codes_of
+from lmeran.imaging.window import LookUpTable, Ramp, Window
 from tests.dicom_making import film, lut, ramp, read
 
 

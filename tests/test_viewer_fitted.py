@@ -13,9 +13,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from lmeran.checkpoint import load_checkpoint
 from lmeran.findings import FINDINGS, Pins, State
-from lmeran.gate import UNLIKE
+from lmeran.imaging.radiograph import Radiograph
+from lmeran.ood import UNLIKE
 from lmeran.predictor import Predictor, Reading
-from lmeran.radiograph import Radiograph
 from tests.browsing import as_percent, pin, settled, upload, watch
 from tests.conftest import film_pixels
 from tests.fitting import UNCALIBRATED, fitted_copy

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lmeran.findings import FINDINGS
+from lmeran.imaging.radiograph import Radiograph
 from lmeran.predictor import Predictor
-from lmeran.radiograph import Radiograph
 from tests.browsing import (
     as_percent,
     drag,

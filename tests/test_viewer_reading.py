@@ -8,8 +8,8 @@ import cv2
 from playwright.sync_api import Browser, Page, expect
 
 from lmeran.findings import FINDINGS, State
+from lmeran.imaging.radiograph import Radiograph
 from lmeran.predictor import Predictor
-from lmeran.radiograph import Radiograph
 from tests.browsing import as_percent, pin, row, settled, upload
 from tests.conftest import film_pixels
 from tests.serving import Viewer

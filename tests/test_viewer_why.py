@@ -1,4 +1,4 @@
-"""The explanation on the real page: ledger, influence, what to settle next, figures as files."""
+"""The explanation on the real page: parts of a logit, influence, next finding, figures as files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.browsing import pin, settled, upload, why_settled
 pytest_plugins = ["tests.browsing_fixtures"]
 
 
-def test_the_ledger_adds_up_and_follows_the_selected_finding(page: Page, film: Path) -> None:
+def test_the_decomposition_adds_up_and_follows_the_selected_finding(page: Page, film: Path) -> None:
     upload(page, film)
     for finding, state in (("Effusion", "positive"), ("Mass", "negative")):
         pin(page, finding, state)

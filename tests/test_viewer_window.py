@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 from pydicom import dcmread
 from pydicom.pixels import apply_modality_lut
 
-from lmeran.dicom import read_dicom
-from lmeran.window import Window
+from lmeran.imaging.dicom.reader import read_dicom
+from lmeran.imaging.window import Window
 from tests.browsing import drag, film_under, keys, middle_of, screen_of, upload
 from tests.dicom_making import film as dicom_film
 from tests.dicom_making import lut, written

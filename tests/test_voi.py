@@ -11,8 +11,8 @@ from pydicom.pixels import apply_windowing
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from lmeran.dicom import read_dicom
-from lmeran.window import LookUpTable, Window
+from lmeran.imaging.dicom.reader import read_dicom
+from lmeran.imaging.window import LookUpTable, Window
 from tests.dicom_making import film, lut, ramp, read, written
 
 

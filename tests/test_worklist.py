@@ -21,9 +21,8 @@ from app.room import ROW_PIXELS, ReadingRoom
 from app.rules import Rules
 from app.turns import Turns
 from app.worklist import NO_TICKET, UNEXPECTED, Tickets, add_worklist
-from lmeran.limits import MAX_FILE_BYTES
+from lmeran.imaging.radiograph import MAX_FILE_BYTES, Radiograph
 from lmeran.predictor import Predictor
-from lmeran.radiograph import Radiograph
 from tests.conftest import film_pixels
 
 

@@ -12,10 +12,9 @@ import pytest
 from PIL import Image
 from pydicom.uid import ExplicitVRLittleEndian
 
-from lmeran.archive import Archive, ZipLimits, looks_like_zip
-from lmeran.files import read_bytes
-from lmeran.limits import MAX_FILE_BYTES
-from lmeran.radiograph import ReadError
+from lmeran.imaging.archive import Archive, ZipLimits, looks_like_zip
+from lmeran.imaging.files import read_bytes
+from lmeran.imaging.radiograph import MAX_FILE_BYTES, ReadError
 from tests.conftest import film_pixels
 from tests.dicom_making import film, written
 

@@ -17,8 +17,8 @@ from lmeran.calibration import Calibration, FindingCalibration
 from lmeran.checkpoint import load_checkpoint, record_extras, record_metrics
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS, display_name
-from lmeran.gate import Gate, features, identity
-from lmeran.model import Encoding
+from lmeran.model.lmeran import Encoding
+from lmeran.ood import Gate, features, identity
 from train.evaluate import choose_split
 from train.gate import fit_gate
 from train.index import DataError, Index

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 
-from lmeran.gate import Gate, gate_scores
+from lmeran.ood import Gate, gate_scores
 from train.left_out import LeftOut
 
 COMPONENTS = 16

@@ -23,9 +23,9 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from lmeran.config import Preprocessing
-from lmeran.files import read_file
-from lmeran.preprocess import network_pixels
-from lmeran.radiograph import ReadError
+from lmeran.imaging.files import read_file
+from lmeran.imaging.preprocess import network_pixels
+from lmeran.imaging.radiograph import ReadError
 from train.index import DataError, Index
 
 READING = 1

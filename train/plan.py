@@ -13,7 +13,7 @@ import yaml
 from lmeran.checkpoint import Checkpoint, load_checkpoint
 from lmeran.config import ConfigError
 from lmeran.findings import FINDINGS
-from lmeran.model import LMeRAN
+from lmeran.model.lmeran import LMeRAN
 from train.backbones import load_backbone
 from train.batches import Source
 from train.config import TrainConfig

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from lmeran.config import Preprocessing
 from lmeran.findings import FINDINGS
-from lmeran.masking import states_under_mask
-from lmeran.model import Encoding, LMeRAN
-from lmeran.preprocess import to_input
+from lmeran.imaging.preprocess import to_input
+from lmeran.model.lmeran import Encoding, LMeRAN
+from lmeran.model.masking import states_under_mask
 from train.index import Index
 from train.metrics import auc_per_finding, auc_within, known_masks, mean_auc
 

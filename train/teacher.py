@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from lmeran.config import ConfigError, Preprocessing
 from lmeran.findings import FINDINGS
-from lmeran.preprocess import normalise, to_input
+from lmeran.imaging.preprocess import normalise, to_input
 from train.augment import Augmentation, augment
 from train.index import DataError, Index, read_index, source_offsets, split_by_patient
 from train.metrics import auc_per_finding, auc_within, mean_auc

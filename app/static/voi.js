@@ -1,5 +1,5 @@
 // Values to gray: window and level on the film's real values, by the formulas of DICOM PS3.3
-// C.11.2, and the presets. The same as `lmeran/window.py`.
+// C.11.2, and the presets. The same as `lmeran/imaging/window.py`.
 
 import { numbersOf } from "./values.js";
 

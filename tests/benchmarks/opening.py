@@ -25,8 +25,8 @@ from app.packing import pack_values
 from app.paper import Paper
 from app.payload import reading_facts
 from app.why import cam_facts
-from lmeran.files import read_file
 from lmeran.hub import open_checkpoint
+from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
 from tests.benchmarks.canvas import large_film
 from tests.browsing import CHROMIUM, FLAGS

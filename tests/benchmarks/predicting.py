@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 from lmeran.findings import states_of
 from lmeran.hub import open_checkpoint
-from lmeran.model import LMeRAN
+from lmeran.model.lmeran import LMeRAN
 from tests.conftest import ROOT, film_pixels
 from tests.dicom_making import film, written
 

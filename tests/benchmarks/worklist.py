@@ -23,8 +23,8 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from app.examples import load_examples
-from lmeran.files import read_file
 from lmeran.hub import open_checkpoint
+from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
 from tests.benchmarks.clicks import TIMED_CLICK
 from tests.browsing import CHROMIUM, FLAGS

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lmeran.explain.label_prior import LabelPrior
 from lmeran.findings import FINDINGS, State
-from lmeran.label_prior import LabelPrior
 from train.evidence.bootstrap import interval, mean_interval, resampled
 from train.evidence.predictions import FREE, Scenario, Which, pins_given, trials_of
 from train.evidence.statistics import Estimate

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from lmeran.explain.label_prior import LabelPrior
 from lmeran.findings import FINDINGS, display_name
-from lmeran.label_prior import LabelPrior
 from train.evidence.section import Plot, Section, Table
 from train.evidence.study import Study
 from train.evidence.style import new_figure, styled

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from lmeran.config import Preprocessing
 from lmeran.findings import FINDINGS, State
-from lmeran.model import LMeRAN
+from lmeran.imaging.preprocess import normalise
+from lmeran.model.lmeran import LMeRAN
 from lmeran.predictor import Predictor
-from lmeran.preprocess import normalise
 from train.evidence.faithfulness_masks import (
     Altered,
     Film,

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from lmeran.model import LMeRAN
+from lmeran.model.lmeran import LMeRAN
 
 SEED = 7_046_029_254
 """No seed that a training run is likely to have: a run starts from the weights of its seed, and

@@ -12,7 +12,7 @@ import torch
 from matplotlib.figure import Figure
 
 from lmeran.checkpoint import Checkpoint
-from lmeran.gate import Gate, features, gate_scores, identity
+from lmeran.ood import Gate, features, gate_scores, identity
 from train.evidence.calibration_measures import wilson
 from train.evidence.gate_images import SPOILED, dicom_files, patterns, photographs, spoiled
 from train.evidence.predictions import sample_rows

@@ -1,6 +1,6 @@
 """Pictures that are no frontal chest film, made from films, photographs, arithmetic or DICOM files.
 
-All are squares of the network's size, uint8 (S, S), as `lmeran.preprocess.network_pixels` makes.
+All are squares of the network's size, uint8 (S, S), as `network_pixels` makes.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 from sklearn.datasets import load_sample_images
 
 from lmeran.config import Preprocessing
-from lmeran.files import looks_like_film, read_file
-from lmeran.preprocess import network_pixels
-from lmeran.radiograph import Radiograph, ReadError
+from lmeran.imaging.files import looks_like_film, read_file
+from lmeran.imaging.preprocess import network_pixels
+from lmeran.imaging.radiograph import Radiograph, ReadError
 
 SPOILED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "turned by 90 degrees": lambda film: np.rot90(film),

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from lmeran.checkpoint import Checkpoint
-from lmeran.maps import CONTOUR_LEVEL
+from lmeran.model.maps import CONTOUR_LEVEL
 from lmeran.predictor import Predictor
 from train.boxes import BOX_FILES, box_file, boxed_rows, read_boxes
 from train.evidence.bootstrap import Resamples, draw

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from lmeran.files import read_file
 from lmeran.findings import FINDINGS, State
-from lmeran.geometry import Geometry
-from lmeran.predictor import EncodedFilm, Predictor
-from lmeran.radiograph import Radiograph, ReadError
+from lmeran.imaging.files import read_file
+from lmeran.imaging.geometry import Geometry
+from lmeran.imaging.radiograph import Radiograph, ReadError
+from lmeran.predictor import EncodedRadiograph, Predictor
 from train.boxes import Box, Boxes, boxed_rows
 from train.evidence.localisation_controls import gaussian_map, random_maps, spike_map
 from train.evidence.localisation_maps import PINNABLE, model_maps, other_findings
@@ -121,7 +121,7 @@ def read_film(index: Index, row: int) -> Radiograph:
 
 
 def _film_maps(
-    predictor: Predictor, film: EncodedFilm, cases: list[Case]
+    predictor: Predictor, film: EncodedRadiograph, cases: list[Case]
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Kind -> maps (cases, h, w), free and with each case's other findings pinned."""
     findings = [case.finding for case in cases]

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from lmeran.findings import FINDINGS
-from lmeran.maps import CONTOUR_LEVEL
+from lmeran.model.maps import CONTOUR_LEVEL
 from train.boxes import Box, Boxes, coverage
 from train.index import DataError, Index, read_index
 

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from lmeran.findings import FINDINGS, display_name
-from lmeran.geometry import Geometry
-from lmeran.maps import CONTOUR_LEVEL
+from lmeran.imaging.geometry import Geometry
+from lmeran.model.maps import CONTOUR_LEVEL
 from train.boxes import Box
 from train.evidence.localisation_cases import Measured, read_film
 from train.evidence.localisation_maps import MODEL_MAPS

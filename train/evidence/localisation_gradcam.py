@@ -16,7 +16,7 @@ from captum.attr import LayerGradCam
 from torch import nn
 
 from lmeran.findings import Pins, states_of
-from lmeran.model import Encoding, LMeRAN
+from lmeran.model.lmeran import Encoding, LMeRAN
 
 
 def grad_cam(

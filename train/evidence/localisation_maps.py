@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lmeran.cam import image_maps
+from lmeran.explain.cam import image_maps
 from lmeran.findings import FINDINGS, Pins, State
-from lmeran.predictor import EncodedFilm, Predictor
+from lmeran.predictor import EncodedRadiograph, Predictor
 from train.evidence.localisation_gradcam import grad_cam
 
 MODEL_MAPS = {
@@ -33,7 +33,10 @@ PINNABLE = ("attention", "rollout", "sum", "gradcam")
 
 
 def model_maps(
-    predictor: Predictor, film: EncodedFilm, findings: Sequence[int], scenarios: Sequence[Pins]
+    predictor: Predictor,
+    film: EncodedRadiograph,
+    findings: Sequence[int],
+    scenarios: Sequence[Pins],
 ) -> dict[str, np.ndarray]:
     """Maps of `findings[k]` under `scenarios[k]`: kind -> float64 (len(findings), h, w).
 
@@ -59,8 +62,8 @@ def sum_map(attention: np.ndarray, cam: np.ndarray) -> np.ndarray:
     """Attention plus the exact CAM, each as a share of its own maximum: 0 .. 2.
 
     Of the signed CAM the positive part is taken; a map without a positive value adds nothing.
-    Unlike `lmeran.cam.sum_maps` it is no account of the logit, but gives both maps an equal say in
-    where a lesion is.
+    Unlike `lmeran.explain.cam.sum_maps` it is no account of the logit, but gives both maps an
+    equal say in where a lesion is.
     """
     return _share_of_maximum(attention) + _share_of_maximum(cam)
 

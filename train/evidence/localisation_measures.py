@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from lmeran.geometry import Geometry
-from lmeran.maps import CONTOUR_LEVEL
+from lmeran.imaging.geometry import Geometry
+from lmeran.model.maps import CONTOUR_LEVEL
 from train.boxes import Box, coverage
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lmeran.findings import FINDINGS, display_name
-from lmeran.maps import CONTOUR_LEVEL
+from lmeran.model.maps import CONTOUR_LEVEL
 from train.evidence.bootstrap import Resamples
 from train.evidence.localisation_cases import Measured
 from train.evidence.localisation_maps import CONTROLS, MODEL_MAPS

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from lmeran.checkpoint import Checkpoint
+from lmeran.explain.influence import influence
 from lmeran.findings import FINDINGS, State
-from lmeran.geometry import Geometry
-from lmeran.influence import influence
-from lmeran.model import Encoding, LMeRAN
-from lmeran.predictor import EncodedFilm, Predictor
+from lmeran.imaging.geometry import Geometry
+from lmeran.model.lmeran import Encoding, LMeRAN
+from lmeran.predictor import EncodedRadiograph, Predictor
 from train.index import Index
 from train.metrics import known_masks
 from train.scoring import encodings
@@ -50,7 +50,7 @@ class SinglePins:
 
     rows: their positions in the index. free: probabilities (S, 14). positive, negative: change of
     probability p_j when i is pinned so, (S, 14, 14), row i, column j, NaN on the diagonal;
-    positive_logit, negative_logit: of its logit. See `lmeran.influence.Influence`.
+    positive_logit, negative_logit: of its logit. See `lmeran.explain.influence.Influence`.
     """
 
     rows: np.ndarray
@@ -177,7 +177,7 @@ def _logits(
 
 def _single(predictor: Predictor, encoding: Encoding, row: int) -> SinglePins:
     size = predictor.checkpoint.config.preprocessing.image_size
-    film = EncodedFilm(
+    film = EncodedRadiograph(
         encoding=encoding,
         geometry=Geometry(size, size, size),
         free_logits=torch.empty(0),  # no reading of this film is made

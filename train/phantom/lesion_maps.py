@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from lmeran.findings import FINDINGS
-from lmeran.geometry import Geometry
-from lmeran.maps import attention_maps
-from lmeran.predictor import EncodedFilm, Predictor
+from lmeran.imaging.geometry import Geometry
+from lmeran.model.maps import attention_maps
+from lmeran.predictor import EncodedRadiograph, Predictor
 from train.evidence.localisation_controls import gaussian_map, random_maps
 from train.evidence.localisation_measures import detected_region, iou
 
@@ -50,7 +50,7 @@ class Case:
 
 
 def lesion_cases(
-    predictor: Predictor, film: EncodedFilm, name: str, labels: np.ndarray, masks: np.ndarray
+    predictor: Predictor, film: EncodedRadiograph, name: str, labels: np.ndarray, masks: np.ndarray
 ) -> list[Case]:
     """All kinds of maps of one film, free, on each lesion that is there and drawn.
 

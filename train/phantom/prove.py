@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lmeran.checkpoint import Checkpoint
-from lmeran.files import read_file
+from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
 from train.index import Index, read_index
 from train.metrics import auc_per_finding

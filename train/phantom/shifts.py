@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lmeran.findings import FINDINGS, State
-from lmeran.predictor import EncodedFilm, Predictor
+from lmeran.predictor import EncodedRadiograph, Predictor
 from train.evidence.bootstrap import draw
 from train.metrics import known_masks
 from train.phantom.dataset import WorldData
@@ -93,7 +93,7 @@ def true_logits(world: World, levels: np.ndarray | None, pins: np.ndarray) -> np
     return logit(np.where(pins == State.UNKNOWN, probability, np.nan))
 
 
-def model_logits(predictor: Predictor, film: EncodedFilm, pins: np.ndarray) -> np.ndarray:
+def model_logits(predictor: Predictor, film: EncodedRadiograph, pins: np.ndarray) -> np.ndarray:
     """The model's logits under pins (S, 14), NaN where pinned."""
     scenarios = [
         {FINDINGS[i]: State(int(row[i])) for i in np.flatnonzero(row != State.UNKNOWN)}
