@@ -11,11 +11,11 @@ import torch
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS
 from tests.conftest import lively_model, small_config
-from train.evidence.arms import SCENARIOS
-from train.evidence.bootstrap import draw
-from train.evidence.predictions import Predictions, Scenario, SinglePins
-from train.evidence.study import Study
-from train.index import Index, label_sets
+from train.data.index import Index, label_sets
+from train.evaluation.bootstrap import draw
+from train.evaluation.conditioning.arms import SCENARIOS
+from train.evaluation.predictions import Predictions, Scenario, SinglePins
+from train.evaluation.study import Study
 
 N = len(FINDINGS)
 

@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from tests.ablations import TINY, written
-from train import ablate as ablate_module
 from train.__main__ import main
-from train.ablate import AblationError, Split, ablate, trials
-from train.ablation_plan import read_plan
+from train.ablation import ablate as ablate_module
+from train.ablation.ablate import AblationError, Split, ablate, trials
+from train.ablation.plan import read_plan
 from train.config import TrainConfig
 from train.fit import TrainingError
 from train.processes import Processes

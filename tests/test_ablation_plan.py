@@ -12,13 +12,13 @@ import pytest
 from lmeran.config import ConfigError
 from tests.ablations import TINY, written
 from tests.conftest import ROOT
-from train import ablate as ablate_module
 from train.__main__ import main
-from train.ablate import trials
-from train.ablation_plan import read_plan
+from train.ablation import ablate as ablate_module
+from train.ablation.ablate import trials
+from train.ablation.plan import read_plan
 from train.config import TrainConfig
 
-SHIPPED = ROOT / "train" / "ablations"
+SHIPPED = ROOT / "train" / "ablation"
 
 
 def changed(**changes: Any) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import dataclasses
 
 import pytest
 
-from train.ablation_plan import Plan, Table, Variant
-from train.ablation_table import Measured, Spread, as_csv, as_markdown, rows
+from train.ablation.plan import Plan, Table, Variant
+from train.ablation.table import Measured, Spread, as_csv, as_markdown, rows
 from train.config import TrainConfig
 
 

@@ -11,7 +11,7 @@ import torch
 from lmeran.findings import State
 from tests.training import config
 from train.batches import Batch, Source, epoch_order
-from train.index import Index, read_index
+from train.data.index import Index, read_index
 
 
 def _source(data: Path, **changes: object) -> Source:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from train.boxes import Box, box_file, boxed_rows, coverage, read_boxes
-from train.index import DataError, read_index
+from train.data.boxes import Box, box_file, boxed_rows, coverage, read_boxes
+from train.data.index import DataError, read_index
 
 HEADER = "Image Index,Finding Label,Bbox [x,y,w,h],,,"
 SHARED = Path(__file__).parents[2] / "shared" / "data"

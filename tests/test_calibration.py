@@ -28,11 +28,11 @@ from lmeran.checkpoint import load_checkpoint, save_checkpoint
 from lmeran.findings import FINDINGS
 from tests.conftest import lively_model, small_config
 from train.__main__ import main
-from train.calibrate import CalibrateConfig, fit_calibration
-from train.index import Index
-from train.left_out import leave_out
-from train.platt import Platt, fit_platt, logits_of, nll, operating_points
-from train.platt_maps import choose, fit_maps, mapped, softened
+from train.calibration.calibrate import CalibrateConfig, fit_calibration
+from train.calibration.left_out import leave_out
+from train.calibration.platt import Platt, fit_platt, logits_of, nll, operating_points
+from train.calibration.platt_maps import choose, fit_maps, mapped, softened
+from train.data.index import Index
 
 N = 500
 

@@ -22,9 +22,11 @@ from lmeran.ood import gate_scores
 from tests.conftest import film_pixels
 from tests.evidence_making import made_probabilities, made_study
 from tests.fitting import UNCALIBRATED, a_calibration, fitted_copy
-from train.evidence.calibration import calibration_section
-from train.evidence.calibration_cases import ALL, MIX, cases_of, gain
-from train.evidence.calibration_measures import (
+from train.calibration.platt import logits_of
+from train.data.index import read_index
+from train.data.pixels import cached_pixels
+from train.evaluation.calibration.cases import ALL, MIX, cases_of, gain
+from train.evaluation.calibration.measures import (
     agreement,
     calibration_error,
     equal_mass,
@@ -34,14 +36,12 @@ from train.evidence.calibration_measures import (
     squared_error,
     wilson,
 )
-from train.evidence.gate import CHEST, REAL, gate_section, measure
-from train.evidence.gate_images import SPOILED, dicom_files, patterns, photographs, spoiled
-from train.evidence.predictions import sample_rows
-from train.evidence.study import Study
-from train.index import read_index
-from train.phantom.files import write_dicom
-from train.pixels import cached_pixels
-from train.platt import logits_of
+from train.evaluation.calibration.section import calibration_section
+from train.evaluation.ood.images import SPOILED, dicom_files, patterns, photographs, spoiled
+from train.evaluation.ood.section import CHEST, REAL, gate_section, measure
+from train.evaluation.predictions import sample_rows
+from train.evaluation.study import Study
+from train.phantom.drawing.files import write_dicom
 
 N = 3000
 

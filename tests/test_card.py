@@ -22,13 +22,12 @@ from lmeran.checkpoint import CheckpointError, load_checkpoint
 from tests.conftest import ROOT
 from tests.training import CPU, config
 from train.__main__ import main
-from train.card.figures import figure
 from train.card.publish import files_to_publish
-from train.card.readme import END, START
+from train.card.readme import END, START, figure
 from train.card.readme import TEMPLATE as README_TEMPLATE
 from train.card.write import TEMPLATE, read_metrics, write_card
+from train.data.index import DataError
 from train.fit import fit
-from train.index import DataError
 
 COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from train.evidence.cells import shown_columns
-from train.evidence.curves import (
+from train.evaluation.cells import shown_columns
+from train.evaluation.discrimination.curves import (
     mean_precision_recall,
     mean_roc,
     precision_recall_curve,

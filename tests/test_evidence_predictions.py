@@ -18,7 +18,9 @@ from lmeran.model.lmeran import LMeRAN
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
 from tests.evidence_making import made_index
-from train.evidence.predictions import (
+from train.data.index import read_index
+from train.evaluation.metrics import known_masks
+from train.evaluation.predictions import (
     FREE,
     Scenario,
     pins_given,
@@ -26,9 +28,7 @@ from train.evidence.predictions import (
     sample_rows,
     trials_of,
 )
-from train.index import read_index
-from train.metrics import known_masks
-from train.scoring import predict_index
+from train.evaluation.scoring import predict_index
 
 SIZE = 96
 

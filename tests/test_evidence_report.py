@@ -16,9 +16,9 @@ from lmeran.checkpoint import load_checkpoint
 from lmeran.findings import FINDINGS
 from tests.evidence_making import made_study
 from train.__main__ import main
-from train.evidence.parts import PARTS, sections_of
-from train.evidence.report import study_facts, write_report
-from train.evidence.section import Section, Table
+from train.evaluation.parts import PARTS, sections_of
+from train.evaluation.report import study_facts, write_report
+from train.evaluation.section import Section, Table
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_every_part_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(given)
         return Section("key", "Title") if len(asked) == 1 else None
 
-    monkeypatch.setattr("train.evidence.parts.PARTS", (part, part))
+    monkeypatch.setattr("train.evaluation.parts.PARTS", (part, part))
     assert [section.key for section in sections_of(study)] == ["key"]
     assert asked == [study, study]
 

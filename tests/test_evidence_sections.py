@@ -13,26 +13,36 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from lmeran.explain.label_prior import LabelPrior
 from lmeran.findings import FINDINGS, State
 from tests.evidence_making import made_index, made_probabilities, made_study
-from train.evidence.arms import MAIN, MIXED, by_positive_pin, label_only, measure_arms
-from train.evidence.bootstrap import draw
-from train.evidence.comparison import compare, comparison_section
-from train.evidence.conditioning import conditioning_section
-from train.evidence.cooccurrence import cooccurrence_section, measure_together, rank_correlation
-from train.evidence.discrimination import discrimination_section, measure
-from train.evidence.predictions import FREE, Scenario, pins_given, trials_of
-from train.evidence.published import read_paper
-from train.evidence.report import metrics
-from train.evidence.shift_measures import (
+from train.data.index import label_sets
+from train.evaluation.bootstrap import draw
+from train.evaluation.conditioning.arms import (
+    MAIN,
+    MIXED,
+    by_positive_pin,
+    label_only,
+    measure_arms,
+)
+from train.evaluation.conditioning.cooccurrence import (
+    cooccurrence_section,
+    measure_together,
+    rank_correlation,
+)
+from train.evaluation.conditioning.section import conditioning_section
+from train.evaluation.conditioning.shift_measures import (
     Cases,
     expected_frequency,
     measure_shifts,
     reliability,
     rising,
 )
-from train.evidence.statistics import delong_paired
-from train.evidence.study import Study
-from train.evidence.subgroups import groupings, measure_grouping, subgroups_section
-from train.index import label_sets
+from train.evaluation.discrimination.comparison import compare, comparison_section
+from train.evaluation.discrimination.published import read_paper
+from train.evaluation.discrimination.section import discrimination_section, measure
+from train.evaluation.discrimination.subgroups import groupings, measure_grouping, subgroups_section
+from train.evaluation.predictions import FREE, Scenario, pins_given, trials_of
+from train.evaluation.report import metrics
+from train.evaluation.statistics import delong_paired
+from train.evaluation.study import Study
 
 HERNIA = FINDINGS.index("Hernia")
 

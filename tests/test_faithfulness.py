@@ -19,8 +19,8 @@ from lmeran.imaging.preprocess import network_pixels
 from lmeran.model.lmeran import LMeRAN
 from lmeran.predictor import Predictor
 from tests.conftest import lively_model, small_config
-from train.evidence.faithfulness import ANOTHER_FILM, faithfulness_section
-from train.evidence.faithfulness_curves import (
+from train.data.index import read_index
+from train.evaluation.faithfulness.curves import (
     RANDOM,
     Pair,
     choose_pairs,
@@ -28,7 +28,7 @@ from train.evidence.faithfulness_curves import (
     measure_curves,
     probabilities,
 )
-from train.evidence.faithfulness_masks import (
+from train.evaluation.faithfulness.masks import (
     SHARES,
     Altered,
     Film,
@@ -42,9 +42,9 @@ from train.evidence.faithfulness_masks import (
     pixels_of,
     solve_missing,
 )
-from train.evidence.faithfulness_randomise import cascade, rank_correlation
-from train.evidence.localisation_cases import read_film
-from train.index import read_index
+from train.evaluation.faithfulness.randomise import cascade, rank_correlation
+from train.evaluation.faithfulness.section import ANOTHER_FILM, faithfulness_section
+from train.evaluation.localisation.cases import read_film
 
 MASS = FINDINGS.index("Mass")
 

@@ -15,9 +15,9 @@ from lmeran.model.lmeran import Encoding
 from lmeran.ood import Gate, GateError, GateResult, features, gate_scores, identity, judge
 from tests.conftest import lively_model, small_config
 from tests.fitting import a_gate
-from train.gate import fit_gate
-from train.left_out import LeftOut, leave_out
-from train.phantom.draw import PhantomSpec, draw
+from train.calibration.left_out import LeftOut, leave_out
+from train.calibration.ood import fit_gate
+from train.phantom.drawing.draw import PhantomSpec, draw
 
 PLACES, WIDTH = 9, 12
 

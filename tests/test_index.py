@@ -12,7 +12,7 @@ import pytest
 
 from lmeran.config import Preprocessing
 from lmeran.findings import FINDINGS
-from train.index import (
+from train.data.index import (
     DataError,
     label_sets,
     label_vector,
@@ -20,7 +20,7 @@ from train.index import (
     source_offsets,
     split_by_patient,
 )
-from train.pixels import cached_pixels
+from train.data.pixels import cached_pixels
 
 
 def test_the_index_is_read_in_the_order_of_the_findings(data: Path) -> None:

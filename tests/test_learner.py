@@ -20,12 +20,12 @@ from tests.conftest import lively_model, small_config
 from tests.training import CPU, config
 from train.augment import Augmentation
 from train.batches import Batch
+from train.data.index import DataError, read_index
+from train.distill.teacher import load_teacher, read_soft_labels
 from train.fit import fit
-from train.index import DataError, read_index
 from train.learner import Learner, hint_loss
 from train.plan import prepare
 from train.processes import Processes
-from train.teacher import load_teacher, read_soft_labels
 
 STILL = Augmentation(flip=False, crop=1.0, rotate=0.0, contrast=0.0)
 

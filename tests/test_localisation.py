@@ -17,16 +17,16 @@ from lmeran.imaging.radiograph import Radiograph
 from lmeran.model.lmeran import Encoding
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels, lively_model, small_config
-from train.boxes import Box
-from train.evidence.bootstrap import draw
-from train.evidence.localisation import localisation_section, why_no_localisation
-from train.evidence.localisation_gradcam import grad_cam
-from train.evidence.localisation_maps import model_maps, other_findings, sum_map
-from train.evidence.localisation_measures import (
+from train.data.boxes import Box
+from train.data.index import read_index
+from train.evaluation.bootstrap import draw
+from train.evaluation.localisation.gradcam import grad_cam
+from train.evaluation.localisation.maps import model_maps, other_findings, sum_map
+from train.evaluation.localisation.measures import (
     match,
 )
-from train.evidence.localisation_scores import macro
-from train.index import read_index
+from train.evaluation.localisation.scores import macro
+from train.evaluation.localisation.section import localisation_section, why_no_localisation
 
 EFFUSION, MASS, EDEMA = (FINDINGS.index(name) for name in ("Effusion", "Mass", "Edema"))
 

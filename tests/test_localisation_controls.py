@@ -9,12 +9,12 @@ import pytest
 
 from lmeran.findings import FINDINGS
 from lmeran.imaging.geometry import Geometry
-from train.boxes import Box, coverage
-from train.evidence import localisation_controls as controls
-from train.evidence.localisation_measures import (
+from train.data.boxes import Box, coverage
+from train.data.index import read_index
+from train.evaluation.localisation import controls
+from train.evaluation.localisation.measures import (
     match,
 )
-from train.index import read_index
 
 MASS = FINDINGS.index("Mass")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lmeran.imaging.geometry import Geometry
-from train.boxes import Box, coverage
-from train.evidence.localisation_measures import (
+from train.data.boxes import Box, coverage
+from train.evaluation.localisation.measures import (
     IOU,
     MEASURES,
     POINTING,
@@ -18,8 +18,8 @@ from train.evidence.localisation_measures import (
     match,
     pointing,
 )
-from train.phantom.draw import PhantomSpec
-from train.phantom.draw import draw as draw_film
+from train.phantom.drawing.draw import PhantomSpec
+from train.phantom.drawing.draw import draw as draw_film
 
 
 def random_box(rng: np.random.Generator) -> Box:

@@ -10,11 +10,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tests.conftest import film_pixels, lively_model, small_config
-from train.index import (
+from train.data.index import (
     read_index,
 )
-from train.metrics import auc, auc_within, known_masks, mean_auc
-from train.scoring import predict_index
+from train.evaluation.metrics import auc, auc_within, known_masks, mean_auc
+from train.evaluation.scoring import predict_index
 
 
 def test_auc_equals_sklearn_with_ties_and_says_none_for_one_class() -> None:

@@ -11,11 +11,11 @@ import pydicom
 import pytest
 
 from lmeran.findings import FINDINGS
-from train.phantom.anatomy import dome_points, draw_chest
-from train.phantom.draw import draw
+from train.phantom.drawing.anatomy import dome_points, draw_chest
+from train.phantom.drawing.draw import draw
+from train.phantom.drawing.frame import Frame, depth_inside, splat
+from train.phantom.drawing.patient import PhantomSpec, build_of, changed_build, frame_of
 from train.phantom.examples import EXAMPLES, boxes_of, write_examples
-from train.phantom.frame import Frame, depth_inside, splat
-from train.phantom.patient import PhantomSpec, build_of, changed_build, frame_of
 
 SIZE = 256
 EXAMPLES_FOLDER = Path(__file__).parent.parent / "assets" / "examples"

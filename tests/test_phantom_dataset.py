@@ -11,9 +11,9 @@ import pytest
 from lmeran.findings import FINDINGS
 from lmeran.imaging.files import read_file
 from train.__main__ import main
-from train.index import DataError, read_index
+from train.data.index import DataError, read_index
 from train.phantom.dataset import plan_films, read_world, write_world
-from train.phantom.draw import draw
+from train.phantom.drawing.draw import draw
 from train.phantom.world import World
 
 FILMS = 24

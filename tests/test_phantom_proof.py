@@ -15,10 +15,10 @@ from lmeran.imaging.geometry import Geometry
 from lmeran.predictor import Predictor
 from tests.conftest import ROOT, lively_model, small_config
 from train.__main__ import main
-from train.index import read_index
+from train.data.index import read_index
 from train.phantom.dataset import read_world, write_world
-from train.phantom.lesion_maps import lesion_cases, match, on_grid, summary
-from train.phantom.shifts import (
+from train.phantom.proof.lesion_maps import lesion_cases, match, on_grid, summary
+from train.phantom.proof.shifts import (
     GROUPS,
     Shifts,
     agreement,
@@ -174,7 +174,7 @@ def test_every_lesion_is_scored_with_every_kind_of_map(
 
 
 def test_the_bundled_configuration_trains_on_a_world(world_folder: Path, tmp_path: Path) -> None:
-    config = ROOT / "train" / "phantom" / "proof.yaml"
+    config = ROOT / "train" / "phantom" / "proof" / "proof.yaml"
     arguments = ["fit", "--config", str(config), "--data", str(world_folder)]
     arguments += ["--out", str(tmp_path), "--max_steps", "1", "--batch_size", "8"]
     assert main([*arguments, "--label_masking", "false", "--device", "cpu"]) == 0

@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import train.pixels as pixels_module
+import train.data.pixels as pixels_module
 from lmeran.config import Preprocessing
 from lmeran.imaging.files import read_file
 from lmeran.imaging.preprocess import network_pixels
 from tests.conftest import ROOT, film_pixels
-from train.index import DataError, Index
-from train.pixels import cached_pixels
+from train.data.index import DataError, Index
+from train.data.pixels import cached_pixels
 
 SIZE = Preprocessing(image_size=64)
 FILMS = 24
@@ -183,9 +183,9 @@ SLOW = """
 import sys, time
 from pathlib import Path
 import numpy as np
-import train.pixels as pixels_module
+import train.data.pixels as pixels_module
 from lmeran.config import Preprocessing
-from train.index import Index
+from train.data.index import Index
 real = pixels_module.read_file
 def slow(path):
     time.sleep(0.05)

@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-import train.prefetch as prefetch_module
 import train.release.archive as archive_module
+import train.release.prefetch as prefetch_module
 from tests.release_making import packed, write_release
 from tests.release_serving import Site, serving
 from train.__main__ import main
-from train.prefetch import NIH_URLS, prefetch, read_urls
 from train.release.download import DiskFullError, PrefetchError, is_intact
+from train.release.prefetch import NIH_URLS, prefetch, read_urls
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

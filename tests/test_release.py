@@ -19,8 +19,8 @@ from tests.release_making import (
     write_tables,
 )
 from train.__main__ import main
-from train.index import DataError, read_index
-from train.pixels import cached_pixels
+from train.data.index import DataError, read_index
+from train.data.pixels import cached_pixels
 from train.release import checks, counts
 from train.release.build import INDEX_COLUMNS, index_release
 from train.release.films import check_films

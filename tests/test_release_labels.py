@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from train.config import TrainConfig
-from train.index import Index, split_by_patient
+from train.data.index import Index, split_by_patient
 from train.release import counts
 from train.release.checks import check_boxes, check_labels, with_splits
 from train.release.counts import label_counts, release_of

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from train.evidence.bootstrap import Resamples, draw, interval, mean_interval, resampled
-from train.evidence.statistics import (
+from train.evaluation.bootstrap import Resamples, draw, interval, mean_interval, resampled
+from train.evaluation.metrics import auc, mean_auc
+from train.evaluation.statistics import (
     average_precision,
     covariance,
     delong,
@@ -15,7 +16,6 @@ from train.evidence.statistics import (
     holm,
     placements,
 )
-from train.metrics import auc, mean_auc
 
 # Hanley and McNeil, Radiology 1982, table I: CT ratings 1 .. 5 of 58 normal and 51 abnormal
 HANLEY_NORMAL, HANLEY_ABNORMAL = (33, 6, 6, 11, 2), (3, 2, 2, 11, 33)

@@ -11,8 +11,15 @@ import torch
 from lmeran.config import Preprocessing
 from lmeran.findings import FINDINGS
 from tests.training import CPU, config
+from train.distill.teacher import (
+    Teacher,
+    TeacherConfig,
+    imagenet_weights,
+    load_teacher,
+    soften,
+    teach,
+)
 from train.fit import fit
-from train.teacher import Teacher, TeacherConfig, imagenet_weights, load_teacher, soften, teach
 
 pytest.importorskip("efficientnet_lite_pytorch", reason="needs requirements-teacher.txt")
 

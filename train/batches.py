@@ -15,7 +15,7 @@ import torch
 
 from lmeran.model.masking import sample_label_mask, states_under_mask
 from train.config import TrainConfig
-from train.index import Index
+from train.data.index import Index
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from lmeran.model.masking import masked_loss
 from train.augment import augment
 from train.batches import Batch
 from train.config import TrainConfig
-from train.teacher import Teacher
+from train.distill.teacher import Teacher
 
 
 class Learner(nn.Module):
