@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.boxes import Box, boxes_of_folder, parse_boxes
-from app.thumbnail import thumbnail
+from app.payload.packing import thumbnail
 from lmeran.imaging.files import FILM_SUFFIXES, read_file
 from lmeran.imaging.radiograph import ReadError
 

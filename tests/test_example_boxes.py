@@ -9,9 +9,9 @@ import pytest
 
 from app.boxes import Box, BoxError, boxes_of_folder, parse_boxes
 from app.examples import load_examples
-from app.films import FilmStore
-from app.room import ReadingRoom
 from app.server import main
+from app.service import ReadingService
+from app.sessions import RadiographStore
 from lmeran.findings import FINDINGS
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
@@ -40,8 +40,8 @@ def test_a_folders_boxes_belong_to_their_films(folder: Path) -> None:
 
 
 def test_the_page_gets_shares_of_the_films_sides(folder: Path, predictor: Predictor) -> None:
-    room = ReadingRoom(predictor, load_examples(folder), FilmStore())
-    reply = room.open_example(0, "me")
+    service = ReadingService(predictor, load_examples(folder), RadiographStore())
+    reply = service.open_example(0, "me")
     assert reply["boxes"][0] == {
         "finding": FINDINGS.index("Mass"),
         "left": 0.1,
@@ -49,7 +49,7 @@ def test_the_page_gets_shares_of_the_films_sides(folder: Path, predictor: Predic
         "right": 0.4,
         "bottom": pytest.approx(0.3),
     }
-    assert room.open_example(1, "me")["boxes"] == []
+    assert service.open_example(1, "me")["boxes"] == []
 
 
 @pytest.mark.parametrize("row", ["a.png,Cough,1,1,1,1", "a.png,Mass,1,x,1,1", "a.png,Mass,1"])

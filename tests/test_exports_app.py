@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.exports import MEDIA, OTHER_IMAGE, add_exports
-from app.films import FilmStore
-from app.room import ReadingRoom
+from app.service import ReadingService
+from app.sessions import RadiographStore
 from lmeran.exports.reading_file import parse_reading_file
 from lmeran.exports.record import MapChoice, Record, record_of
 from lmeran.exports.tables import reading_csv, reading_json, regions_csv
@@ -37,20 +37,20 @@ ASKED: dict[str, Any] = {
 
 
 @pytest.fixture()
-def room(predictor: Predictor) -> ReadingRoom:
-    return ReadingRoom(predictor, [], FilmStore())
+def service(predictor: Predictor) -> ReadingService:
+    return ReadingService(predictor, [], RadiographStore())
 
 
 @pytest.fixture()
-def client(room: ReadingRoom) -> TestClient:
+def client(service: ReadingService) -> TestClient:
     app = FastAPI()
-    add_exports(app, room)
+    add_exports(app, service)
     return TestClient(app)
 
 
 @pytest.fixture()
-def token(room: ReadingRoom, film_file: Path) -> str:
-    return room.open_file(str(film_file), "me")["token"]
+def token(service: ReadingService, film_file: Path) -> str:
+    return service.open_file(str(film_file), "me")["token"]
 
 
 @pytest.fixture()
@@ -83,7 +83,7 @@ def test_the_report_is_of_the_film_and_its_pins(client: TestClient, token: str) 
 
 
 def test_a_reading_file_comes_back_to_its_own_film_alone(
-    client: TestClient, room: ReadingRoom, token: str, tmp_path: Path
+    client: TestClient, service: ReadingService, token: str, tmp_path: Path
 ) -> None:
     data = client.post(f"/lmeran/export/{token}/reading", json=ASKED).content
     assert parse_reading_file(data).view == ASKED["view"]
@@ -92,7 +92,7 @@ def test_a_reading_file_comes_back_to_its_own_film_alone(
     assert opened["view"] == ASKED["view"]
     assert opened["equal"] is True
     cv2.imwrite(str(tmp_path / "other.png"), film_pixels(seed=1))
-    other = room.open_file(str(tmp_path / "other.png"), "you")["token"]
+    other = service.open_file(str(tmp_path / "other.png"), "you")["token"]
     refused = client.post(f"/lmeran/reading/{other}", content=data)
     assert (refused.status_code, refused.json()["message"]) == (400, OTHER_IMAGE)
 
@@ -144,12 +144,12 @@ def test_films_and_forms_that_are_not_there_are_refused(client: TestClient, toke
 
 
 def test_nothing_of_the_header_is_kept_for_exports_or_written_down(
-    client: TestClient, room: ReadingRoom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, service: ReadingService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ds = dicom_making.film(PatientComments="SENTINEL", AccessionNumber="SENTINEL")
     path = tmp_path / "Tremblay.dcm"
     path.write_bytes(dicom_making.written(ds))
-    token = room.open_file(str(path), "me")["token"]
+    token = service.open_file(str(path), "me")["token"]
 
     def no_file(*_: Any, **__: Any) -> None:
         raise AssertionError("a temporary file was made")

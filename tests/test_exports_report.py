@@ -14,7 +14,7 @@ import numpy as np
 import pypdf
 import pytest
 
-from app.colours import colour_tables
+from app.payload.colours import colour_tables
 from lmeran.exports.pdf import report_pdf
 from lmeran.exports.picture import captioned, colour_table, overlay, picture_png, reduced
 from lmeran.exports.reading_file import ImageIdentity

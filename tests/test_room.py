@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from app.examples import Example, load_examples
-from app.films import FilmStore
-from app.payload import page_facts
-from app.room import ReadingRoom
+from app.payload.facts import page_facts
+from app.service import ReadingService
+from app.sessions import RadiographStore
 from app.settings import read_settings
 from lmeran.checkpoint import load_checkpoint
 from lmeran.findings import FINDINGS, PinError, State
@@ -26,8 +26,8 @@ from tests.predicting import predict_file
 
 
 @pytest.fixture()
-def room(predictor: Predictor, film_file: Path) -> ReadingRoom:
-    return ReadingRoom(predictor, [Example(film_file, "Synthetic", b"")], FilmStore())
+def service(predictor: Predictor, film_file: Path) -> ReadingService:
+    return ReadingService(predictor, [Example(film_file, "Synthetic", b"")], RadiographStore())
 
 
 def request(token: str, **pinned: int) -> dict[str, Any]:
@@ -39,20 +39,22 @@ def cells(packed: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(packed), "<f4")
 
 
-def test_opening_gives_the_film_and_its_free_reading(room: ReadingRoom, film_file: Path) -> None:
-    reply = room.open_file(str(film_file), "me")
+def test_opening_gives_the_film_and_its_free_reading(
+    service: ReadingService, film_file: Path
+) -> None:
+    reply = service.open_file(str(film_file), "me")
     assert (reply["kind"], reply["width"], reply["height"]) == ("film", 100, 120)
     assert reply["reading"]["free"] == reply["reading"]["conditioned"]
     maps = reply["reading"]["maps"]["free"]
-    expected = room.predictor.read(room.predictor.encode(read_file(film_file)), {}).maps()
+    expected = service.predictor.read(service.predictor.encode(read_file(film_file)), {}).maps()
     for packed, wanted in zip(maps, expected, strict=True):
         np.testing.assert_allclose(cells(packed), wanted.values.ravel(), rtol=1e-5)
     assert "film.png" not in json.dumps(reply)
 
 
-def test_a_pin_moves_the_others_and_hides_its_own(room: ReadingRoom, film_file: Path) -> None:
-    opened = room.open_file(str(film_file), "me")
-    reply = room.pin(request(opened["token"], Effusion=int(State.POSITIVE)), "me")
+def test_a_pin_moves_the_others_and_hides_its_own(service: ReadingService, film_file: Path) -> None:
+    opened = service.open_file(str(film_file), "me")
+    reply = service.pin(request(opened["token"], Effusion=int(State.POSITIVE)), "me")
     reading = reply["reading"]
     assert (reply["token"], reply["seq"]) == (opened["token"], 5)
     assert reading["conditioned"][FINDINGS.index("Effusion")] is None
@@ -61,10 +63,10 @@ def test_a_pin_moves_the_others_and_hides_its_own(room: ReadingRoom, film_file: 
     assert reading["maps"]["free"] != reading["maps"]["pinned"]
 
 
-def test_the_explanation_is_of_the_same_reading(room: ReadingRoom, film_file: Path) -> None:
-    token = room.open_file(str(film_file), "me")["token"]
+def test_the_explanation_is_of_the_same_reading(service: ReadingService, film_file: Path) -> None:
+    token = service.open_file(str(film_file), "me")["token"]
     asked = request(token, Effusion=int(State.POSITIVE), Mass=int(State.NEGATIVE))
-    reading, reply = room.pin(asked, "me")["reading"], room.explain(asked, "me")
+    reading, reply = service.pin(asked, "me")["reading"], service.explain(asked, "me")
     why = reply["why"]
     assert (reply["kind"], reply["seq"]) == ("why", 5)
     for i, entry in enumerate(why["findings"]):
@@ -80,7 +82,7 @@ def test_the_explanation_is_of_the_same_reading(room: ReadingRoom, film_file: Pa
             parts["logit"] - parts["bias"], abs=0.02
         )
     assert why["split"] == {"layer": 3, "head": None}
-    other = room.explain({**asked, "layer": 1, "head": 2}, "me")["why"]
+    other = service.explain({**asked, "layer": 1, "head": 2}, "me")["why"]
     assert other["split"] == {"layer": 1, "head": 2}
     assert other["label_matrix"] != why["label_matrix"]
     shares = other["attention"]["Edema"]
@@ -88,20 +90,20 @@ def test_the_explanation_is_of_the_same_reading(room: ReadingRoom, film_file: Pa
     assert total == pytest.approx(1, abs=1e-4)
     json.dumps(reply, allow_nan=False)
     with pytest.raises(ReadError):
-        room.explain(asked, "you")
+        service.explain(asked, "you")
 
 
-def test_rollout_is_chosen_in_place_of_a_layer(room: ReadingRoom, film_file: Path) -> None:
-    token = room.open_file(str(film_file), "me")["token"]
-    maps = room.pin({**request(token, Mass=2), "layer": 0}, "me")["reading"]["maps"]
+def test_rollout_is_chosen_in_place_of_a_layer(service: ReadingService, film_file: Path) -> None:
+    token = service.open_file(str(film_file), "me")["token"]
+    maps = service.pin({**request(token, Mass=2), "layer": 0}, "me")["reading"]["maps"]
     assert (maps["layer"], maps["head"]) == (0, None)
     assert maps["free"] != maps["pinned"]
 
 
-def test_another_reader_cannot_pin_my_film(room: ReadingRoom, film_file: Path) -> None:
-    token = room.open_file(str(film_file), "me")["token"]
+def test_another_reader_cannot_pin_my_film(service: ReadingService, film_file: Path) -> None:
+    token = service.open_file(str(film_file), "me")["token"]
     with pytest.raises(ReadError, match="no longer open"):
-        room.pin(request(token), "you")
+        service.pin(request(token), "you")
 
 
 @pytest.mark.parametrize(
@@ -119,28 +121,28 @@ def test_another_reader_cannot_pin_my_film(room: ReadingRoom, film_file: Path) -
     ],
 )
 def test_nonsense_requests_are_refused_in_words(
-    room: ReadingRoom, film_file: Path, change: dict[str, Any]
+    service: ReadingService, film_file: Path, change: dict[str, Any]
 ) -> None:
-    token = room.open_file(str(film_file), "me")["token"]
+    token = service.open_file(str(film_file), "me")["token"]
     with pytest.raises(PinError):
-        room.pin({**request(token), **change}, "me")
+        service.pin({**request(token), **change}, "me")
 
 
 def test_a_bad_file_leaves_what_was_open(
-    room: ReadingRoom, film_file: Path, tmp_path: Path
+    service: ReadingService, film_file: Path, tmp_path: Path
 ) -> None:
-    token = room.open_file(str(film_file), "me")["token"]
+    token = service.open_file(str(film_file), "me")["token"]
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no")
     with pytest.raises(ReadError):
-        room.open_file(str(bad), "me")
-    assert room.films.get(token, "me") is not None
+        service.open_file(str(bad), "me")
+    assert service.films.get(token, "me") is not None
 
 
-def test_examples_open_and_a_wrong_number_is_refused(room: ReadingRoom) -> None:
-    assert room.open_example(0, "me")["title"] == "Synthetic"
+def test_examples_open_and_a_wrong_number_is_refused(service: ReadingService) -> None:
+    assert service.open_example(0, "me")["title"] == "Synthetic"
     with pytest.raises(ReadError):
-        room.open_example(-1, "me")
+        service.open_example(-1, "me")
 
 
 @pytest.mark.parametrize(
@@ -151,11 +153,13 @@ def test_examples_open_and_a_wrong_number_is_refused(room: ReadingRoom) -> None:
         "Effusion=positive, Edema=negative",
     ],
 )
-def test_predict_is_the_command_lines_object(room: ReadingRoom, film_file: Path, pins: Any) -> None:
+def test_predict_is_the_command_lines_object(
+    service: ReadingService, film_file: Path, pins: Any
+) -> None:
     expected = predict_file(
-        room.predictor, film_file, {"Effusion": State.POSITIVE, "Edema": State.NEGATIVE}
+        service.predictor, film_file, {"Effusion": State.POSITIVE, "Edema": State.NEGATIVE}
     )
-    assert room.predict(str(film_file), str(film_file), pins) == expected
+    assert service.predict(str(film_file), str(film_file), pins) == expected
 
 
 def test_examples_of_a_folder_are_titled_by_number(

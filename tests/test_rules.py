@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.login import IDLE_SECONDS, TRIES, TRIES_SECONDS, LoginError, Logins
-from app.rates import SlidingWindow, in_words
-from app.rules import ADDRESS_SHARE, DEMO, Rules
+from app.quotas import ADDRESS_SHARE, DEMO, Quotas, SlidingWindow, in_words
+from app.security import IDLE_SECONDS, TRIES, TRIES_SECONDS, LoginError, Logins
 from app.settings import read_settings
 from lmeran.imaging.radiograph import ReadError
 
@@ -62,34 +61,34 @@ def test_waiting_times_are_said_in_words(seconds: float, words: str) -> None:
 
 def test_too_many_films_are_refused_with_the_time_to_wait() -> None:
     clock = Clock()
-    rules = Rules(films_per_minute=3, clock=clock)
+    quotas = Quotas(films_per_minute=3, clock=clock)
     for _ in range(3):
-        rules.opening("me", "here")
+        quotas.opening("me", "here")
     clock.now = 20
     with pytest.raises(ReadError, match=r"limit is 3 a minute.*try again in 40 seconds"):
-        rules.opening("me", "here")
-    rules.opening("you", "here")
+        quotas.opening("me", "here")
+    quotas.opening("you", "here")
     clock.now = 61
-    rules.opening("me", "here")
+    quotas.opening("me", "here")
 
 
 def test_an_address_is_limited_whatever_sessions_it_makes_up() -> None:
-    rules = Rules(films_per_minute=3, clock=Clock())
+    quotas = Quotas(films_per_minute=3, clock=Clock())
     for k in range(3 * ADDRESS_SHARE):
-        rules.opening(f"session {k}", "here")
+        quotas.opening(f"session {k}", "here")
     with pytest.raises(ReadError, match="Too many films"):
-        rules.opening("another", "here")
-    rules.opening("another", "elsewhere")
+        quotas.opening("another", "here")
+    quotas.opening("another", "elsewhere")
 
 
 def test_a_demonstration_takes_no_file_and_nobody_needs_a_limit() -> None:
-    rules = Rules(demo=True, films_per_minute=0)
+    quotas = Quotas(demo=True, films_per_minute=0)
     with pytest.raises(ReadError, match="takes no files"):
-        rules.file()
-    assert rules.upload("here") == DEMO
+        quotas.file()
+    assert quotas.upload("here") == DEMO
     for _ in range(1000):
-        rules.opening("me", "here")
-    Rules().file()
+        quotas.opening("me", "here")
+    Quotas().file()
 
 
 def test_only_the_right_pair_comes_in_and_a_token_ends() -> None:

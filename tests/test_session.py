@@ -21,11 +21,10 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.testclient import TestClient
 
-from app.door import ENVELOPE, GRADIO, START, UploadDoor
-from app.films import OpenFilm
-from app.login import TRIES
-from app.rules import ADDRESS_SHARE, Rules
+from app.quotas import ADDRESS_SHARE, Quotas
+from app.security import ENVELOPE, GRADIO, START, TRIES, UploadMiddleware
 from app.server import prepare_environment, start
+from app.sessions import OpenRadiograph
 from app.settings import Settings
 from lmeran.imaging.radiograph import MAX_FILE_BYTES
 from lmeran.predictor import EncodedRadiograph
@@ -143,7 +142,7 @@ def test_signing_in_by_the_page_and_out_again(closed: Started) -> None:
 def test_forgetting_leaves_nothing_in_memory_or_on_disk(closed: Started, tmp_path: Path) -> None:
     """Under the names the page makes up, and one that names a patient, as a client may send."""
     client = Client(closed.url, auth=(USER, PASSWORD), verbose=False)
-    before = alive(EncodedRadiograph, OpenFilm)
+    before = alive(EncodedRadiograph, OpenRadiograph)
     for name in (f"film-{'0' * 36}", f"prior-{'1' * 36}", f"film-{'2' * 36}"):
         cv2.imwrite(str(tmp_path / "film.png"), film_pixels(seed=len(name)))
         (tmp_path / "film.png").rename(tmp_path / name)
@@ -152,12 +151,12 @@ def test_forgetting_leaves_nothing_in_memory_or_on_disk(closed: Started, tmp_pat
     request = {"token": opened["token"], "seq": 1, "pins": [2] + [0] * 13}
     assert client.predict(request, api_name="/pin")["kind"] == "reading"
     assert client.predict(request, api_name="/explain")["kind"] == "why"
-    assert alive(EncodedRadiograph, OpenFilm) > before
+    assert alive(EncodedRadiograph, OpenRadiograph) > before
     assert [
         path for path in closed.folder.rglob("*") if path.is_file() and path.stat().st_size
     ] == []
     client.predict({}, api_name="/forget")
-    assert eventually(lambda: alive(EncodedRadiograph, OpenFilm) == before)
+    assert eventually(lambda: alive(EncodedRadiograph, OpenRadiograph) == before)
     answer = client.predict(request, api_name="/pin")
     assert (answer["kind"], "no longer open" in answer["message"]) == ("error", True)
     film = f"{closed.url}/lmeran/film/{opened['token']}"
@@ -190,7 +189,7 @@ def test_too_many_films_and_idle_ones_over_http(
         tmp_path / "u", checkpoint_folder, films_per_minute=2, idle_minutes=0.05
     ) as viewer:
         client = Client(viewer.url, verbose=False)
-        before = alive(EncodedRadiograph, OpenFilm)
+        before = alive(EncodedRadiograph, OpenRadiograph)
         opened = client.predict(handle_file(film_file), api_name="/open")
         client.predict({"example": 0}, api_name="/example")
         opened = client.predict({"example": 0}, api_name="/example")
@@ -198,7 +197,7 @@ def test_too_many_films_and_idle_ones_over_http(
         with pytest.raises(Exception, match="Too many films"):
             client.predict(handle_file(film_file), None, api_name="/predict")
         # Nobody asks for it any more: the sweep in the background drops it.
-        assert eventually(lambda: alive(EncodedRadiograph, OpenFilm) == before, 20)
+        assert eventually(lambda: alive(EncodedRadiograph, OpenRadiograph) == before, 20)
 
 
 def test_a_demonstration_reads_its_films_and_takes_no_file(
@@ -228,19 +227,19 @@ def test_a_demonstration_reads_its_films_and_takes_no_file(
         assert list(viewer.folder.rglob("*.png")) == []
 
 
-def uploading(rules: Rules) -> TestClient:
-    """An app that takes every upload, behind the door."""
+def uploading(quotas: Quotas) -> TestClient:
+    """An app that takes every upload, behind the middleware."""
 
     async def taken(request: Any) -> PlainTextResponse:
         return PlainTextResponse(str(len(await request.body())))
 
     route = Route("/gradio_api/upload", taken, methods=["POST"])
-    doors = [Middleware(UploadDoor, rules=rules)]
-    return TestClient(Starlette(routes=[route], middleware=doors))
+    middleware = [Middleware(UploadMiddleware, quotas=quotas)]
+    return TestClient(Starlette(routes=[route], middleware=middleware))
 
 
 def test_uploads_too_large_or_too_many_never_reach_the_disk() -> None:
-    client = uploading(Rules(films_per_minute=2))
+    client = uploading(Quotas(films_per_minute=2))
     path = "/gradio_api/upload"
     large = client.post(path, headers={"Content-Length": str(MAX_FILE_BYTES + ENVELOPE + 1)})
     assert (large.status_code, "64 MB" in large.json()["message"]) == (413, True)

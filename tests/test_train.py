@@ -134,8 +134,8 @@ def test_the_house_keeps_its_walls() -> None:
         "train": ("app", "gradio"),
         "app": ("train",),
     }
-    for room, strangers in forbidden.items():
-        for path in (ROOT / room).rglob("*.py"):
+    for package, strangers in forbidden.items():
+        for path in (ROOT / package).rglob("*.py"):
             for line in path.read_text().splitlines():
                 words = line.split()
                 if words[:1] in (["import"], ["from"]):

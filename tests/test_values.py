@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.packing import pack_values, value_facts
+from app.payload.packing import pack_values, value_facts
 from lmeran.imaging.dicom.voi import PERCENTILE
 from lmeran.imaging.files import read_bytes
 from lmeran.imaging.values import codes_of

@@ -1,4 +1,4 @@
-"""The server's side of a worklist: rows that leave nothing, tickets, turns, words for failures."""
+"""The server's side of a worklist: rows that leave nothing, tickets, scheduling, failures."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from app.films import FilmStore
-from app.room import ROW_PIXELS, ReadingRoom
-from app.rules import Rules
-from app.turns import Turns
+from app.quotas import Quotas
+from app.scheduler import Scheduler
+from app.service import ROW_PIXELS, ReadingService
+from app.sessions import RadiographStore
 from app.worklist import NO_TICKET, UNEXPECTED, Tickets, add_worklist
 from lmeran.imaging.radiograph import MAX_FILE_BYTES, Radiograph
 from lmeran.predictor import Predictor
@@ -31,13 +31,13 @@ def png(seed: int = 0, height: int = 120, width: int = 100) -> bytes:
 
 
 class Counter:
-    """The routes over a real room, as the page calls them."""
+    """The routes over a real service, as the page calls them."""
 
-    def __init__(self, predictor: Predictor, rules: Rules) -> None:
-        self.room = ReadingRoom(predictor, [], FilmStore())
+    def __init__(self, predictor: Predictor, quotas: Quotas) -> None:
+        self.service = ReadingService(predictor, [], RadiographStore())
         self.tickets = Tickets()
         app = FastAPI()
-        add_worklist(app, self.room, rules, self.tickets)
+        add_worklist(app, self.service, quotas, self.tickets)
         self.client = TestClient(app)
 
     def send(self, what: str, ticket: str, data: bytes) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class Counter:
 
 @pytest.fixture()
 def counter(predictor: Predictor) -> Counter:
-    return Counter(predictor, Rules())
+    return Counter(predictor, Quotas())
 
 
 def test_a_row_says_what_the_film_would_say_and_leaves_nothing(
@@ -63,14 +63,14 @@ def test_a_row_says_what_the_film_would_say_and_leaves_nothing(
     assert media == "data:image/jpeg;base64"
     small = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_GRAYSCALE)
     assert small.shape == (ROW_PIXELS, round(ROW_PIXELS * 100 / 120))
-    assert len(counter.room.films) == 0
+    assert len(counter.service.films) == 0
 
 
 def test_an_opened_film_belongs_to_the_session_of_the_ticket(counter: Counter) -> None:
     mine, yours = counter.tickets.issue("me"), counter.tickets.issue("you")
     film = counter.send("open", mine, png())["film"]
     other = counter.send("open", yours, png(1))["film"]
-    films = counter.room.films
+    films = counter.service.films
     assert (film["kind"], film["width"], film["height"]) == ("film", 100, 120)
     assert films.get(film["token"], "me") is not None
     assert films.get(film["token"], "you") is None
@@ -94,7 +94,7 @@ def test_a_bad_file_is_an_answer_of_one_sentence(
     answer = counter.send(what, counter.tickets.issue("me"), data)
     assert set(answer) == {"error"}
     assert words in answer["error"]
-    assert len(counter.room.films) == 0
+    assert len(counter.service.films) == 0
 
 
 @pytest.mark.parametrize("what", ["read", "open"])
@@ -119,7 +119,7 @@ def test_a_reader_has_one_ticket_and_there_are_not_endlessly_many() -> None:
 
 
 def test_a_demonstration_takes_no_files_and_says_so(predictor: Predictor) -> None:
-    counter = Counter(predictor, Rules(demo=True))
+    counter = Counter(predictor, Quotas(demo=True))
     ticket = counter.tickets.issue("me")
     for what in ("read", "open"):
         answer = counter.send(what, ticket, png())
@@ -128,7 +128,7 @@ def test_a_demonstration_takes_no_files_and_says_so(predictor: Predictor) -> Non
 
 
 def test_opening_counts_among_the_films_a_minute_and_rows_do_not(predictor: Predictor) -> None:
-    counter = Counter(predictor, Rules(films_per_minute=1))
+    counter = Counter(predictor, Quotas(films_per_minute=1))
     ticket = counter.tickets.issue("me")
     assert "film" in counter.send("open", ticket, png())
     assert "try again in" in counter.send("open", ticket, png())["refused"]
@@ -141,7 +141,7 @@ def test_what_nobody_expected_is_one_sentence_and_quotes_nothing(
     def fail(*_: object) -> None:
         raise RuntimeError("Doe^John")
 
-    monkeypatch.setattr(counter.room, "read_row", fail)
+    monkeypatch.setattr(counter.service, "read_row", fail)
     with caplog.at_level(logging.DEBUG, "app"):
         answer = counter.send("read", counter.tickets.issue("me"), png())
     assert answer == {"error": UNEXPECTED}
@@ -150,15 +150,15 @@ def test_what_nobody_expected_is_one_sentence_and_quotes_nothing(
 
 
 def test_a_film_that_was_opened_comes_before_what_runs_behind() -> None:
-    turns, order = Turns(), []
+    scheduler, order = Scheduler(), []
     waiting: list[threading.Thread] = []
 
     def take(name: str, turn: Callable[[], Any]) -> None:
         with turn():
             order.append(name)
 
-    with turns.background():
-        for name, turn in (("row", turns.background), ("film", turns.first)):
+    with scheduler.background():
+        for name, turn in (("row", scheduler.background), ("film", scheduler.first)):
             thread = threading.Thread(target=take, args=(name, turn))
             thread.start()
             waiting.append(thread)
@@ -170,15 +170,15 @@ def test_a_film_that_was_opened_comes_before_what_runs_behind() -> None:
 
 
 def test_a_failing_film_gives_its_turn_back(predictor: Predictor, tmp_path: Path) -> None:
-    room = ReadingRoom(predictor, [], FilmStore())
+    service = ReadingService(predictor, [], RadiographStore())
     bad, good = tmp_path / "bad.png", tmp_path / "good.png"
     bad.write_bytes(b"no film")
     good.write_bytes(png())
-    for act in (lambda: room.open_file(str(bad), "me"), lambda: room.read_row(b"no film")):
+    for act in (lambda: service.open_file(str(bad), "me"), lambda: service.read_row(b"no film")):
         with pytest.raises(ValueError, match="not a DICOM, PNG or JPEG"):
             act()
     done: list[dict[str, Any]] = []
-    thread = threading.Thread(target=lambda: done.append(room.open_file(str(good), "me")))
+    thread = threading.Thread(target=lambda: done.append(service.open_file(str(good), "me")))
     thread.start()
     thread.join(60)
     assert done

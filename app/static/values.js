@@ -2,7 +2,7 @@
 
 const MOST_LEVELS = 8;
 
-// The way back from `app/packing.py`: bytes (high before low) of folded differences to values.
+// The way back from `app/payload/packing.py`: bytes (high before low) of folded differences to values.
 export function unpack(bytes, depth) {
   const count = bytes.length / depth;
   if (depth === 1) {
@@ -77,7 +77,7 @@ export async function fetchValues(url, { values, width, height, aspect }) {
   return new FilmValues(values, unpack(bytes, values.bytes), width, height, aspect);
 }
 
-// The cells of a map, as `pack_map` of `app/packing.py` writes them.
+// The cells of a map, as `pack_map` of `app/payload/packing.py` writes them.
 export function cellsOf(base64) {
   const view = new DataView(bytesOf(base64).buffer);
   return Float32Array.from({ length: view.byteLength / 4 }, (_, k) => view.getFloat32(4 * k, true));

@@ -1,8 +1,8 @@
-"""The values of a film as bytes for the page: small, and without loss.
+"""A film as bytes for the page: its values, small and without loss, and a thumbnail.
 
 Each value is written as its difference from the one before, with the sign in the lowest bit, high
 bytes before low bytes: neighbours are alike, so most of the high bytes are zero. Then gzip, which
-every browser undoes by itself. `static/values.js` is the way back.
+every browser undoes by itself. `static/viewer/values.js` is the way back.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ import base64
 import zlib
 from typing import Any
 
+import cv2
 import numpy as np
 
+from lmeran.imaging.radiograph import Radiograph
 from lmeran.imaging.values import GrayValues
 from lmeran.imaging.window import LookUpTable, Ramp, Voi
 
 _STRIP = 2**20
 _GZIP = 31
 _MEMORY = 9
+_QUALITY = 85
+"""Of the JPEG of a thumbnail."""
 
 
 def pack_values(codes: np.ndarray) -> bytes:
@@ -81,3 +85,12 @@ def _voi_facts(voi: Voi) -> dict[str, Any]:
 def _words16(entries: np.ndarray) -> str:
     """Entries of a LUT, whole numbers of 16 bits, as base64 of little-endian bytes."""
     return base64.b64encode(entries.astype("<u2").tobytes()).decode("ascii")
+
+
+def thumbnail(film: Radiograph, side: int) -> bytes:
+    """JPEG of a film in its true shape, its longer side `side` pixels."""
+    height, width = film.height * film.aspect, float(film.width)
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(film.pixels, size, interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Turns:
+class Scheduler:
     """Reading a film takes all cores and much memory, so nobody gains from two at once."""
 
     def __init__(self) -> None:

@@ -11,20 +11,43 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.paper import Paper
-from app.rules import IDLE_SECONDS
+from app.quotas import IDLE_SECONDS
+from lmeran.exports.picture import PRINT_PIXELS, reduced
+from lmeran.exports.reading_file import ImageIdentity
+from lmeran.imaging.radiograph import Radiograph
 from lmeran.predictor import EncodedRadiograph
 
 MAX_BYTES = 512 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
-class OpenFilm:
+class PrintPreview:
+    """What is kept of an open film for what a reader takes along.
+
+    film: as a report prints it, without the file's header or values; image: hash and size of
+    the film itself."""
+
+    film: Radiograph
+    image: ImageIdentity
+
+    @classmethod
+    def of(cls, film: Radiograph) -> PrintPreview:
+        return cls(reduced(film, PRINT_PIXELS), ImageIdentity.of(film))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it holds."""
+        return self.film.pixels.nbytes
+
+
+@dataclass(frozen=True, eq=False)
+class OpenRadiograph:
     """One film of one reader.
 
     token: unguessable name of the film in addresses; owner: the reader's session; values: the
-    film's values as `app.packing` writes them; facts: what the page may say of the file; paper:
-    what of it can be taken along; prior: whether it is an earlier film beside the one that is read.
+    film's values as `app.payload.packing` writes them; facts: what the page may say of the file;
+    preview: what of it can be taken along; prior: whether it is an earlier film beside the one that
+    is read.
     """
 
     token: str
@@ -32,15 +55,15 @@ class OpenFilm:
     encoded: EncodedRadiograph
     values: bytes
     facts: dict[str, Any]
-    paper: Paper
+    preview: PrintPreview
     prior: bool = False
 
     @property
     def nbytes(self) -> int:
-        return len(self.values) + self.encoded.nbytes + self.paper.nbytes
+        return len(self.values) + self.encoded.nbytes + self.preview.nbytes
 
 
-class FilmStore:
+class RadiographStore:
     """Open films by token. The least recently used go first when the cap is reached."""
 
     def __init__(
@@ -53,7 +76,7 @@ class FilmStore:
         self._idle_seconds = idle_seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._films: OrderedDict[str, tuple[OpenFilm, float]] = OrderedDict()
+        self._films: OrderedDict[str, tuple[OpenRadiograph, float]] = OrderedDict()
 
     def __len__(self) -> int:
         with self._lock:
@@ -65,18 +88,20 @@ class FilmStore:
         encoded: EncodedRadiograph,
         values: bytes,
         facts: dict[str, Any],
-        paper: Paper,
+        preview: PrintPreview,
         prior: bool = False,
-    ) -> OpenFilm:
+    ) -> OpenRadiograph:
         """Keep a film; it replaces what its owner had, a prior film only the prior one."""
-        film = OpenFilm(secrets.token_urlsafe(24), owner, encoded, values, facts, paper, prior)
+        film = OpenRadiograph(
+            secrets.token_urlsafe(24), owner, encoded, values, facts, preview, prior
+        )
         with self._lock:
             self._drop(lambda held: held.owner == owner and (held.prior or not prior))
             self._films[film.token] = (film, self._clock())
             self._shrink()
         return film
 
-    def get(self, token: str, owner: str | None = None) -> OpenFilm | None:
+    def get(self, token: str, owner: str | None = None) -> OpenRadiograph | None:
         """The film of a token, if it is still held and, where an owner is named, theirs."""
         with self._lock:
             self._shrink()
@@ -87,7 +112,7 @@ class FilmStore:
             self._films.move_to_end(token)
             return held[0]
 
-    def held(self, token: str) -> list[OpenFilm]:
+    def held(self, token: str) -> list[OpenRadiograph]:
         """The film of a token and what its owner has beside it, all of them used now; none where
         the film is gone."""
         film = self.get(token)
@@ -107,7 +132,7 @@ class FilmStore:
         with self._lock:
             self._shrink()
 
-    def _drop(self, unwanted: Callable[[OpenFilm], bool]) -> None:
+    def _drop(self, unwanted: Callable[[OpenRadiograph], bool]) -> None:
         for token in [t for t, (film, _) in self._films.items() if unwanted(film)]:
             del self._films[token]
 

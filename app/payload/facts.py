@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from app.colours import colour_tables, signed_table
-from app.packing import pack_map, value_facts
-from app.why import CAM_FULL_SCALE, lift_facts
+from app.payload.colours import colour_tables, signed_table
+from app.payload.explanation import CAM_FULL_SCALE, lift_facts
+from app.payload.packing import pack_map, value_facts
 from lmeran.checkpoint import Checkpoint
 from lmeran.explain.attention_split import MOVED_FULL_SCALE
 from lmeran.findings import FINDINGS, display_name

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from app.packing import pack_map
+from app.payload.packing import pack_map
 from lmeran.checkpoint import Checkpoint
 from lmeran.explain.attention_split import AttentionSplit, attention_split
 from lmeran.explain.cam import image_maps, sum_maps

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.examples import Example
-from app.films import FilmStore, OpenFilm
-from app.packing import pack_values
-from app.paper import Paper
-from app.payload import film_facts, gate_facts, reading_facts
-from app.thumbnail import thumbnail
-from app.turns import Turns
-from app.why import cam_facts, why_facts
+from app.payload.explanation import cam_facts, why_facts
+from app.payload.facts import film_facts, gate_facts, reading_facts
+from app.payload.packing import pack_values, thumbnail
+from app.scheduler import Scheduler
+from app.sessions import OpenRadiograph, PrintPreview, RadiographStore
 from lmeran.findings import FINDINGS, PinError, Pins, State, parse_pins
 from lmeran.imaging.files import read_bytes, read_file
 from lmeran.imaging.radiograph import Radiograph, ReadError
@@ -29,9 +27,9 @@ FILM_GONE = "This film is no longer open here (it was idle too long); open it ag
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """A request of the page about its open film, checked. layer, head: as in `ReadingRoom.pin`."""
+    """A request of the page about its open film, checked. layer, head: as in `pin`."""
 
-    film: OpenFilm
+    film: OpenRadiograph
     pins: Pins
     layer: int | None
     head: int | None
@@ -42,15 +40,17 @@ class Asked:
         return {"kind": kind, "token": self.film.token, "seq": self.seq, kind: facts}
 
 
-class ReadingRoom:
+class ReadingService:
     """The predictor and the films that readers have open. Shared by all; nothing of one reader
     is reachable by another."""
 
-    def __init__(self, predictor: Predictor, examples: list[Example], films: FilmStore) -> None:
+    def __init__(
+        self, predictor: Predictor, examples: list[Example], films: RadiographStore
+    ) -> None:
         self.predictor = predictor
         self.examples = examples
         self.films = films
-        self.turns = Turns()
+        self.scheduler = Scheduler()
 
     def open_file(
         self, path: str, owner: str, prior: bool = False, frame: int = 1
@@ -61,12 +61,12 @@ class ReadingRoom:
         file, from 1.
         Raises `ReadError`; what the reader had open stays open.
         """
-        with self.turns.first():
+        with self.scheduler.first():
             return self._open(read_file(path, frame), owner, prior)
 
     def open_bytes(self, data: bytes, owner: str, frame: int = 1) -> dict[str, Any]:
         """The same for a file in memory, with a `thumbnail` besides."""
-        with self.turns.first():
+        with self.scheduler.first():
             film = read_bytes(data, frame)
             return {**self._open(film, owner), "thumbnail": _thumbnail(film)}
 
@@ -76,7 +76,7 @@ class ReadingRoom:
         The keys are those of `open_bytes` that a row needs. Waits for films that readers open.
         Raises `ReadError`.
         """
-        with self.turns.background():
+        with self.scheduler.background():
             film = read_bytes(data)
             encoded = self.predictor.encode(film)
             return {
@@ -90,7 +90,7 @@ class ReadingRoom:
         encoded = self.predictor.encode(film)
         values = pack_values(film.values.codes)
         facts = film_facts(film, encoded.gate)
-        held = self.films.add(owner, encoded, values, facts, Paper.of(film), prior)
+        held = self.films.add(owner, encoded, values, facts, PrintPreview.of(film), prior)
         reading = self.predictor.read(encoded, {})
         return {
             "kind": "prior" if prior else "film",
@@ -154,7 +154,7 @@ class ReadingRoom:
         pins: {"Effusion": "positive"}, ["Effusion=positive"], or nothing.
         """
         known = _named_pins(pins)
-        with self.turns.background():
+        with self.scheduler.background():
             film = read_file(path)
             encoded = self.predictor.encode(film)
         reading = self.predictor.read(encoded, known)

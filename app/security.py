@@ -6,6 +6,12 @@ of its own routes, and counts no failed tries. A layer around all of the app can
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -13,8 +19,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.login import LoginError, Logins
-from app.rules import Rules
+from app.quotas import Quotas, SlidingWindow, in_words
 from lmeran.imaging.radiograph import MAX_FILE_BYTES
 
 LOGIN_PAGE = Path(__file__).resolve().parent / "static" / "login.html"
@@ -32,10 +37,20 @@ MOST_LOGIN = 4096
 MOST_DEMO = 256 * 1024
 """Bytes of a request in a demonstration: pins and exports take far less."""
 
+IDLE_SECONDS = 12 * 3600
+"""A browser that asks for nothing so long has to sign in again."""
+
+TRIES = 5
+TRIES_SECONDS = 5 * 60
+"""So many failed tries of one address within this time, then none is looked at."""
+
+MOST = 1000
+"""Browsers signed in at a time; the one unused longest has to sign in again."""
+
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-class LoginDoor:
+class LoginMiddleware:
     """Lets in those who are signed in. POST /login and /logout are answered here."""
 
     def __init__(self, app: ASGIApp, logins: Logins, cookie: str) -> None:
@@ -86,12 +101,12 @@ class LoginDoor:
         return answer
 
 
-class UploadDoor:
+class UploadMiddleware:
     """Refuses uploads before they reach the disk: in a demonstration, too large, too many."""
 
-    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+    def __init__(self, app: ASGIApp, quotas: Quotas) -> None:
         self.app = app
-        self.rules = rules
+        self.quotas = quotas
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -105,11 +120,11 @@ class UploadDoor:
         path = _path(request.scope).rstrip("/")
         brings_a_file = request.method == "POST" and path in UPLOADS
         size = request.headers.get("content-length", "")
-        if self.rules.demo and request.method not in ("GET", "HEAD"):
+        if self.quotas.demo and request.method not in ("GET", "HEAD"):
             brings_a_file = brings_a_file or path.startswith(READING)
             known = size.isdigit() and "transfer-encoding" not in request.headers
             if brings_a_file or not known or int(size) > MOST_DEMO:
-                return _refusal(403, self.rules.upload(address_of(request)) or "")
+                return _refusal(403, self.quotas.upload(address_of(request)) or "")
         if not brings_a_file:
             return None
         if not size.isdigit():
@@ -119,7 +134,7 @@ class UploadDoor:
             return _refusal(
                 413, f"The upload is larger than the limit of {most} MB; send one film."
             )
-        sentence = self.rules.upload(address_of(request))
+        sentence = self.quotas.upload(address_of(request))
         return None if sentence is None else _refusal(429, sentence)
 
 
@@ -152,3 +167,62 @@ def _login_page(message: str = "", status: int = 200) -> Response:
 def _refusal(status: int, message: str) -> Response:
     # "detail" is where Gradio's page and client look for words, "message" where ours do.
     return JSONResponse({"detail": message, "message": message}, status, _PRIVATE)
+
+
+class LoginError(ValueError):
+    """Not let in: one sentence. `wait`: seconds, where there were too many tries."""
+
+    def __init__(self, message: str, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class Logins:
+    """Who may come in. The password itself is not kept, nor ever logged."""
+
+    def __init__(
+        self, user: str, password: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._key = secrets.token_bytes(32)
+        self._expected = self._digest(user, password)
+        self._failures = SlidingWindow(TRIES, TRIES_SECONDS, clock)
+        self._known: dict[str, float] = {}
+
+    def enter(self, user: str, password: str, address: str) -> str:
+        """A token for a browser. Raises `LoginError` on a wrong pair, or too many of them."""
+        with self._lock:
+            wait = self._failures.wait(address)
+            if wait:
+                raise LoginError(f"Too many failed tries; try again in {in_words(wait)}.", wait)
+            # Digests of one length, compared in constant time: neither says how near a try was.
+            if not hmac.compare_digest(self._digest(user, password), self._expected):
+                self._failures.count(address)
+                raise LoginError("Name or password is wrong; try again.")
+            if len(self._known) >= MOST:
+                del self._known[min(self._known, key=lambda known: self._known[known])]
+            token = secrets.token_urlsafe(32)
+            self._known[token] = self._clock()
+            return token
+
+    def knows(self, token: str) -> bool:
+        """Whether a browser is signed in; being asked for keeps it so."""
+        with self._lock:
+            seen = self._known.get(token)
+            if seen is None:
+                return False
+            if self._clock() - seen > IDLE_SECONDS:
+                del self._known[token]
+                return False
+            self._known[token] = self._clock()
+            return True
+
+    def leave(self, token: str) -> None:
+        """Sign a browser out."""
+        with self._lock:
+            self._known.pop(token, None)
+
+    def _digest(self, user: str, password: str) -> bytes:
+        pair = f"{len(user)} {user} {password}".encode(errors="surrogatepass")
+        return hmac.digest(self._key, pair, hashlib.sha256)
