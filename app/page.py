@@ -122,7 +122,7 @@ def build_page(
     ) as page:
         viewer = gr.HTML(
             value=None,
-            html_template=(STATIC / "room.html").read_text(encoding="utf-8"),
+            html_template=(STATIC / "index.html").read_text(encoding="utf-8"),
             js_on_load=MOUNT_PAGE,
             facts=json.dumps(facts),
             elem_id="lm-room",

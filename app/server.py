@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from app.quotas import Quotas
 
 TEMP_PREFIX = "lmeran-viewer-"
-STYLES = ("room", "table", "take", "session", "worklist")
+STYLES = ("page", "reading/table", "save/menu", "session", "worklist/worklist")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,10 +1,10 @@
 """Films of a reader's worklist: bytes in, a row or an open film out, and nothing kept of a row.
 
-The page keeps the list and the files (`static/worklist.js`); zips are unpacked there too, so that
-no name in them is ever sent and no store of zips is needed here. A file comes as the body of a
-request to a route of our own and not through Gradio's upload: it never touches the disk, hundreds
-of them do not pass through Gradio's queue where pins wait, and the answer comes back to the row it
-is of.
+The page keeps the list and the files (`static/worklist/worklist.js`); zips are unpacked there too,
+so that no name in them is ever sent and no store of zips is needed here. A file comes as the body
+of a request to a route of our own and not through Gradio's upload: it never touches the disk,
+hundreds of them do not pass through Gradio's queue where pins wait, and the answer comes back to
+the row it is of.
 
 Who asks is told by a ticket, a long random name that the page gets by a Gradio event: that event
 knows the session and is closed to those who are not signed in, and films opened by it belong to the

@@ -28,7 +28,7 @@ def random_box(rng: np.random.Generator) -> Box:
 
 
 def brute_field(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The viewer's way (`app/static/heat.js`): bilinear between cell centres, edges held."""
+    """The viewer's way (`static/viewer/overlay.js`): bilinear between cell centres, edges held."""
     h, w = values.shape
     field = np.zeros((height, width))
     for y in range(height):

@@ -132,9 +132,12 @@ def test_signing_in_by_the_page_and_out_again(closed: Started) -> None:
         assert "HttpOnly" in cookie
         assert "samesite=lax" in cookie.lower()
         assert client.get("/lmeran/static/main.js").status_code == 200
+        assert client.get("/lmeran/static/viewer/viewport.js").status_code == 200
+        assert client.get("/lmeran/static/viewer/%2e%2e/%2e%2e/server.py").status_code == 404
         kept = dict(client.cookies)
         client.post("/logout")
         assert client.get("/lmeran/static/main.js").status_code == 401
+        assert client.get("/lmeran/static/viewer/viewport.js").status_code == 401
         again = httpx.get(f"{closed.url}/lmeran/static/main.js", cookies=kept)
         assert again.status_code == 401, "the cookie that was stolen is worth nothing either"
 

@@ -153,7 +153,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_colours_meet_wcag_aa(theme: str) -> None:
-    css = (ROOT / "app" / "static" / "room.css").read_text(encoding="utf-8")
+    css = (ROOT / "app" / "static" / "page.css").read_text(encoding="utf-8")
     blocks = re.findall(r":root(\[data-lm-theme=\"light\"\])? \{([^}]*--lm-bg[^}]*)\}", css)
     found = {
         bool(light): dict(re.findall(r"--lm-([\w-]+): (#\w+)", body)) for light, body in blocks

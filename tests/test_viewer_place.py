@@ -183,20 +183,21 @@ def test_the_geometry_is_undone_by_its_inverse(page: Page, name: str) -> None:
     """The pure functions, on random places."""
     off = page.evaluate(
         """async (name) => {
-          const place = await import(new URL("lmeran/static/place.js", document.baseURI));
-          const film = { width: 300, height: 500, aspect: 1.4 }, stage = [640, 480];
+          const camera = await import(new URL("lmeran/static/viewer/camera.js", document.baseURI));
+          const film = { width: 300, height: 500, aspect: 1.4 }, view = [640, 480];
           let worst = 0;
           for (let k = 0; k < 200; k++) {
             const r = () => Math.random();
             const at = { zoom: 1.5 + 4 * r(), centre: [0.3 + 0.4 * r(), 0.3 + 0.4 * r()],
                          turn: k % 4, flip: k % 3 === 0 };
             const point = [220 + 200 * r(), 180 + 120 * r()];
-            const seen = (p) => place.apply(place.inverse(place.toStage(p, film, stage)), point);
+            const seen = (p) =>
+              camera.apply(camera.inverse(camera.toViewport(p, film, view)), point);
             const before = seen(at);
-            const moved = place.toStage(place.panned(at, film, stage, 9, -7), film, stage);
+            const moved = camera.toViewport(camera.panned(at, film, view, 9, -7), film, view);
             const after = name === "zoomedAt"
-              ? seen(place.zoomedAt(at, film, stage, point, 0.8 + r() * 2))
-              : place.apply(moved, before).map((v, i) => v - [9, -7][i]);
+              ? seen(camera.zoomedAt(at, film, view, point, 0.8 + r() * 2))
+              : camera.apply(moved, before).map((v, i) => v - [9, -7][i]);
             const wanted = name === "zoomedAt" ? before : point;
             worst = Math.max(worst, ...after.map((v, i) => Math.abs(v - wanted[i])));
           }

@@ -151,11 +151,11 @@ def test_values_under_the_pointer_are_pydicoms(page: Page, tmp_path: Path, signe
         assert re.search(r"attention [\d.e-]+, [\d.]+ x its even share", text)
 
 
-BOTH_PAINTERS = """async () => {
-  const [{ GpuPainter }, { SoftPainter }, { levelFor }, { FilmValues }, { inverse, toDevice }] =
-    await Promise.all(["painter_gpu", "painter_soft", "painter", "values", "place"].map(
-      (name) => import(new URL(`lmeran/static/${name}.js`, document.baseURI))));
-  const gpu = GpuPainter.make({ evenWithoutGpu: true }), soft = new SoftPainter();
+BOTH_RENDERERS = """async () => {
+  const [{ GpuRenderer }, { SoftRenderer }, { levelFor }, { FilmValues }, { inverse, toDevice }] =
+    await Promise.all(["renderer_gpu", "renderer_soft", "renderer", "values", "camera"].map(
+      (name) => import(new URL(`lmeran/static/viewer/${name}.js`, document.baseURI))));
+  const gpu = GpuRenderer.make({ evenWithoutGpu: true }), soft = new SoftRenderer();
   if (!gpu) return null;
   const width = 157, height = 211, wide = 130, high = 90;
   const facts = { first: 0, slope: 1, intercept: 0, padding: null };
@@ -182,8 +182,8 @@ BOTH_PAINTERS = """async () => {
     const table = Uint8Array.from({ length: 65536 }, (_, c) => (high8 === 60 ? c : c >> 4));
     for (const zoom of [0.2, 1, 3.3]) {
       for (let k = 0; k < 8; k++) {
-        const place = { zoom, centre: [0.45, 0.6], turn: k % 4, flip: k > 3 };
-        const back = inverse(toDevice(place, film, [wide, high], 1));
+        const camera = { zoom, centre: [0.45, 0.6], turn: k % 4, flip: k > 3 };
+        const back = inverse(toDevice(camera, film, [wide, high], 1));
         found.push(compare(
           { film, table, back, width: wide, height: high, level: levelFor(film, back) }));
       }
@@ -194,7 +194,7 @@ BOTH_PAINTERS = """async () => {
 
 
 def test_the_gpu_and_the_plain_canvas_show_the_same(page: Page) -> None:
-    found = page.evaluate(BOTH_PAINTERS)
+    found = page.evaluate(BOTH_RENDERERS)
     if found is None:
         pytest.skip("this Chromium has no WebGL2")
     assert len(found) == 48

@@ -1,7 +1,7 @@
 // Files that a reader gives: from the button or dropped, through Gradio's own upload, which hands
 // them to the server and starts the event. A film's own name may name a patient: it is not sent.
 
-import { seemsZip } from "./worklist-sources.js";
+import { seemsZip } from "./worklist/sources.js";
 
 const DEMO = "This is a demonstration: it takes no files. Run the program on your own machine to read yours.";
 

@@ -1,6 +1,6 @@
 // Files of the worklist to the server and its answers back, under a ticket of this page.
 
-import { FileTrouble } from "./worklist-trouble.js";
+import { FileTrouble } from "./zip.js";
 
 const PATIENCE = 30_000; // ms to wait for a ticket
 const SILENT = "The program did not answer.";
@@ -9,7 +9,7 @@ const EMPTY = "The file is empty; choose a chest X-ray as DICOM, PNG or JPEG.";
 // Nothing is wrong with the file: it was not read this time, for the reason told.
 export class Interrupted extends Error {}
 
-export class Desk {
+export class WorklistClient {
   constructor(maxBytes) {
     this.maxBytes = maxBytes;
     this.ticket = null; // a Promise of it

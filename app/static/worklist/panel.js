@@ -1,7 +1,7 @@
 // The worklist on the screen: what the reader chooses there, and what is said of the whole list.
 
-import { RowList } from "./worklist-list.js";
-import { FAILED, counts, listed, pinsOf, progressText } from "./worklist-rows.js";
+import { RowList } from "./list.js";
+import { FAILED, counts, listed, pinsOf, progressText } from "./rows.js";
 
 const MOVES = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
 

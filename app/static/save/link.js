@@ -1,7 +1,7 @@
 // Deep links: pins and finding in the part of the address that is never sent to a server.
 // #pins=Effusion:positive,Edema:negative&finding=Mass
 
-import { NEGATIVE, POSITIVE, UNKNOWN } from "./state.js";
+import { NEGATIVE, POSITIVE, UNKNOWN } from "../state.js";
 
 const STATES = { positive: POSITIVE, negative: NEGATIVE };
 

@@ -1,14 +1,14 @@
 // The two lines of text on a film: how it is shown, and what is under the pointer.
 
-import { sample } from "./heat.js";
-import { describe, fitScale } from "./place.js";
+import { sample } from "./overlay.js";
+import { describe, fitScale } from "./camera.js";
 
-// window: centre and width in real values; stage: its size in CSS pixels; title: said before.
-export function lookText(film, { name, centre, width }, { place, invert }, stage, title) {
+// window: centre and width in real values; viewport: its size in CSS pixels; title: said before.
+export function lookText(film, { name, centre, width }, { camera, invert }, viewport, title) {
   const ratio = window.devicePixelRatio || 1;
-  const scale = fitScale(place, film.pixels, stage) * place.zoom * ratio;
+  const scale = fitScale(camera, film.pixels, viewport) * camera.zoom * ratio;
   return [title, `C ${plain(centre)} W ${plain(width)}`, name, `zoom ${(100 * scale).toFixed(0)} %`,
-    describe(place), invert ? "inverted" : ""].filter(Boolean).join(" \u00b7 ");
+    describe(camera), invert ? "inverted" : ""].filter(Boolean).join(" \u00b7 ");
 }
 
 // Position, value and the map's value at a point of the film in film pixels.

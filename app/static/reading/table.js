@@ -6,7 +6,7 @@ import {
 import {
   CHANGE_SHOWN, NEGATIVE, POSITIVE, UNKNOWN,
   axisPosition, change, percent, points, rowOrder, shown,
-} from "./state.js";
+} from "../state.js";
 
 const PINS = [
   { state: NEGATIVE, sign: "\u2212", name: "negative" },

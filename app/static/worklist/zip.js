@@ -2,7 +2,8 @@
 // at a time is unpacked, only when it is to be read. So a zip may be far larger than a film, nothing
 // of it but the films is sent, and no name in it leaves this machine. Format: PKWARE's APPNOTE 6.3.
 
-import { FileTrouble } from "./worklist-trouble.js";
+// Why a file cannot be read, in one sentence for its reader.
+export class FileTrouble extends Error {}
 
 const END = 0x06054b50, END64 = 0x06064b50, LOCATOR64 = 0x07064b50, ENTRY = 0x02014b50, LOCAL = 0x04034b50;
 const END_BYTES = 22, LOCATOR_BYTES = 20, ENTRY_BYTES = 46, LOCAL_BYTES = 30;

@@ -5,7 +5,7 @@ const ONE = 256; // weights are whole parts of this
 
 const SURFACES = 2; // kept at a time: the two views may differ in size
 
-export class SoftPainter {
+export class SoftRenderer {
   constructor() {
     this.surfaces = new Map();
   }

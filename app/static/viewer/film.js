@@ -1,21 +1,22 @@
-// One view of a film: the film through its grays, the map over it, and marks and texts over both.
+// One view of a film: the film through its grays, the map over it, annotations and texts over
+// both.
 // It draws what `show` was given; what the hand does goes to `gestures.js`.
 
-import { apply, inverse, toDevice } from "./place.js";
-import { drawMarks } from "./marks.js";
+import { apply, inverse, toDevice } from "./camera.js";
+import { drawAnnotations } from "./annotations.js";
 
 export class FilmView {
-  // painter: shared by all views.
-  constructor(stage, canvas, painter) {
-    Object.assign(this, { stage, canvas, painter });
+  // renderer: shared by all views.
+  constructor(viewport, canvas, renderer) {
+    Object.assign(this, { viewport, canvas, renderer });
     this.context = canvas.getContext("2d");
-    this.shown = null; // {values, table, place, overlay, marks}
+    this.shown = null; // {values, table, camera, overlay, annotations}
     this.frame = 0;
-    new ResizeObserver(() => this.schedule()).observe(stage);
+    new ResizeObserver(() => this.schedule()).observe(viewport);
   }
 
-  // values: FilmValues, null for an empty stage; table: gray of each code; place: see `state.js`;
-  // overlay: null or {canvas, opacity, segments}; marks: what `drawMarks` draws.
+  // values: FilmValues, null for an empty viewport; table: gray of each code; camera: see
+  // `state.js`; overlay: null or {canvas, opacity, segments}; annotations: what `drawAnnotations` draws.
   show(shown) {
     this.shown = shown;
     this.schedule();
@@ -26,7 +27,7 @@ export class FilmView {
   }
 
   size() {
-    return [this.stage.clientWidth, this.stage.clientHeight];
+    return [this.viewport.clientWidth, this.viewport.clientHeight];
   }
 
   schedule() {
@@ -42,12 +43,12 @@ export class FilmView {
     c.setTransform(1, 0, 0, 1, 0, 0);
     c.clearRect(0, 0, width, height);
     if (!this.film) return;
-    const { values, table, place, overlay, marks } = this.shown;
-    const matrix = toDevice(place, values, this.size(), ratio);
-    const painted = this.painter.paint(values, table, inverse(matrix), width, height);
+    const { values, table, camera, overlay, annotations } = this.shown;
+    const matrix = toDevice(camera, values, this.size(), ratio);
+    const painted = this.renderer.paint(values, table, inverse(matrix), width, height);
     c.drawImage(painted, 0, 0, width, height, 0, 0, width, height);
     if (overlay) drawOverlay(c, matrix, values, overlay, ratio);
-    if (marks) drawMarks(c, matrix, values, marks, ratio);
+    if (annotations) drawAnnotations(c, matrix, values, annotations, ratio);
   }
 }
 

@@ -1,17 +1,18 @@
 // Questions to the server and its answers. An answer is shown only if it is of the newest question.
 
-import { UNKNOWN, rowOrder, shown } from "./state.js";
-import { cellsOf, fetchValues } from "./values.js";
+import { UNKNOWN, rowOrder, shown } from "../state.js";
+import { cellsOf, fetchValues } from "../viewer/values.js";
 
 // A question that is asked again behind another one carries that one's number: it comes too late.
 export const LATE = -1;
 const WHY_DELAY = 150; // ms without a further pin before the explanation is asked for
 const LOST = "The film could not be shown; open it again.";
 
-export class Exchange {
-  // show: {opened(), openedPrior(), lost(), closed(), alert(text), busy(on), render()}, stage: a Stage.
-  constructor(root, state, stage, send, show) {
-    Object.assign(this, { root, state, stage, send, show });
+export class Client {
+  // show: {opened(), openedPrior(), lost(), closed(), alert(text), busy(on), render()}; viewport: a
+  // Viewport.
+  constructor(root, state, viewport, send, show) {
+    Object.assign(this, { root, state, viewport, send, show });
     this.waiting = 0; // timer of the next question why
     this.newest = null; // token of the film that was answered last
     window.addEventListener("lmeran:reply", (e) => this.receive(e.detail));
@@ -49,7 +50,7 @@ export class Exchange {
     const pixels = await this.pixelsOf(reply);
     if (!pixels) return;
     const { state } = this;
-    this.stage.open(reply, pixels);
+    this.viewport.open(reply, pixels);
     Object.assign(state, { film: reply, prior: null, reading: reply.reading, before: null, why: null });
     state.pins.fill(UNKNOWN);
     state.view.layer = state.view.head = null;
@@ -64,7 +65,7 @@ export class Exchange {
   async prior(reply) {
     const pixels = await this.pixelsOf(reply);
     if (!pixels || !this.state.film) return;
-    this.stage.openPrior(reply, pixels);
+    this.viewport.openPrior(reply, pixels);
     this.state.prior = reply;
     this.show.openedPrior();
   }
@@ -102,7 +103,7 @@ export class Exchange {
   forgotten() {
     const { state } = this;
     this.newest = null;
-    this.stage.close();
+    this.viewport.close();
     Object.assign(state, { film: null, prior: null, reading: null, before: null, why: null });
     state.pins.fill(UNKNOWN);
     delete this.root.dataset.pending;

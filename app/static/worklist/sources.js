@@ -1,8 +1,7 @@
 // What a reader gives to a worklist, as items: {label, size, bytes()} or {label, reason}. label is for
 // this reader's eyes only; bytes: a Promise of the file's bytes, which may throw a FileTrouble.
 
-import { FileTrouble } from "./worklist-trouble.js";
-import { entriesOf, isZip } from "./worklist-zip.js";
+import { FileTrouble, entriesOf, isZip } from "./zip.js";
 
 const FILM_ENDING = /\.(dcm|dicom|png|jpe?g)$/i;
 const ZIP_ENDING = /\.zip$/i;

@@ -6,16 +6,16 @@ const BUTTONS = { ".lm-fit": "fit", ".lm-actual": "actual", ".lm-invert": "inver
                   ".lm-turn": "turn", ".lm-reset": "reset" };
 
 export class Toolbar {
-  constructor(root, state, stage, tell) {
-    Object.assign(this, { root, state, stage, tell });
+  constructor(root, state, viewport, tell) {
+    Object.assign(this, { root, state, viewport, tell });
     this.preset = root.querySelector(".lm-preset");
-    this.preset.addEventListener("change", () => stage.usePreset(Number(this.preset.value)));
+    this.preset.addEventListener("change", () => viewport.usePreset(Number(this.preset.value)));
     for (const [selector, command] of Object.entries(BUTTONS)) {
       const argument = command === "turn" ? [1] : [];
-      root.querySelector(selector).addEventListener("click", () => stage[command](...argument));
+      root.querySelector(selector).addEventListener("click", () => viewport[command](...argument));
     }
     for (const radio of this.radios()) radio.addEventListener("change", () => this.use(radio.value));
-    stage.changed = () => this.render();
+    viewport.changed = () => this.render();
   }
 
   radios() {
@@ -25,7 +25,7 @@ export class Toolbar {
   use(tool) {
     this.state.view.tool = tool;
     this.tell(TOOLS[tool]);
-    this.stage.refresh();
+    this.viewport.refresh();
   }
 
   render() {
@@ -36,10 +36,10 @@ export class Toolbar {
     }
     for (const selector of Object.keys(BUTTONS)) this.root.querySelector(selector).disabled = !film;
     this.root.querySelector(".lm-invert").setAttribute("aria-pressed", view.invert);
-    this.root.querySelector(".lm-flip").setAttribute("aria-pressed", view.place.flip);
+    this.root.querySelector(".lm-flip").setAttribute("aria-pressed", view.camera.flip);
     this.preset.disabled = !film;
     if (this.filled !== film) this.fill(film);
-    if (film) this.preset.value = this.stage.isPreset() ? view.window.preset : "";
+    if (film) this.preset.value = this.viewport.isPreset() ? view.window.preset : "";
   }
 
   fill(film) {

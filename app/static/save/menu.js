@@ -4,7 +4,7 @@
 import { save } from "./export.js";
 import { linkOf, namedPins, parseLink } from "./link.js";
 import { viewPicture } from "./picture.js";
-import { percent, pinCount, shown } from "./state.js";
+import { percent, pinCount, shown } from "../state.js";
 import { viewState } from "./view.js";
 
 const FORMS = [["pdf", "Report (PDF)"], ["csv", "Table (CSV)"], ["json", "Reading (JSON)"],
@@ -13,7 +13,7 @@ const NOTE = "DICOM (SR, SEG, secondary capture) is made from the DICOM file on 
   + "by python -m lmeran export: it needs the file's header, which is not kept here.";
 const NOTICE = "Research use only, not for diagnosis";
 
-export class TakeAlong {
+export class SaveMenu {
   // reader: {tell(text), alert(text), show(pins, view)}: announces, warns, and shows pins and view.
   constructor(root, facts, state, reader) {
     Object.assign(this, { root, facts, state, reader });
@@ -68,7 +68,7 @@ export class TakeAlong {
 
   async picture() {
     const q = (selector) => this.root.querySelector(selector);
-    const stages = [".lm-first", ".lm-second"].map(q).filter((stage) => !stage.hidden);
+    const viewports = [".lm-first", ".lm-second"].map(q).filter((each) => !each.hidden);
     const captions = [".lm-caption1", ".lm-caption2"].map(q).filter((caption) => !caption.hidden);
     const { reading, selected, pins } = this.state, { findings, model } = this.facts;
     const lines = [
@@ -76,10 +76,10 @@ export class TakeAlong {
         + `${reading.conditioned[selected] === null ? " (free; pinned)" : ""}`,
       `Pins: ${inWords(pins, findings) || "nothing pinned"}`,
       ...captions.map((caption) => caption.querySelector(".lm-mapname").textContent),
-      ...stages.map((stage) => stage.querySelector(".lm-look")?.textContent ?? ""),
+      ...viewports.map((each) => each.querySelector(".lm-look")?.textContent ?? ""),
       `${NOTICE}. LMeRAN, checkpoint ${model.identity}`,
     ];
-    const canvases = stages.map((stage) => stage.querySelector("canvas"));
+    const canvases = viewports.map((each) => each.querySelector("canvas"));
     save(await viewPicture(canvases, lines.filter(Boolean)), `lmeran-view-${Date.now()}.png`);
   }
 

@@ -1,7 +1,7 @@
 // Draws a film through its table of grays: on the GPU where there is one, else here.
 
-import { GpuPainter } from "./painter_gpu.js";
-import { SoftPainter } from "./painter_soft.js";
+import { GpuRenderer } from "./renderer_gpu.js";
+import { SoftRenderer } from "./renderer_soft.js";
 
 // The level of a film to draw from: at most twice as fine as the screen, so that four neighbours
 // stand for all that lies between. back: matrix from device to film pixels.
@@ -10,10 +10,10 @@ export function levelFor(film, back) {
   return film.level(Math.max(0, Math.floor(Math.log2(perPixel) + 1e-6)));
 }
 
-export class Painter {
+export class Renderer {
   constructor() {
-    this.gpu = GpuPainter.make();
-    this.soft = new SoftPainter();
+    this.gpu = GpuRenderer.make();
+    this.soft = new SoftRenderer();
   }
 
   get name() {

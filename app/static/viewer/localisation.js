@@ -59,7 +59,7 @@ function neighbours(count, grid) {
 }
 
 // The result in words, for the selected finding's boxes.
-export function truthText(name, boxes, map, level, film) {
+export function localisationText(name, boxes, map, level, film) {
   if (!boxes.length) return "";
   const whose = boxes.some((box) => box.by === "reader") ? "drawn here" : "known";
   const what = `${name}: ${boxes.length === 1 ? "box" : `${boxes.length} boxes`} ${whose}`;

@@ -3,32 +3,32 @@
 
 import { FilmView } from "./film.js";
 import { listenToHands } from "./gestures.js";
-import { addBox, addLine, isDrawn, lengthText, noMarks, removeLast } from "./marks.js";
-import { Painter } from "./painter.js";
+import { addBox, addLine, isDrawn, lengthText, noAnnotations, removeLast } from "./annotations.js";
+import { Renderer } from "./renderer.js";
 import {
-  actualSize, apply, describe, fitScale, flipped, inverse, panned, toStage, turned, wholeFilm,
+  actualSize, apply, describe, fitScale, flipped, inverse, panned, toViewport, turned, wholeFilm,
   zoomedAt,
-} from "./place.js";
+} from "./camera.js";
 import { lookText, pointText } from "./readout.js";
 import { displayTable, dragged, linkedWindow, presetsOf, spanOf, windowOf } from "./voi.js";
 
-const STEP = 40; // stage pixels of one press of an arrow key
+const STEP = 40; // viewport pixels of one press of an arrow key
 
-export class Stage {
+export class Viewport {
   // tell(text): announces what happened; drawn(): a mark came or went.
   constructor(root, facts, state, { tell, drawn }) {
     Object.assign(this, { root, facts, state, tell, drawn });
     const q = (selector) => root.querySelector(selector);
-    this.painter = new Painter();
-    this.first = new FilmView(q(".lm-first"), q(".lm-first > canvas"), this.painter);
-    this.second = new FilmView(q(".lm-second"), q(".lm-second > canvas"), this.painter);
+    this.renderer = new Renderer();
+    this.first = new FilmView(q(".lm-first"), q(".lm-first > canvas"), this.renderer);
+    this.second = new FilmView(q(".lm-second"), q(".lm-second > canvas"), this.renderer);
     this.maps = { first: null, second: null };
     this.tables = new WeakMap(); // pixels -> {key, table}
     this.draft = null; // {kind, view, from, to} being drawn
-    this.cursor = null; // {view, point} of the stage that the pointer is at
+    this.cursor = null; // {view, point} of the viewport that the pointer is at
     this.changed = () => {}; // the window, place or tool did
     this.seen = this.first.size(); // of the first view, when it last changed
-    new ResizeObserver(() => this.resized()).observe(this.first.stage);
+    new ResizeObserver(() => this.resized()).observe(this.first.viewport);
     for (const view of [this.first, this.second]) {
       listenToHands(view, {
         tool: () => state.view.tool,
@@ -48,21 +48,21 @@ export class Stage {
     this.close();
     this.prepare(film, pixels);
     Object.assign(this.state.view, { window: windowOf(film.presets, 0), invert: false });
-    Object.assign(this.state.view.place, wholeFilm());
+    Object.assign(this.state.view.camera, wholeFilm());
   }
 
   openPrior(film, pixels) {
-    if (this.state.prior) this.painter.drop(this.state.prior.pixels);
+    if (this.state.prior) this.renderer.drop(this.state.prior.pixels);
     this.prepare(film, pixels);
   }
 
   prepare(film, pixels) {
     Object.assign(film, { pixels, presets: presetsOf(pixels), span: spanOf(pixels),
-                          marks: noMarks(film.boxes) });
+                          annotations: noAnnotations(film.boxes) });
   }
 
   close() {
-    for (const film of [this.state.film, this.state.prior]) if (film) this.painter.drop(film.pixels);
+    for (const film of [this.state.film, this.state.prior]) if (film) this.renderer.drop(film.pixels);
     this.cursor = this.draft = null;
     this.state.view.window = null;
   }
@@ -94,9 +94,9 @@ export class Stage {
     look.textContent = lookText(film, window, this.state.view, view.size(), name);
     cursor.textContent = point ? pointText(film, point, map) : "";
     view.show({
-      values: film.pixels, table: this.tableFor(film, window), place: this.state.view.place, overlay,
-      marks: {
-        ...film.marks, spacing: film.spacing, finding: this.state.selected, names: this.facts.findings,
+      values: film.pixels, table: this.tableFor(film, window), camera: this.state.view.camera, overlay,
+      annotations: {
+        ...film.annotations, spacing: film.spacing, finding: this.state.selected, names: this.facts.findings,
         draft: this.draft?.view === view ? this.draft : null, cross: this.cursor?.view === view ? null : point,
       },
     });
@@ -120,11 +120,11 @@ export class Stage {
 
   // A film that fits goes on fitting; one that does not keeps its scale.
   resized() {
-    const { film, view: { place } } = this.state, before = this.seen;
+    const { film, view: { camera } } = this.state, before = this.seen;
     this.seen = this.first.size();
     if (!film) return;
-    const [then, now] = [before, this.seen].map((size) => fitScale(place, film.pixels, size));
-    if (place.zoom !== 1 && then && now) place.zoom *= then / now;
+    const [then, now] = [before, this.seen].map((size) => fitScale(camera, film.pixels, size));
+    if (camera.zoom !== 1 && then && now) camera.zoom *= then / now;
     this.refresh();
   }
 
@@ -165,14 +165,14 @@ export class Stage {
 
   // ---- place
 
-  place(place) {
-    Object.assign(this.state.view.place, place);
+  setCamera(camera) {
+    Object.assign(this.state.view.camera, camera);
     this.refresh();
   }
 
   zoomAt(view, point, factor) {
     const ratio = window.devicePixelRatio || 1;
-    this.place(zoomedAt(this.state.view.place, view.film, view.size(), point, factor, ratio));
+    this.setCamera(zoomedAt(this.state.view.camera, view.film, view.size(), point, factor, ratio));
   }
 
   zoomBy(factor) {
@@ -180,32 +180,32 @@ export class Stage {
   }
 
   panBy(view, dx, dy) {
-    this.place(panned(this.state.view.place, view.film, view.size(), dx, dy));
+    this.setCamera(panned(this.state.view.camera, view.film, view.size(), dx, dy));
   }
 
   fit() {
-    this.place({ zoom: 1, centre: [0.5, 0.5] });
+    this.setCamera({ zoom: 1, centre: [0.5, 0.5] });
   }
 
   actual() {
     const { film, view } = this.state;
-    this.place(actualSize(view.place, film.pixels, this.first.size(), window.devicePixelRatio || 1));
+    this.setCamera(actualSize(view.camera, film.pixels, this.first.size(), window.devicePixelRatio || 1));
   }
 
   turn(by) {
-    this.place(turned(this.state.view.place, by));
-    this.tell(describe(this.state.view.place) || "Upright");
+    this.setCamera(turned(this.state.view.camera, by));
+    this.tell(describe(this.state.view.camera) || "Upright");
   }
 
   flip() {
-    this.place(flipped(this.state.view.place));
-    this.tell(describe(this.state.view.place) || "Not flipped");
+    this.setCamera(flipped(this.state.view.camera));
+    this.tell(describe(this.state.view.camera) || "Not flipped");
   }
 
   reset() {
     const { film, view } = this.state;
     Object.assign(view, { invert: false, window: windowOf(film.presets, 0) });
-    this.place(wholeFilm());
+    this.setCamera(wholeFilm());
     this.tell("View reset");
   }
 
@@ -215,7 +215,7 @@ export class Stage {
     else this.panBy(this.first, x * STEP, y * STEP);
   }
 
-  // ---- marks
+  // ---- annotations
 
   draw(view, kind, phase, point) {
     const film = this.filmOf(view), at = this.filmPoint(view, point);
@@ -223,10 +223,10 @@ export class Stage {
     if (phase === "move" && this.draft) this.draft.to = at;
     if (phase === "end" && this.draft && isDrawn(this.draft.from, at)) {
       if (kind === "measure") {
-        addLine(film.marks, this.draft.from, at);
+        addLine(film.annotations, this.draft.from, at);
         this.tell(`Length ${lengthText({ from: this.draft.from, to: at }, film.spacing)}`);
       } else {
-        addBox(film.marks, this.state.selected, this.draft.from, at, film.pixels);
+        addBox(film.annotations, this.state.selected, this.draft.from, at, film.pixels);
         this.tell(`Box of ${this.facts.findings[this.state.selected]}`);
       }
     }
@@ -235,8 +235,8 @@ export class Stage {
     this.refresh();
   }
 
-  removeMark() {
-    const removed = removeLast(this.state.film.marks);
+  removeAnnotation() {
+    const removed = removeLast(this.state.film.annotations);
     if (!removed) return;
     this.tell(`Last ${removed} removed`);
     this.drawn();
@@ -257,7 +257,7 @@ export class Stage {
   }
 
   filmPoint(view, point) {
-    return apply(inverse(toStage(this.state.view.place, view.film, view.size())), point);
+    return apply(inverse(toViewport(this.state.view.camera, view.film, view.size())), point);
   }
 
   // Where on a view's film the pointer is, or where that of the other view would be; null outside.
@@ -269,6 +269,6 @@ export class Stage {
   }
 
   texts(view) {
-    return { look: view.stage.querySelector(".lm-look"), cursor: view.stage.querySelector(".lm-cursor") };
+    return { look: view.viewport.querySelector(".lm-look"), cursor: view.viewport.querySelector(".lm-cursor") };
   }
 }

@@ -1,7 +1,7 @@
 // The maps a reader can lay over the film: what each shows, its name, and its scale in words.
 
-import { contour, paint, paintSigned, upsample } from "./heat.js";
-import { UNKNOWN, pinCount, shown } from "./state.js";
+import { contour, paint, paintSigned, upsample } from "./overlay.js";
+import { UNKNOWN, pinCount, shown } from "../state.js";
 
 export const KINDS = [
   ["attention", "attention"],

@@ -1,6 +1,6 @@
 // The rows of the worklist as a list to move in: of hundreds only those that are seen are drawn.
 
-import { FAILED, pinsOf, pinsText, rowLabel, rowText } from "./worklist-rows.js";
+import { FAILED, pinsOf, pinsText, rowLabel, rowText } from "./rows.js";
 
 const ROW = 62; // pixels of a row's height, as in worklist.css
 const BEYOND = 4; // rows drawn above and below those that are seen

@@ -7,18 +7,18 @@ const WHEEL = 0.0015, PINCH_WHEEL = 0.012, ZOOM_DRAG = 0.008;
 const LINE = 16; // pixels of a wheel that counts in lines
 
 // view: a FilmView. act: {tool(), zoomAt(view, point, factor), panBy(view, dx, dy), windowBy(dx, dy),
-// draw(view, kind, phase, point), hover(view, point or null, drawnAnyway), fit()}; points in stage
+// draw(view, kind, phase, point), hover(view, point or null, drawnAnyway), fit()}; points in viewport
 // pixels.
 export function listenToHands(view, act) {
-  const { stage, canvas } = view, pointers = new Map();
+  const { viewport, canvas } = view, pointers = new Map();
   let doing = null, start = null; // what one pointer does, and where it began
 
   const local = (e) => {
-    const box = stage.getBoundingClientRect();
+    const box = viewport.getBoundingClientRect();
     return [e.clientX - box.left, e.clientY - box.top];
   };
 
-  stage.addEventListener("wheel", (e) => {
+  viewport.addEventListener("wheel", (e) => {
     if (!view.film) return;
     e.preventDefault();
     const amount = e.deltaY * (e.deltaMode === 1 ? LINE : 1);

@@ -1,7 +1,7 @@
 // What was fitted on validation films, in words: calibrated value, operating points, percentile,
 // input gate. Raw probability, calibrated probability and operating point keep their three names.
 
-import { UNKNOWN, percent } from "./state.js";
+import { UNKNOWN, percent } from "../state.js";
 
 export const ABOVE = "\u25b2";
 export const BELOW = "\u25bd";

@@ -1,11 +1,11 @@
 // The worklist: many films, read one by one behind the open one. The list and the files stay in the
 // browser; a file's bytes are sent when it is read, and again when it is opened. See `app/worklist.py`.
 
-import { csv, save } from "./export.js";
-import { WorklistPanel } from "./worklist-panel.js";
-import { isMany, itemsOfDrop, itemsOfFiles } from "./worklist-sources.js";
-import { FAILED, READ, READING, WAITING, counts, newRow, progressText, resultOf, tableOf } from "./worklist-rows.js";
-import { Desk, Interrupted } from "./worklist-desk.js";
+import { csv, save } from "../save/export.js";
+import { WorklistPanel } from "./panel.js";
+import { isMany, itemsOfDrop, itemsOfFiles } from "./sources.js";
+import { FAILED, READ, READING, WAITING, counts, newRow, progressText, resultOf, tableOf } from "./rows.js";
+import { Interrupted, WorklistClient } from "./client.js";
 
 const AT_ONCE = 2; // one film is sent while the one before is read
 const MOST = 5000;
@@ -13,10 +13,10 @@ const TOO_MANY = `A worklist holds ${MOST} films here; the rest was left out. Fo
   + "python -m lmeran predict FOLDER, on the command line.";
 
 export class Worklist {
-  // exchange: asks for the reading under pins; show: {tell(text), alert(text), busy(on)}.
-  constructor(root, facts, state, exchange, show) {
-    Object.assign(this, { root, facts, state, exchange, show });
-    this.desk = new Desk(facts.maxBytes);
+  // client: asks for the reading under pins; show: {tell(text), alert(text), busy(on)}.
+  constructor(root, facts, state, client, show) {
+    Object.assign(this, { root, facts, state, client, show });
+    this.uploads = new WorklistClient(facts.maxBytes);
     this.rows = [];
     this.number = 0; // of the last row
     this.stopped = null; // AbortController of the run, null while nothing is read
@@ -124,7 +124,7 @@ export class Worklist {
     row.state = READING;
     this.panel.changed();
     try {
-      const answer = await this.desk.send("read", row.item, run.signal);
+      const answer = await this.uploads.send("read", row.item, run.signal);
       if (row.state !== READ) this.settle(row, answer.error, answer.row);
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
@@ -177,7 +177,7 @@ export class Worklist {
     if (state === WAITING) row.state = READING;
     let answer;
     try {
-      answer = await this.desk.send(`open?frame=${row.frame}`, row.item);
+      answer = await this.uploads.send(`open?frame=${row.frame}`, row.item);
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
       if (row.state === READING) row.state = state;
@@ -219,11 +219,11 @@ export class Worklist {
   bringBack() {
     const row = this.rowOf(this.state.film);
     if (!row) return;
-    if (row.marks) this.state.film.marks = row.marks;
+    if (row.annotations) this.state.film.annotations = row.annotations;
     const { pins } = row;
     if (!pins?.some(Boolean)) return;
     this.state.pins = [...pins];
-    this.exchange.ask();
+    this.client.ask();
   }
 
   // What is set on the open film belongs to its row.
@@ -238,7 +238,7 @@ export class Worklist {
     const row = this.rowOf(film);
     if (!row) return;
     if (row.frame !== film.frame) Object.assign(row, { frame: film.frame, result: resultOf(film) });
-    Object.assign(row, { marks: film.marks, seen: true });
+    Object.assign(row, { annotations: film.annotations, seen: true });
     if (String(row.pins) === String(pins)) return;
     row.pins = [...pins];
     this.panel.changed();
@@ -263,6 +263,6 @@ export class Worklist {
   // All of it, here and on the server.
   forget() {
     this.clear();
-    this.desk.forget();
+    this.uploads.forget();
   }
 }

@@ -1,13 +1,13 @@
 // What a reader draws on a film: lengths and boxes. Lengths are kept in film pixels, boxes as shares
 // of the film's sides, so that both stay with the film however it is shown.
 
-import { apply } from "./place.js";
+import { apply } from "./camera.js";
 
 const LENGTH = "#ffd866", TRUTH = "#78dce8", HALO = "rgba(0,0,0,.75)";
 const FONT = "12.5px system-ui, 'Segoe UI', 'Liberation Sans', Arial, sans-serif";
 const SMALLEST = 4; // film pixels: what is smaller was a click
 
-export function noMarks(boxes = []) {
+export function noAnnotations(boxes = []) {
   return { lines: [], boxes: boxes.map((box) => ({ ...box, by: "file" })), order: [] };
 }
 
@@ -15,27 +15,27 @@ export function isDrawn([x0, y0], [x1, y1]) {
   return Math.hypot(x1 - x0, y1 - y0) >= SMALLEST;
 }
 
-export function addLine(marks, from, to) {
-  marks.lines.push({ from, to });
-  marks.order.push("lines");
+export function addLine(annotations, from, to) {
+  annotations.lines.push({ from, to });
+  annotations.order.push("lines");
 }
 
 // A box between two corners in film pixels, of one finding, kept within the film.
-export function addBox(marks, finding, [x0, y0], [x1, y1], { width, height }) {
+export function addBox(annotations, finding, [x0, y0], [x1, y1], { width, height }) {
   const share = (v, side) => Math.min(1, Math.max(0, v / side));
-  marks.boxes.push({
+  annotations.boxes.push({
     finding, by: "reader",
     left: share(Math.min(x0, x1), width), right: share(Math.max(x0, x1), width),
     top: share(Math.min(y0, y1), height), bottom: share(Math.max(y0, y1), height),
   });
-  marks.order.push("boxes");
+  annotations.order.push("boxes");
 }
 
 // What the reader drew last goes; boxes that came with the film stay. Says what it was.
-export function removeLast(marks) {
-  const kind = marks.order.pop();
+export function removeLast(annotations) {
+  const kind = annotations.order.pop();
   if (!kind) return "";
-  marks[kind].pop();
+  annotations[kind].pop();
   return kind === "lines" ? "length" : "box";
 }
 
@@ -52,9 +52,9 @@ export function lengthText(line, spacing) {
   return `${value.toFixed(1)} ${unit}${source ? ` (${source})` : ""}`;
 }
 
-// marks: {lines, boxes, spacing, finding (the selected one), draft: {kind, from, to} or null, cross:
-// a point of the film or null}. matrix: film pixels to device pixels.
-export function drawMarks(c, matrix, film, { lines, boxes, spacing, finding, names, draft, cross }, ratio) {
+// annotations: {lines, boxes, spacing, finding (the selected one), draft: {kind, from, to} or null,
+// cross: a point of the film or null}. matrix: film pixels to device pixels.
+export function drawAnnotations(c, matrix, film, { lines, boxes, spacing, finding, names, draft, cross }, ratio) {
   c.save();
   c.setTransform(1, 0, 0, 1, 0, 0);
   const draw = { c, ratio, at: (point) => apply(matrix, point) };

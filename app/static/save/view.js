@@ -4,14 +4,14 @@ const OF_THE_MAP = ["map", "kind", "beside", "contour", "opacity", "colours", "s
                     "layer", "head"];
 
 // window: null or {centre, width, ...} in the film's real values; invert; zoom (1: the whole film
-// fits), centre (point of the film in the middle of the stage, 0 .. 1), turn (quarter turns
+// fits), centre (point of the film in the middle of the viewport, 0 .. 1), turn (quarter turns
 // clockwise, after the flip), flip (left and right); selected: number of the finding; sort; map:
 // what is laid over the film (layer null: last, 0: rollout; head null: mean of all).
 export function viewState({ selected, sort, view }) {
   return structuredClone({
     window: view.window,
     invert: view.invert,
-    ...view.place,
+    ...view.camera,
     selected,
     sort,
     map: Object.fromEntries(OF_THE_MAP.map((name) => [name, view[name]])),
@@ -20,18 +20,18 @@ export function viewState({ selected, sort, view }) {
 
 // The same view on this state, of the same film; the screen is to be rendered afterwards. A window
 // or place that no film can be shown in is left as it was.
-export function restoreView(state, { window, invert, selected, sort, map, ...place }) {
+export function restoreView(state, { window, invert, selected, sort, map, ...camera }) {
   Object.assign(state, { selected, sort });
   Object.assign(state.view, structuredClone({ invert, ...map }));
   if (isWindow(window, state.film)) state.view.window = structuredClone(window);
-  if (isPlace(place)) Object.assign(state.view.place, structuredClone(place));
+  if (isCamera(camera)) Object.assign(state.view.camera, structuredClone(camera));
 }
 
 function isWindow(window, film) {
   return Boolean(film?.presets[window?.preset]) && Number.isFinite(window.centre) && window.width > 0;
 }
 
-function isPlace({ zoom, centre, turn, flip }) {
+function isCamera({ zoom, centre, turn, flip }) {
   return zoom > 0 && Number.isFinite(zoom) && centre.every((v) => v >= 0 && v <= 1)
     && [0, 1, 2, 3].includes(turn) && typeof flip === "boolean";
 }

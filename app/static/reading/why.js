@@ -1,9 +1,9 @@
 // The panel that says why: ledger, influence, what to look at next, attention. It follows the
 // selected finding and keeps what it showed until the newer answer is there.
 
-import { saveButtons, tableOf } from "./export.js";
+import { saveButtons, tableOf } from "../save/export.js";
 import { diverging, matrix, palette, shares, waterfall } from "./plots.js";
-import { NEGATIVE, POSITIVE, percent, points } from "./state.js";
+import { NEGATIVE, POSITIVE, percent, points } from "../state.js";
 
 export const TABS = [
   ["ledger", "Why"],

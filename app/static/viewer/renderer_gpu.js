@@ -41,11 +41,11 @@ void main() {
 
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 
-export class GpuPainter {
+export class GpuRenderer {
   // null where WebGL2 is missing, or is computed by the processor: the plain canvas is faster then.
   static make({ evenWithoutGpu = false } = {}) {
     try {
-      const made = new GpuPainter({ failIfMajorPerformanceCaveat: !evenWithoutGpu });
+      const made = new GpuRenderer({ failIfMajorPerformanceCaveat: !evenWithoutGpu });
       return evenWithoutGpu || !SOFTWARE.test(rendererOf(made.gl)) ? made : null;
     } catch {
       return null;
