@@ -24,7 +24,7 @@ from lmeran.checkpoint import (
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS
 from lmeran.ood import identity
-from tests.fitting import a_calibration, a_gate, fitted_copy
+from tests.support.fitting import a_calibration, a_gate, fitted_copy
 
 
 @pytest.fixture()

@@ -19,8 +19,8 @@ from lmeran.ood import UNLIKE, gate_scores
 from lmeran.predictor import Predictor
 from lmeran.serialize import csv_columns, csv_row
 from tests.conftest import film_pixels
-from tests.fitting import OFFSET, SLOPE, UNCALIBRATED, fitted_copy
-from tests.predicting import predict_file
+from tests.support.fitting import OFFSET, SLOPE, UNCALIBRATED, fitted_copy
+from tests.support.predicting import predict_file
 
 
 def radiograph(height: int = 120, width: int = 100, seed: int = 0) -> Radiograph:

@@ -1,4 +1,4 @@
-// The reading room: state in the middle, the server on one side, film and table on the other.
+// The page: state in the middle, the server on one side, film and table on the other.
 
 import { Client, LATE } from "./reading/client.js";
 import { Frames } from "./frames.js";

@@ -23,9 +23,9 @@ import cv2
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from tests.browsing import CHROMIUM, FLAGS
-from tests.dicom_making import film, written
-from tests.serving import running_viewer
+from tests.support.browsing import CHROMIUM, FLAGS
+from tests.support.dicom_making import film, written
+from tests.support.serving import running_viewer
 
 DRAG = """([button, seconds]) => new Promise((resolve) => {
   const canvas = document.querySelector(".lm-first > canvas");

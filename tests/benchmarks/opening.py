@@ -29,8 +29,8 @@ from lmeran.hub import open_checkpoint
 from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
 from tests.benchmarks.canvas import large_film
-from tests.browsing import CHROMIUM, FLAGS
-from tests.serving import running_viewer
+from tests.support.browsing import CHROMIUM, FLAGS
+from tests.support.serving import running_viewer
 
 WATCH = """() => {
   const at = { };

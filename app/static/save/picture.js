@@ -1,4 +1,4 @@
-// The view as a picture: the stages as they are seen, with what they show written below.
+// The view as a picture: the viewports as they are seen, with what they show written below.
 
 const MARGIN = 12, LINE = 20, FONT = "14px system-ui, \"Segoe UI\", \"Liberation Sans\", Arial, sans-serif";
 

@@ -1,4 +1,4 @@
-// The buttons about the film itself: tool, window, place. What they show follows the state.
+// The buttons about the film itself: tool, window, camera. What they show follows the state.
 
 const TOOLS = { window: "Drag sets the window", pan: "Drag moves the film",
                 measure: "Drag measures a length", box: "Drag draws a box" };

@@ -1,4 +1,4 @@
-// The film's side of the screen: two linked views, their window and place, and what is drawn on
+// The film's side of the screen: two linked views, their window and camera, and what is drawn on
 // them. It holds no state of its own but what it computed; `state.view` says what is seen.
 
 import { FilmView } from "./film.js";
@@ -26,7 +26,7 @@ export class Viewport {
     this.tables = new WeakMap(); // pixels -> {key, table}
     this.draft = null; // {kind, view, from, to} being drawn
     this.cursor = null; // {view, point} of the viewport that the pointer is at
-    this.changed = () => {}; // the window, place or tool did
+    this.changed = () => {}; // the window, camera or tool did
     this.seen = this.first.size(); // of the first view, when it last changed
     new ResizeObserver(() => this.resized()).observe(this.first.viewport);
     for (const view of [this.first, this.second]) {
@@ -163,7 +163,7 @@ export class Viewport {
     this.tell(this.state.view.invert ? "Inverted" : "Not inverted");
   }
 
-  // ---- place
+  // ---- camera
 
   setCamera(camera) {
     Object.assign(this.state.view.camera, camera);
