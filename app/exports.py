@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse
 
 from app.service import FILM_GONE, ReadingService
 from app.sessions import OpenRadiograph
-from lmeran.exports.formats import FORMS
+from lmeran.exports.formats import FORMATS
 from lmeran.exports.formats import Request as ExportRequest
 from lmeran.exports.reading_file import (
     MAX_BYTES,
@@ -83,13 +83,13 @@ class Exports:
                 )
             except ValueError as error:
                 raise PinError(str(error)) from None
-            name = f"{record.name}{FORMS[form].ending}"
+            name = f"{record.name}{FORMATS[form].ending}"
             if form == "reading":
                 file = write_reading_file(predictor, preview.image, film.encoded, pins, view)
                 return name, file.to_bytes()
             scale = "relative" if asked.get("scale") == "relative" else "absolute"
             request = ExportRequest(predictor, film.encoded, record, scale)
-            return name, FORMS[form].make(request)
+            return name, FORMATS[form].make(request)
 
     def open_reading(self, token: str, data: bytes) -> dict[str, Any]:
         """Pins and view of a reading file of this film, and in words whether it comes out equal.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmeran.cli.options import from_one
-from lmeran.exports.formats import FORMS, Request, check_extra, parse_forms
+from lmeran.exports.formats import FORMATS, Request, check_extra, parse_formats
 from lmeran.exports.record import MapChoice, record_of
 from lmeran.findings import parse_pins
 from lmeran.hub import open_checkpoint
@@ -42,7 +42,7 @@ def add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("film", metavar="FILE", help="DICOM, PNG or JPEG")
     parser.add_argument(
-        "--as", dest="forms", default="pdf", help=f"some of {','.join(FORMS)} (default: pdf)"
+        "--as", dest="forms", default="pdf", help=f"some of {','.join(FORMATS)} (default: pdf)"
     )
     parser.add_argument(
         "--out", type=Path, default=Path(), metavar="DIR", help="where to (default: here)"
@@ -79,23 +79,23 @@ def add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run_export(given: argparse.Namespace) -> int:
     """Exit status 0, or 2 with one sentence on standard error and nothing written."""
     try:
-        names = parse_forms(given.forms)
+        names = parse_formats(given.forms)
         check_extra(names)
         pins = parse_pins(given.pin)
         film = read_file(given.film, given.frame)
-        source = _source(given.film, film) if any(FORMS[n].dicom for n in names) else None
+        source = _source(given.film, film) if any(FORMATS[n].dicom for n in names) else None
         predictor = Predictor(open_checkpoint(given.checkpoint), given.device)
         encoded = predictor.encode(film)
         choice = MapChoice(given.layer, given.head)
         record = record_of(predictor, film, encoded, pins, given.finding, choice)
         request = Request(predictor, encoded, record, given.scale, source, given.reader)
-        made = {name: FORMS[name].make(request) for name in names}
+        made = {name: FORMATS[name].make(request) for name in names}
     except ValueError as error:  # every error of this program with a sentence for the user
         print(error, file=sys.stderr)
         return USAGE_ERROR
     given.out.mkdir(parents=True, exist_ok=True)
     for name, data in made.items():
-        path = given.out / f"{record.name}{FORMS[name].ending}"
+        path = given.out / f"{record.name}{FORMATS[name].ending}"
         path.write_bytes(data)
         print(path)
     return 0

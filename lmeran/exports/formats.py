@@ -34,7 +34,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Form:
+class Format:
     """One form. ending: of its file name, after the record's name. dicom: needs the source."""
 
     ending: str
@@ -78,31 +78,31 @@ def _sc(request: Request) -> bytes:
     return _object(lambda: secondary_capture(request.record, source, request.scale))
 
 
-FORMS: dict[str, Form] = {
-    "pdf": Form(".pdf", _pdf),
-    "csv": Form(".csv", lambda request: reading_csv(request.record)),
-    "json": Form(".json", lambda request: reading_json(request.record)),
-    "png": Form(".png", lambda request: picture_png(request.record, request.scale)),
-    "boxes": Form("-boxes.csv", lambda request: regions_csv(request.record)),
-    "reading": Form(".reading.json", _reading),
-    "sr": Form("-sr.dcm", _sr, dicom=True),
-    "seg": Form("-seg.dcm", _seg, dicom=True),
-    "sc": Form("-sc.dcm", _sc, dicom=True),
+FORMATS: dict[str, Format] = {
+    "pdf": Format(".pdf", _pdf),
+    "csv": Format(".csv", lambda request: reading_csv(request.record)),
+    "json": Format(".json", lambda request: reading_json(request.record)),
+    "png": Format(".png", lambda request: picture_png(request.record, request.scale)),
+    "boxes": Format("-boxes.csv", lambda request: regions_csv(request.record)),
+    "reading": Format(".reading.json", _reading),
+    "sr": Format("-sr.dcm", _sr, dicom=True),
+    "seg": Format("-seg.dcm", _seg, dicom=True),
+    "sc": Format("-sc.dcm", _sc, dicom=True),
 }
 
 
-def parse_forms(text: str) -> list[str]:
+def parse_formats(text: str) -> list[str]:
     """'pdf,csv' to names. Raises `ExportError` for one that does not exist."""
     names = [name for part in text.split(",") if (name := part.strip().lower())]
-    unknown = [name for name in names if name not in FORMS]
+    unknown = [name for name in names if name not in FORMATS]
     if unknown or not names:
-        raise ExportError(f"'{text}' is not a list of forms; use some of {', '.join(FORMS)}.")
+        raise ExportError(f"'{text}' is not a list of forms; use some of {', '.join(FORMATS)}.")
     return list(dict.fromkeys(names))
 
 
 def check_extra(names: Sequence[str]) -> None:
     """Raises `ExportError` where a DICOM form is wanted and highdicom is not installed."""
-    wanted = any(FORMS[name].dicom for name in names)
+    wanted = any(FORMATS[name].dicom for name in names)
     if wanted and importlib.util.find_spec("highdicom") is None:
         raise ExportError(
             "DICOM objects need the package highdicom; install it with "

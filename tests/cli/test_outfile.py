@@ -13,7 +13,7 @@ from lmeran.cli.outfile import OutFile, OutFileError
 from lmeran.serialize import error_object
 
 MADE = {"command": "predict", "format": "json", "checkpoint": "abc", "pins": {}}
-FORMS: dict[str, Form] = {"json": JsonLines(), "csv": Csv(("file", "Mass", "warnings", "error"))}
+FORMATS: dict[str, Form] = {"json": JsonLines(), "csv": Csv(("file", "Mass", "warnings", "error"))}
 
 
 def answer(label: str, error: str | None = 'It is, say, "bad".') -> dict[str, Any]:
@@ -35,9 +35,9 @@ def refusal(path: Path, form: Form, made: dict[str, Any] = MADE) -> str:
     return text
 
 
-@pytest.fixture(params=list(FORMS))
+@pytest.fixture(params=list(FORMATS))
 def form(request: pytest.FixtureRequest) -> Form:
-    return FORMS[request.param]
+    return FORMATS[request.param]
 
 
 @pytest.fixture()

@@ -16,7 +16,7 @@ from pydicom import Dataset, dcmread
 
 from lmeran.cli.main import main
 from lmeran.exports.dicom.source import SourceImage, read_source
-from lmeran.exports.formats import FORMS, check_extra
+from lmeran.exports.formats import FORMATS, check_extra
 from lmeran.exports.picture import captioned
 from lmeran.exports.record import ExportError, Record, record_of
 from lmeran.findings import FINDINGS, State, display_name
@@ -293,4 +293,4 @@ def test_without_highdicom_one_sentence_says_what_to_install(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ExportError, match=r"requirements-dicom\.txt"):
         check_extra(["pdf", "sr"])
-    check_extra([name for name, form in FORMS.items() if not form.dicom])
+    check_extra([name for name, form in FORMATS.items() if not form.dicom])

@@ -12,7 +12,7 @@ import pytest
 from scipy import ndimage
 
 from lmeran.cli.main import main
-from lmeran.exports.formats import FORMS, Request, parse_forms
+from lmeran.exports.formats import FORMATS, Request, parse_formats
 from lmeran.exports.reading_file import ImageIdentity, parse_reading_file
 from lmeran.exports.record import NOTICE, ExportError, MapChoice, Record, record_of
 from lmeran.exports.regions import map_regions
@@ -173,16 +173,16 @@ def test_the_map_is_free_where_pins_have_no_say(predictor: Predictor, film: Radi
 
 
 def test_forms_are_read_from_a_list() -> None:
-    assert parse_forms("csv, PDF,csv") == ["csv", "pdf"]
+    assert parse_formats("csv, PDF,csv") == ["csv", "pdf"]
     for text in ("", ",", "pdf,docx"):
         with pytest.raises(ExportError, match="use some of pdf, csv"):
-            parse_forms(text)
+            parse_formats(text)
 
 
 def test_the_reading_file_of_an_export_replays(predictor: Predictor, film: Radiograph) -> None:
     encoded = predictor.encode(film)
     record = record_of(predictor, film, encoded, PINS, "Mass", MapChoice(1, 2))
-    file = parse_reading_file(FORMS["reading"].make(Request(predictor, encoded, record)))
+    file = parse_reading_file(FORMATS["reading"].make(Request(predictor, encoded, record)))
     assert file.view == {"selected": 4, "map": {"layer": 1, "head": 2}}
     assert replay(file, predictor, record.image, encoded).equal
 
@@ -197,7 +197,7 @@ def test_no_form_but_dicom_names_the_patient_or_the_file(
     tmp_path: Path, checkpoint_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = sentinel_film(tmp_path / "Sentinel_Josephine.dcm")
-    forms = [name for name, form in FORMS.items() if not form.dicom]
+    forms = [name for name, form in FORMATS.items() if not form.dicom]
     given = [str(path), "--as", ",".join(forms), "--out", str(tmp_path / "out")]
     pinned = ["--pin", "Effusion=positive", "--checkpoint", str(checkpoint_folder)]
     assert main(["export", *given, *pinned]) == 0
@@ -217,7 +217,7 @@ def test_no_form_but_dicom_names_the_patient_or_the_file(
 
 def order(made: list[Path]) -> list[Path]:
     """As the command prints them: in the order of the forms asked for."""
-    endings = [form.ending for form in FORMS.values() if not form.dicom]
+    endings = [form.ending for form in FORMATS.values() if not form.dicom]
     return [next(p for p in made if p.name.endswith(e) and _is(p, e, endings)) for e in endings]
 
 
