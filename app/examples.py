@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.boxes import Box, boxes_of_folder, parse_boxes
-from app.thumbnail import thumbnail
-from lmeran.files import FILM_SUFFIXES, read_file
-from lmeran.radiograph import ReadError
+from app.payload.packing import thumbnail
+from lmeran.imaging.files import FILM_SUFFIXES, read_file
+from lmeran.imaging.radiograph import ReadError
 
 BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "examples"
 MOST = 24

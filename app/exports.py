@@ -17,21 +17,21 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from app.films import OpenFilm
-from app.room import FILM_GONE, ReadingRoom
-from lmeran.exports.forms import FORMS
-from lmeran.exports.forms import Request as ExportRequest
-from lmeran.exports.record import ExportError, MapChoice, record_of
-from lmeran.findings import FINDINGS, PinError, Pins, parse_pins, states_of
-from lmeran.radiograph import ReadError
-from lmeran.reading_file import (
+from app.service import FILM_GONE, ReadingService
+from app.sessions import OpenRadiograph
+from lmeran.exports.formats import FORMATS
+from lmeran.exports.formats import Request as ExportRequest
+from lmeran.exports.reading_file import (
     MAX_BYTES,
     ReadingFile,
     ReadingFileError,
     parse_reading_file,
     write_reading_file,
 )
-from lmeran.replay import Replay, replay
+from lmeran.exports.record import ExportError, MapChoice, record_of
+from lmeran.exports.replay import Replay, replay
+from lmeran.findings import FINDINGS, PinError, Pins, parse_pins, states_of
+from lmeran.imaging.radiograph import ReadError
 
 MEDIA = {
     "pdf": "application/pdf",
@@ -40,7 +40,7 @@ MEDIA = {
     "boxes": "text/csv; charset=utf-8",
     "reading": "application/json",
 }
-"""The forms the page offers, by name; see `lmeran.exports.forms`."""
+"""The forms the page offers, by name; see `lmeran.exports.formats`."""
 
 AT_ONCE = 2
 """Reports made at the same time; the others wait."""
@@ -54,42 +54,42 @@ log = logging.getLogger(__name__)
 class Exports:
     """Answers what the page asks for its open film."""
 
-    def __init__(self, room: ReadingRoom) -> None:
-        self.room = room
+    def __init__(self, service: ReadingService) -> None:
+        self.service = service
         self._turn = threading.BoundedSemaphore(AT_ONCE)
 
     def make(self, token: str, form: str, asked: dict[str, Any]) -> tuple[str, bytes]:
         """File name and bytes of one form.
 
-        asked: pins ({"Effusion": "positive"}), finding, layer and head (as in `ReadingRoom.pin`),
-        free (the map without the pins), scale ("absolute" or "relative") and, for a reading file,
-        view.
+        asked: pins ({"Effusion": "positive"}), finding, layer and head (as in
+        `ReadingService.pin`), free (the map without the pins), scale ("absolute" or "relative")
+        and, for a reading file, view.
         Raises `ReadError` where the film is gone, `PinError`, `ExportError` or `ReadingFileError`
         where the request makes no sense.
         """
-        film, predictor = self._film(token), self.room.predictor
+        film, predictor = self._film(token), self.service.predictor
         if form not in MEDIA:
             raise ExportError(f"There is no such form here; use one of {', '.join(MEDIA)}.")
         pins, view = _pins(asked.get("pins")), asked.get("view")
         layer, head = (_whole(asked.get(name), name) for name in ("layer", "head"))
         choice = MapChoice(layer, head, asked.get("free") is True)
-        paper, finding = film.paper, asked.get("finding")
+        preview, finding = film.preview, asked.get("finding")
         if not isinstance(finding, str):
             raise PinError("The finding to export is not named; reload the page.")
         with self._turn:
             try:
                 record = record_of(
-                    predictor, paper.film, film.encoded, pins, finding, choice, paper.image
+                    predictor, preview.film, film.encoded, pins, finding, choice, preview.image
                 )
             except ValueError as error:
                 raise PinError(str(error)) from None
-            name = f"{record.name}{FORMS[form].ending}"
+            name = f"{record.name}{FORMATS[form].ending}"
             if form == "reading":
-                file = write_reading_file(predictor, paper.image, film.encoded, pins, view)
+                file = write_reading_file(predictor, preview.image, film.encoded, pins, view)
                 return name, file.to_bytes()
             scale = "relative" if asked.get("scale") == "relative" else "absolute"
             request = ExportRequest(predictor, film.encoded, record, scale)
-            return name, FORMS[form].make(request)
+            return name, FORMATS[form].make(request)
 
     def open_reading(self, token: str, data: bytes) -> dict[str, Any]:
         """Pins and view of a reading file of this film, and in words whether it comes out equal.
@@ -99,27 +99,27 @@ class Exports:
         """
         film = self._film(token)
         file = parse_reading_file(data)
-        if file.image != film.paper.image:
+        if file.image != film.preview.image:
             raise ReadingFileError(OTHER_IMAGE)
         with self._turn:
-            result = replay(file, self.room.predictor, film.paper.image, film.encoded)
+            result = replay(file, self.service.predictor, film.preview.image, film.encoded)
         return {
             "pins": states_of(file.pins).tolist(),
             "view": file.view,
             "equal": result.equal,
-            "message": _in_a_sentence(file, result, self.room.predictor.checkpoint.identity),
+            "message": _in_a_sentence(file, result, self.service.predictor.checkpoint.identity),
         }
 
-    def _film(self, token: str) -> OpenFilm:
-        film = self.room.films.get(token)
+    def _film(self, token: str) -> OpenRadiograph:
+        film = self.service.films.get(token)
         if film is None:
             raise ReadError(FILM_GONE)
         return film
 
 
-def add_exports(app: FastAPI, room: ReadingRoom) -> None:
+def add_exports(app: FastAPI, service: ReadingService) -> None:
     """POST /lmeran/export/TOKEN/FORM (a JSON object) and /lmeran/reading/TOKEN (a reading file)."""
-    exports = Exports(room)
+    exports = Exports(service)
 
     async def export(token: str, form: str, request: Request) -> Response:
         async def answer() -> Response:

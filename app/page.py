@@ -10,13 +10,13 @@ from typing import Any
 
 import gradio as gr
 
-from app.payload import page_facts
-from app.room import ReadingRoom
-from app.rules import Rules
+from app.payload.facts import page_facts
+from app.quotas import Quotas
+from app.service import ReadingService
 from app.uploads import Uploads, is_prior
 from app.worklist import Tickets
 from lmeran.findings import PinError
-from lmeran.radiograph import ReadError
+from lmeran.imaging.radiograph import ReadError
 
 STATIC = Path(__file__).resolve().parent / "static"
 UNEXPECTED = (
@@ -26,10 +26,10 @@ NO_ADDRESS = "No file is fetched from a web address here; send the file itself."
 log = logging.getLogger(__name__)
 
 # The page's own modules; they send requests by setting the value and triggering an event.
-MOUNT_ROOM = """
+MOUNT_PAGE = """
 const events = ["pin", "explain", "example", "forget"];
-import(new URL("lmeran/static/main.js", document.baseURI)).then((room) =>
-  room.mount(element.querySelector(".lm"), JSON.parse(props.facts), (event, request) => {
+import(new URL("lmeran/static/main.js", document.baseURI)).then((viewer) =>
+  viewer.mount(element.querySelector(".lm"), JSON.parse(props.facts), (event, request) => {
     props.value = request;
     trigger(event);
   }));
@@ -51,19 +51,21 @@ watch("value", () => {
 """
 
 
-def build_page(room: ReadingRoom, uploads: Uploads, rules: Rules, tickets: Tickets) -> gr.Blocks:
-    """The Blocks app over a reading room; `uploads` is told of each file that has been read,
+def build_page(
+    service: ReadingService, uploads: Uploads, quotas: Quotas, tickets: Tickets
+) -> gr.Blocks:
+    """The Blocks app over a reading service; `uploads` is told of each file that has been read,
     `tickets` gives those who have the page open a name for their worklist."""
     facts = {
-        **page_facts(room.predictor.checkpoint, [e.title for e in room.examples]),
-        "session": rules.facts(),
+        **page_facts(service.predictor.checkpoint, [e.title for e in service.examples]),
+        "session": quotas.facts(),
     }
 
     def open_upload(path: str | None, request: gr.Request) -> dict[str, Any]:
         def act() -> dict[str, Any]:
-            rules.file()
-            rules.opening(_owner(request), _address(request))
-            return room.open_file(path or "", _owner(request), is_prior(path or ""))
+            quotas.file()
+            quotas.opening(_owner(request), _address(request))
+            return service.open_file(path or "", _owner(request), is_prior(path or ""))
 
         try:
             return _reply(act)
@@ -74,25 +76,25 @@ def build_page(room: ReadingRoom, uploads: Uploads, rules: Rules, tickets: Ticke
         position, frame = _whole(value, "example", -1), _whole(value, "frame", 1)
 
         def act() -> dict[str, Any]:
-            rules.opening(_owner(request), _address(request))
-            return room.open_example(position, _owner(request), frame)
+            quotas.opening(_owner(request), _address(request))
+            return service.open_example(position, _owner(request), frame)
 
         return _reply(act)
 
     def pin(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         given = value if isinstance(value, dict) else {}
-        return _reply(lambda: room.pin(given, _owner(request)), seq=given.get("seq"))
+        return _reply(lambda: service.pin(given, _owner(request)), seq=given.get("seq"))
 
     def explain(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         given = value if isinstance(value, dict) else {}
-        return _reply(lambda: room.explain(given, _owner(request)), seq=given.get("seq"))
+        return _reply(lambda: service.explain(given, _owner(request)), seq=given.get("seq"))
 
     def forget(value: dict[str, Any], request: gr.Request) -> tuple[dict[str, Any], None]:
         leave(request)
         return {"kind": "forgotten"}, None
 
     def leave(request: gr.Request) -> None:
-        room.films.forget(_owner(request))
+        service.films.forget(_owner(request))
         tickets.drop(_owner(request))
 
     def ticket(request: gr.Request) -> str:
@@ -101,11 +103,11 @@ def build_page(room: ReadingRoom, uploads: Uploads, rules: Rules, tickets: Ticke
     def predict(file: str | None, pins: Any, request: gr.Request) -> dict[str, Any]:
         """Read one film: probabilities free and under pins, as the command line's JSON."""
         try:
-            rules.file()
+            quotas.file()
             if file is None:
                 raise ReadError("Give a file: a chest X-ray as DICOM, PNG or JPEG.")
-            rules.opening(_owner(request), _address(request))
-            return room.predict(file, Path(file).name, pins)
+            quotas.opening(_owner(request), _address(request))
+            return service.predict(file, Path(file).name, pins)
         except (ReadError, PinError) as error:
             raise gr.Error(str(error), print_exception=False) from None
         except Exception as error:
@@ -118,16 +120,16 @@ def build_page(room: ReadingRoom, uploads: Uploads, rules: Rules, tickets: Ticke
     with gr.Blocks(
         analytics_enabled=False, delete_cache=(600, 900), fill_width=True, title="LMeRAN viewer"
     ) as page:
-        desk = gr.HTML(
+        viewer = gr.HTML(
             value=None,
-            html_template=(STATIC / "room.html").read_text(encoding="utf-8"),
-            js_on_load=MOUNT_ROOM,
+            html_template=(STATIC / "index.html").read_text(encoding="utf-8"),
+            js_on_load=MOUNT_PAGE,
             facts=json.dumps(facts),
             elem_id="lm-room",
             apply_default_css=False,
         )
         upload = gr.UploadButton(
-            "Open film", elem_id="lm-upload", type="filepath", visible=not rules.demo
+            "Open film", elem_id="lm-upload", type="filepath", visible=not quotas.demo
         )
         reply = gr.HTML(
             value=None, html_template="<i></i>", js_on_load=MOUNT_REPLY, elem_id="lm-reply"
@@ -135,7 +137,7 @@ def build_page(room: ReadingRoom, uploads: Uploads, rules: Rules, tickets: Ticke
         answer_why = gr.HTML(
             value=None, html_template="<i></i>", js_on_load=MOUNT_REPLY, elem_id="lm-reply-why"
         )
-        # Of its own: a pin that waits to be sent is sent with what the desk then holds.
+        # Of its own: a pin that waits to be sent is sent with what the viewer then holds.
         counter = gr.HTML(
             value=None, html_template="<i></i>", js_on_load=MOUNT_TICKET, elem_id="lm-ticket"
         )
@@ -146,10 +148,12 @@ def build_page(room: ReadingRoom, uploads: Uploads, rules: Rules, tickets: Ticke
         # Reading a file is heavy: one at a time. Pins are light and must not wait behind it.
         upload.upload(open_upload, upload, reply, api_name="open", concurrency_id="encode", **quiet)
         last: dict[str, Any] = {"trigger_mode": "always_last", **quiet}
-        desk.example(open_example, desk, reply, api_name="example", concurrency_id="encode", **last)
-        desk.pin(pin, desk, reply, api_name="pin", concurrency_limit=2, **last)
-        desk.explain(explain, desk, answer_why, api_name="explain", **last)
-        desk.forget(forget, desk, [reply, answer_why], api_name="forget", **last)
+        viewer.example(
+            open_example, viewer, reply, api_name="example", concurrency_id="encode", **last
+        )
+        viewer.pin(pin, viewer, reply, api_name="pin", concurrency_limit=2, **last)
+        viewer.explain(explain, viewer, answer_why, api_name="explain", **last)
+        viewer.forget(forget, viewer, [reply, answer_why], api_name="forget", **last)
         counter.ticket(ticket, None, counter, api_name="ticket", **last)
         call.click(predict, [file, pins], answer, api_name="predict", concurrency_id="encode")
         page.unload(leave)

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from gradio import Blocks
     from starlette.middleware import Middleware
 
-    from app.rules import Rules
+    from app.quotas import Quotas
 
 TEMP_PREFIX = "lmeran-viewer-"
-STYLES = ("room", "table", "take", "session", "worklist")
+STYLES = ("page", "reading/table", "save/menu", "session", "worklist/worklist")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,26 +60,26 @@ def start(settings: Settings, folder: Path) -> tuple[FastAPI, Blocks]:
     # Only now: gradio reads its environment when it is imported, and is slow to import.
     from app.examples import load_examples
     from app.exports import add_exports
-    from app.films import FilmStore
     from app.page import STATIC, build_page
-    from app.room import ReadingRoom
+    from app.quotas import Quotas
     from app.routes import add_routes
-    from app.rules import Rules
+    from app.service import ReadingService
+    from app.sessions import RadiographStore
     from app.uploads import Uploads, sweep_forever
     from app.worklist import Tickets, add_worklist
     from lmeran.hub import open_checkpoint
-    from lmeran.limits import MAX_FILE_BYTES
+    from lmeran.imaging.radiograph import MAX_FILE_BYTES
     from lmeran.predictor import Predictor
 
     predictor = Predictor(open_checkpoint(settings.checkpoint))
     idle = settings.idle_minutes * 60
-    rules = Rules(settings.demo, settings.films_per_minute, idle, settings.user is not None)
-    films = FilmStore(idle_seconds=idle)
-    room = ReadingRoom(predictor, load_examples(settings.examples), films)
+    quotas = Quotas(settings.demo, settings.films_per_minute, idle, settings.user is not None)
+    films = RadiographStore(idle_seconds=idle)
+    service = ReadingService(predictor, load_examples(settings.examples), films)
     uploads = Uploads(folder)
     sweep_forever(uploads.sweep, films.sweep)
     tickets = Tickets()
-    page = build_page(room, uploads, rules, tickets)
+    page = build_page(service, uploads, quotas, tickets)
     check_address(settings.host, settings.port)
     app, _, _ = page.launch(
         server_name=settings.host,
@@ -95,28 +95,27 @@ def start(settings: Settings, folder: Path) -> tuple[FastAPI, Blocks]:
         pwa=False,
         css_paths=[STATIC / f"{name}.css" for name in STYLES],
         state_session_capacity=200,
-        app_kwargs={"middleware": _doors(settings, rules)},
+        app_kwargs={"middleware": _middleware(settings, quotas)},
     )
-    add_exports(app, room)
-    add_worklist(app, room, rules, tickets)
-    add_routes(app, room)
+    add_exports(app, service)
+    add_worklist(app, service, quotas, tickets)
+    add_routes(app, service)
     return app, page
 
 
-def _doors(settings: Settings, rules: Rules) -> list[Middleware]:
+def _middleware(settings: Settings, quotas: Quotas) -> list[Middleware]:
     """What every request passes first, the outermost first."""
     from starlette.middleware import Middleware
 
-    from app.door import LoginDoor, UploadDoor
-    from app.login import Logins
+    from app.security import LoginMiddleware, Logins, UploadMiddleware
 
-    doors = [Middleware(UploadDoor, rules=rules)]
+    middleware = [Middleware(UploadMiddleware, quotas=quotas)]
     if settings.user is not None and settings.password is not None:
         logins = Logins(settings.user, settings.password)
         # Cookies know no ports: two viewers on one machine must not sign each other out.
         cookie = f"lmeran-login-{settings.port}"
-        doors.insert(0, Middleware(LoginDoor, logins=logins, cookie=cookie))
-    return doors
+        middleware.insert(0, Middleware(LoginMiddleware, logins=logins, cookie=cookie))
+    return middleware
 
 
 def _remarks(settings: Settings) -> list[str]:

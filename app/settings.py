@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.rules import FILMS_PER_MINUTE, IDLE_SECONDS
+from app.quotas import FILMS_PER_MINUTE, IDLE_SECONDS
 
 PASSWORD = "LMERAN_PASSWORD"
 SHORTEST_PASSWORD = 8

@@ -1,10 +1,10 @@
 """Films of a reader's worklist: bytes in, a row or an open film out, and nothing kept of a row.
 
-The page keeps the list and the files (`static/worklist.js`); zips are unpacked there too, so that
-no name in them is ever sent and no store of zips is needed here. A file comes as the body of a
-request to a route of our own and not through Gradio's upload: it never touches the disk, hundreds
-of them do not pass through Gradio's queue where pins wait, and the answer comes back to the row it
-is of.
+The page keeps the list and the files (`static/worklist/worklist.js`); zips are unpacked there too,
+so that no name in them is ever sent and no store of zips is needed here. A file comes as the body
+of a request to a route of our own and not through Gradio's upload: it never touches the disk,
+hundreds of them do not pass through Gradio's queue where pins wait, and the answer comes back to
+the row it is of.
 
 Who asks is told by a ticket, a long random name that the page gets by a Gradio event: that event
 knows the session and is closed to those who are not signed in, and films opened by it belong to the
@@ -27,11 +27,10 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
-from app.door import address_of
-from app.room import ReadingRoom
-from app.rules import Rules
-from lmeran.limits import MAX_FILE_BYTES, check_file_size
-from lmeran.radiograph import ReadError
+from app.quotas import Quotas
+from app.security import address_of
+from app.service import ReadingService
+from lmeran.imaging.radiograph import MAX_FILE_BYTES, ReadError, check_file_size
 
 AT_ONCE = 4
 """Files of worklists held in memory at the same time; the others wait at their sender's."""
@@ -83,18 +82,18 @@ class NotNowError(Exception):
     """What is not done now, in a sentence; the file may be good."""
 
 
-def add_worklist(app: FastAPI, room: ReadingRoom, rules: Rules, tickets: Tickets) -> None:
+def add_worklist(app: FastAPI, service: ReadingService, quotas: Quotas, tickets: Tickets) -> None:
     """POST /lmeran/worklist/TICKET/read and .../open[?frame=N], a file as the body.
 
-    read answers {"row": `ReadingRoom.read_row`}, open {"film": `ReadingRoom.open_bytes`}. A file
-    that cannot be read is no failure of the request: {"error": a sentence}. What the rules do not
+    read answers {"row": `ReadingService.read_row`}, open {"film": `open_bytes` of it}. A file
+    that cannot be read is no failure of the request: {"error": a sentence}. What the quotas do not
     allow, or came to nothing for another reason, is {"refused": a sentence}.
     """
     arriving, turn = asyncio.Semaphore(AT_ONCE), asyncio.Lock()
 
     async def read(ticket: str, request: Request) -> Response:
         async def row() -> dict[str, Any]:
-            _allowed(rules.file)
+            _allowed(quotas.file)
             # Not counted among the films a minute: rows are read behind all that is opened, one
             # after the other, in the order in which the pages of all readers ask.
             async with arriving:
@@ -103,7 +102,7 @@ def add_worklist(app: FastAPI, room: ReadingRoom, rules: Rules, tickets: Tickets
                 async with turn:
                     if await request.is_disconnected() or tickets.owner(ticket) is None:
                         raise NotNowError(NO_TICKET)
-                    return await run_in_threadpool(room.read_row, data)
+                    return await run_in_threadpool(service.read_row, data)
 
         return await _answered("row", tickets.owner(ticket), row)
 
@@ -111,9 +110,11 @@ def add_worklist(app: FastAPI, room: ReadingRoom, rules: Rules, tickets: Tickets
         owner = tickets.owner(ticket)
 
         async def film() -> dict[str, Any]:
-            _allowed(rules.file)
-            _allowed(lambda: rules.opening(str(owner), address_of(request)))
-            return await run_in_threadpool(room.open_bytes, await _body(request), str(owner), frame)
+            _allowed(quotas.file)
+            _allowed(lambda: quotas.opening(str(owner), address_of(request)))
+            return await run_in_threadpool(
+                service.open_bytes, await _body(request), str(owner), frame
+            )
 
         return await _answered("film", owner, film)
 

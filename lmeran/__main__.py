@@ -6,6 +6,6 @@ import sys
 
 if __name__ == "__main__":
     # Not above: processes that decode films import this module again and need no network.
-    from lmeran.cli import main
+    from lmeran.cli.main import main
 
     sys.exit(main())

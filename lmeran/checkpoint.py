@@ -23,9 +23,9 @@ from lmeran.calibration import Calibration
 from lmeran.config import ConfigError, LMeRANConfig
 from lmeran.extras import GATE_FILES, Extras, ExtrasError, facts_of, listed_files, read_extras
 from lmeran.findings import FINDINGS, State
-from lmeran.gate import Gate
-from lmeran.model import LMeRAN
-from lmeran.preprocess import to_input
+from lmeran.imaging.preprocess import to_input
+from lmeran.model.lmeran import LMeRAN
+from lmeran.ood import Gate
 
 FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lmeran.calibration import Calibration, CalibrationError
-from lmeran.gate import Gate, GateError
+from lmeran.ood import Gate, GateError
 
 GATE_FILES = "gate-*.safetensors"
 _GATE_FILE = re.compile(r"gate-[0-9a-f]{12}\.safetensors")

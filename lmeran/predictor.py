@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lmeran.batching import join, split
 from lmeran.calibration import Calibration, calibrate, percentiles
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, Pins, State, states_of
-from lmeran.gate import GateResult, judge
-from lmeran.geometry import Geometry
-from lmeran.maps import AttentionMap, attention_maps, rollout_maps
-from lmeran.model import Encoding
-from lmeran.preprocess import network_pixels, to_input
-from lmeran.radiograph import Radiograph
-from lmeran.rollout import rollout
+from lmeran.imaging.geometry import Geometry
+from lmeran.imaging.preprocess import network_pixels, to_input
+from lmeran.imaging.radiograph import Radiograph
+from lmeran.model.batching import join, split
+from lmeran.model.lmeran import Encoding
+from lmeran.model.maps import AttentionMap, attention_maps, rollout_maps
+from lmeran.model.rollout import rollout
+from lmeran.ood import GateResult, judge
 
 TRAINED_PINS = 10
 """Training shows the model at most this many known findings (14 less the 4 always masked)."""
@@ -97,7 +97,7 @@ class Reading:
 
 
 @dataclass(frozen=True, eq=False)
-class EncodedFilm:
+class EncodedRadiograph:
     """One backbone pass of one film, and its free reading: all a pin needs.
 
     free_logits: (14,); free_attention: (layers, heads, 14, h w + 14). gate: whether the film looks
@@ -125,7 +125,7 @@ class Predictor:
         self._model = checkpoint.model.to(self.device).eval()
         self._preprocessing = checkpoint.config.preprocessing
 
-    def encode(self, film: Radiograph) -> EncodedFilm:
+    def encode(self, film: Radiograph) -> EncodedRadiograph:
         """The one backbone pass of a film, and its reading with nothing pinned."""
         square = network_pixels(film.pixels, self._preprocessing)
         return self.encode_many(square[None], [(film.height, film.width)])[0]
@@ -133,7 +133,7 @@ class Predictor:
     @torch.inference_mode()
     def encode_many(
         self, squares: np.ndarray, sizes: Sequence[tuple[int, int]]
-    ) -> list[EncodedFilm]:
+    ) -> list[EncodedRadiograph]:
         """The same for B films in one pass.
 
         squares: uint8 (B, S, S) as `network_pixels` makes them; sizes: height and width of each
@@ -152,18 +152,18 @@ class Predictor:
         size: tuple[int, int],
         logits: torch.Tensor,
         attention: np.ndarray,
-    ) -> EncodedFilm:
+    ) -> EncodedRadiograph:
         geometry = Geometry(*size, self._preprocessing.image_size)
         gate = self.checkpoint.gate
         verdict = None if gate is None else judge(gate, encoding)
-        return EncodedFilm(encoding, geometry, logits, attention, verdict)
+        return EncodedRadiograph(encoding, geometry, logits, attention, verdict)
 
-    def read(self, film: EncodedFilm, pins: Pins) -> Reading:
+    def read(self, film: EncodedRadiograph, pins: Pins) -> Reading:
         """The reading under one set of pins."""
         return self.read_many(film, [pins])[0]
 
     @torch.inference_mode()
-    def read_many(self, film: EncodedFilm, scenarios: Sequence[Pins]) -> list[Reading]:
+    def read_many(self, film: EncodedRadiograph, scenarios: Sequence[Pins]) -> list[Reading]:
         """The readings under several sets of pins, in one batched pass of the label branch."""
         states = np.stack([states_of(pins) for pins in scenarios])
         pinned = states != State.UNKNOWN
@@ -179,7 +179,7 @@ class Predictor:
         ]
 
     @torch.inference_mode()
-    def read_films(self, films: Sequence[EncodedFilm], pins: Pins) -> list[Reading]:
+    def read_films(self, films: Sequence[EncodedRadiograph], pins: Pins) -> list[Reading]:
         """The readings of several films under the same pins, in one pass of the label branch."""
         if not pins or not films:
             return [self.read(film, pins) for film in films]
@@ -201,7 +201,9 @@ class Predictor:
         ]
 
     @torch.inference_mode()
-    def rollouts(self, film: EncodedFilm, scenarios: Sequence[Pins]) -> list[list[AttentionMap]]:
+    def rollouts(
+        self, film: EncodedRadiograph, scenarios: Sequence[Pins]
+    ) -> list[list[AttentionMap]]:
         """Attention rollout of the 14 findings under several sets of pins; [] without attention."""
         states = torch.from_numpy(np.stack([states_of(pins) for pins in scenarios]))
         encoding = film.encoding.expand(len(scenarios))
@@ -212,14 +214,14 @@ class Predictor:
         return [rollout_maps(rows) for rows in mixed[:, -len(FINDINGS) :].cpu().numpy()]
 
     @torch.inference_mode()
-    def fixed_logits(self, film: EncodedFilm) -> tuple[np.ndarray, np.ndarray]:
+    def fixed_logits(self, film: EncodedRadiograph) -> tuple[np.ndarray, np.ndarray]:
         """b_i and w_i . g, float64 (14,) each: the two parts of a logit that no pin can move."""
         model = self._model
         image = film.encoding.pooled[0].double() @ model.class_weight.double().T
         return model.class_bias.double().cpu().numpy(), image.cpu().numpy()
 
     @torch.inference_mode()
-    def label_logits(self, film: EncodedFilm, states: np.ndarray) -> np.ndarray:
+    def label_logits(self, film: EncodedRadiograph, states: np.ndarray) -> np.ndarray:
         """lambda w_i . r_i under state vectors int64 (S, 14), float64 (S, 14).
 
         With `fixed_logits` this is the whole logit. Computed in passes of `ROWS_A_PASS` rows
@@ -234,7 +236,7 @@ class Predictor:
         return self.checkpoint.config.residual_weight * torch.cat(parts).cpu().numpy()
 
     @torch.inference_mode()
-    def cell_logits(self, film: EncodedFilm) -> np.ndarray:
+    def cell_logits(self, film: EncodedRadiograph) -> np.ndarray:
         """w_i . f_p of every cell, float64 (14, h, w); their mean over the cells is w_i . g."""
         cells = film.encoding.cells[0].double() @ self._model.class_weight.double().T
         grid = round(len(cells) ** 0.5)

@@ -13,7 +13,7 @@ import torch
 from lmeran.checkpoint import load_checkpoint, save_checkpoint
 from lmeran.config import Backbone, LMeRANConfig, Preprocessing
 from lmeran.findings import FINDINGS
-from lmeran.model import LMeRAN
+from lmeran.model.lmeran import LMeRAN
 from lmeran.predictor import Predictor
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lmeran.checkpoint import WEIGHTS_FILE
+from lmeran.explain.label_prior import LabelPrior
 from lmeran.findings import FINDINGS
 from lmeran.hub import BUNDLED, open_checkpoint
-from lmeran.label_prior import LabelPrior
 
 pytestmark = pytest.mark.skipif(
     not BUNDLED.is_dir(), reason="no bundled checkpoint in this checkout"

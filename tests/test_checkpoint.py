@@ -23,8 +23,8 @@ from lmeran.checkpoint import (
 )
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS
-from lmeran.gate import identity
-from tests.fitting import a_calibration, a_gate, fitted_copy
+from lmeran.ood import identity
+from tests.support.fitting import a_calibration, a_gate, fitted_copy
 
 
 @pytest.fixture()

@@ -17,7 +17,7 @@ import pytest
 from lmeran.checkpoint import CheckpointError
 from lmeran.hub import open_checkpoint
 from tests.conftest import ROOT
-from tests.fitting import fitted_copy
+from tests.support.fitting import fitted_copy
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

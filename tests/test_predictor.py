@@ -10,17 +10,17 @@ import torch
 
 from lmeran.checkpoint import load_checkpoint
 from lmeran.findings import FINDINGS, Pins, State, states_of
-from lmeran.gate import UNLIKE, gate_scores
 from lmeran.hub import BUNDLED, open_checkpoint
-from lmeran.maps import attention_map, attention_maps
+from lmeran.imaging.preprocess import network_pixels, to_input
+from lmeran.imaging.radiograph import Radiograph
+from lmeran.model.maps import attention_map, attention_maps
+from lmeran.model.rollout import rollout
+from lmeran.ood import UNLIKE, gate_scores
 from lmeran.predictor import Predictor
-from lmeran.preprocess import network_pixels, to_input
-from lmeran.radiograph import Radiograph
-from lmeran.report import csv_columns, csv_row
-from lmeran.rollout import rollout
+from lmeran.serialize import csv_columns, csv_row
 from tests.conftest import film_pixels
-from tests.fitting import OFFSET, SLOPE, UNCALIBRATED, fitted_copy
-from tests.predicting import predict_file
+from tests.support.fitting import OFFSET, SLOPE, UNCALIBRATED, fitted_copy
+from tests.support.predicting import predict_file
 
 
 def radiograph(height: int = 120, width: int = 100, seed: int = 0) -> Radiograph:

@@ -11,20 +11,20 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 
 from lmeran.checkpoint import CheckpointError
 from lmeran.config import ConfigError
-from train.ablate import AblationError, ablate_parser, run_ablate
-from train.calibrate import calibrate_parser, run_calibrate
+from train.ablation.ablate import AblationError, ablate_parser, run_ablate
+from train.calibration.calibrate import calibrate_parser, run_calibrate
 from train.card.publish import PublishError, publish_parser, run_publish
 from train.card.write import card_parser, run_card
 from train.config import TrainConfig
-from train.evaluate import evaluate_parser, run_evaluate
+from train.data.index import DataError
+from train.distill.teacher import TeacherConfig, teach
+from train.evaluation.evaluate import evaluate_parser, run_evaluate
 from train.fit import TrainingError, fit
-from train.index import DataError
 from train.phantom.commands import phantom_parser, prove_parser, run_phantom, run_prove
 from train.processes import started
 from train.release.commands import index_parser, prefetch_parser, run_index, run_prefetch
 from train.release.download import PrefetchError
 from train.run import StateError
-from train.teacher import TeacherConfig, teach
 
 
 def main(arguments: list[str] | None = None) -> int:

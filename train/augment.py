@@ -39,17 +39,13 @@ def augment(gray: torch.Tensor, config: Augmentation, generator: torch.Generator
     return random_contrast(moved, config, generator)
 
 
-def random_affine(
-    batch: int, config: Augmentation, generator: torch.Generator
-) -> torch.Tensor:
+def random_affine(batch: int, config: Augmentation, generator: torch.Generator) -> torch.Tensor:
     """(B, 2, 3): from a point of the changed film, in -1 .. 1, to where it was on the film.
 
     A crop keeps between `config.crop` and 1 / sqrt(`config.crop`) of a side (above 1: the film is
     drawn smaller, black around it), shifted at random within what was cut off.
     """
-    scale = torch.exp(
-        _uniform(batch, math.log(config.crop), -math.log(config.crop) / 2, generator)
-    )
+    scale = torch.exp(_uniform(batch, math.log(config.crop), -math.log(config.crop) / 2, generator))
     slack = (1 - scale).abs()
     shift_x = slack * _uniform(batch, -1, 1, generator)
     shift_y = slack * _uniform(batch, -1, 1, generator)

@@ -19,7 +19,7 @@ from torchvision.models import DenseNet121_Weights
 
 from lmeran.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from lmeran.config import Backbone, ConfigError, Preprocessing
-from lmeran.model import LMeRAN
+from lmeran.model.lmeran import LMeRAN
 from train.weight_files import PickledObjectError, read_pickled_network, read_tensors
 
 SOURCES = "imagenet, xrv:NAME_OR_FILE, chexnet:FILE or lmeran:FOLDER"

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lmeran.masking import sample_label_mask, states_under_mask
+from lmeran.model.masking import sample_label_mask, states_under_mask
 from train.config import TrainConfig
-from train.index import Index
+from train.data.index import Index
 
 
 @dataclass(frozen=True, eq=False)

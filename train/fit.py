@@ -20,11 +20,11 @@ from lmeran.checkpoint import save_checkpoint
 from lmeran.findings import FINDINGS
 from train.batches import Batch
 from train.config import TrainConfig
+from train.evaluation.scoring import as_metrics, predict_index, score
 from train.history import History
 from train.plan import Plan, prepare
 from train.processes import Processes
 from train.run import Run
-from train.scoring import as_metrics, predict_index, score
 
 LOOK_EVERY = 20
 """Steps between looks at the loss: on a GPU each one waits for all that was queued."""

@@ -7,13 +7,13 @@ from torch import nn
 from torch.nn import functional
 
 from lmeran.config import Preprocessing
-from lmeran.masking import masked_loss
-from lmeran.model import LMeRAN
-from lmeran.preprocess import normalise
+from lmeran.imaging.preprocess import normalise
+from lmeran.model.lmeran import LMeRAN
+from lmeran.model.masking import masked_loss
 from train.augment import augment
 from train.batches import Batch
 from train.config import TrainConfig
-from train.teacher import Teacher
+from train.distill.teacher import Teacher
 
 
 class Learner(nn.Module):

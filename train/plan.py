@@ -13,16 +13,16 @@ import yaml
 from lmeran.checkpoint import Checkpoint, load_checkpoint
 from lmeran.config import ConfigError
 from lmeran.findings import FINDINGS
-from lmeran.model import LMeRAN
+from lmeran.model.lmeran import LMeRAN
 from train.backbones import load_backbone
 from train.batches import Source
 from train.config import TrainConfig
-from train.index import Index, label_sets, read_index, source_offsets, split_by_patient
+from train.data.index import Index, label_sets, read_index, source_offsets, split_by_patient
+from train.data.pixels import cached_pixels
+from train.distill.teacher import load_teacher, read_soft_labels
 from train.learner import Learner
-from train.pixels import cached_pixels
 from train.processes import Processes
 from train.run import Run, check_fits, new_run
-from train.teacher import load_teacher, read_soft_labels
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 
 from lmeran.config import ConfigError
-from lmeran.model import LMeRAN
+from lmeran.model.lmeran import LMeRAN
 from train.config import TrainConfig
 from train.learner import Learner
 

@@ -1,11 +1,11 @@
 // Files that a reader gives: from the button or dropped, through Gradio's own upload, which hands
 // them to the server and starts the event. A film's own name may name a patient: it is not sent.
 
-import { seemsZip } from "./worklist-sources.js";
+import { seemsZip } from "./worklist/sources.js";
 
 const DEMO = "This is a demonstration: it takes no files. Run the program on your own machine to read yours.";
 
-// Why an upload was refused, by status; see `app/door.py`. Gradio only tells its own button.
+// Why an upload was refused, by status; see `app/security.py`. Gradio only tells its own button.
 const REFUSED = {
   401: "You are signed out; reload the page to sign in again. What you see stays until then.",
   429: "Too many films in a short time; try again in a minute. What you have open stays.",

@@ -1,12 +1,12 @@
 // A file of several frames: which one is read, and another one in its place. Nothing of the file is
 // kept at the server: the browser sends it again, as a worklist's film is sent.
 
-import { LATE } from "./exchange.js";
-import { Interrupted } from "./worklist-desk.js";
-import { itemsOfFiles } from "./worklist-sources.js";
+import { LATE } from "./reading/client.js";
+import { Interrupted } from "./worklist/client.js";
+import { itemsOfFiles } from "./worklist/sources.js";
 
 export class Frames {
-  // worklist: its desk sends files; send: an event of the page; show: {alert(text), busy(on)}.
+  // worklist: its uploads sends files; send: an event of the page; show: {alert(text), busy(on)}.
   constructor(root, state, worklist, send, show) {
     Object.assign(this, { root, state, worklist, send, show });
     this.source = null; // where the open film comes from: {file} or {example}
@@ -85,14 +85,14 @@ export class Frames {
       return this.settle();
     }
     // Another frame is another picture: what was set on the one before does not belong to it.
-    if (row) Object.assign(row, { token: opened.token, pins: null, marks: null });
+    if (row) Object.assign(row, { token: opened.token, pins: null, annotations: null });
     const detail = { ...opened, title: film.title };
     return window.dispatchEvent(new CustomEvent("lmeran:reply", { detail }));
   }
 
   async ask(frame, item) {
     try {
-      return await this.worklist.desk.send(`open?frame=${frame}`, item);
+      return await this.worklist.uploads.send(`open?frame=${frame}`, item);
     } catch (error) {
       if (error instanceof Interrupted) return { error: error.message };
       throw error;

@@ -31,7 +31,7 @@ export const KEYS = [
   { group: "Tools", keys: ["p", "P"], show: "P", run: "tool", with: "pan", text: "drag moves the film" },
   { group: "Tools", keys: ["l", "L"], show: "L", run: "tool", with: "measure", text: "drag measures a length" },
   { group: "Tools", keys: ["b", "B"], show: "B", run: "tool", with: "box", text: "drag draws a box of the selected finding" },
-  { group: "Tools", keys: ["Delete"], show: "Delete", run: "removeMark", text: "take the last length or box away" },
+  { group: "Tools", keys: ["Delete"], show: "Delete", run: "removeAnnotation", text: "take the last length or box away" },
   { group: "Tools", keys: ["ArrowRight"], shift: true, show: "Shift \u2192", run: "nudge", with: [1, 0], text: "as a drag to the right" },
   { group: "Tools", keys: ["ArrowLeft"], shift: true, show: "Shift \u2190", run: "nudge", with: [-1, 0], text: "as a drag to the left" },
   { group: "Tools", keys: ["ArrowDown"], shift: true, show: "Shift \u2193", run: "nudge", with: [0, 1], text: "as a drag down" },

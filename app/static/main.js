@@ -1,20 +1,20 @@
-// The reading room: state in the middle, the server on one side, film and table on the other.
+// The page: state in the middle, the server on one side, film and table on the other.
 
-import { Exchange, LATE } from "./exchange.js";
+import { Client, LATE } from "./reading/client.js";
 import { Frames } from "./frames.js";
 import { Files } from "./files.js";
 import { fillKeyList, listenForKeys } from "./keys.js";
-import { restore } from "./restore.js";
+import { restore } from "./save/restore.js";
 import { Screen, element } from "./screen.js";
 import { Session } from "./session.js";
-import { Stage } from "./stage.js";
+import { Viewport } from "./viewer/viewport.js";
 import { NEGATIVE, POSITIVE, UNKNOWN, initialState, pinCount, rowOrder } from "./state.js";
-import { ReadingTable } from "./table.js";
-import { TakeAlong } from "./take.js";
+import { ReadingTable } from "./reading/table.js";
+import { SaveMenu } from "./save/menu.js";
 import { isLight, setTheme } from "./theme.js";
-import { Toolbar } from "./toolbar.js";
-import { WhyPanel } from "./why.js";
-import { Worklist } from "./worklist.js";
+import { Toolbar } from "./viewer/toolbar.js";
+import { WhyPanel } from "./reading/why.js";
+import { Worklist } from "./worklist/worklist.js";
 
 const STATES = { unknown: UNKNOWN, negative: NEGATIVE, positive: POSITIVE };
 
@@ -22,21 +22,21 @@ export function mount(root, facts, send) {
   const q = (selector) => root.querySelector(selector);
   const state = initialState(facts.findings);
   const tell = (text) => { q(".lm-live").textContent = text; };
-  const stage = new Stage(root, facts, state, { tell, drawn: () => screen.renderMap(state) });
-  const toolbar = new Toolbar(root, state, stage, tell);
-  const screen = new Screen(root, facts, stage);
+  const viewport = new Viewport(root, facts, state, { tell, drawn: () => screen.renderMap(state) });
+  const toolbar = new Toolbar(root, state, viewport, tell);
+  const screen = new Screen(root, facts, viewport);
   const select = (i) => { state.selected = i; render(); };
   const table = new ReadingTable(root, facts, { select, pin });
   const why = new WhyPanel(q(".lm-why"), facts, { select, pin });
-  const exchange = new Exchange(root, state, stage, send,
+  const client = new Client(root, state, viewport, send,
     { opened, openedPrior: render, lost: () => frames.lost(), closed: render, alert: alertText, busy,
       render });
-  const worklist = new Worklist(root, facts, state, exchange, { tell, alert: alertText, busy });
+  const worklist = new Worklist(root, facts, state, client, { tell, alert: alertText, busy });
   const files = new Files(root, facts, { busy, alert: alertText }, worklist);
   const frames = new Frames(root, state, worklist, send, { busy, alert: alertText });
   files.frames = frames;
   new Session(root, facts, state);
-  const take = new TakeAlong(root, facts, state, { tell, alert: alertText, show: showSaved });
+  const saveMenu = new SaveMenu(root, facts, state, { tell, alert: alertText, show: showSaved });
 
   // ---- what the reader does
 
@@ -46,21 +46,21 @@ export function mount(root, facts, send) {
     state.selected = i;
     const [word] = Object.entries(STATES).find(([, number]) => number === value);
     tell(`${facts.findings[i]} ${word}`);
-    exchange.ask();
+    client.ask();
   }
 
   function clear() {
     if (!pinCount(state)) return;
     state.pins.fill(UNKNOWN);
     tell("All pins cleared");
-    exchange.ask();
+    client.ask();
   }
 
   // Pins and view of a reading file or a link.
   function showSaved(pins, view) {
     state.pins = [...pins];
     restore(root, state, view);
-    exchange.ask();
+    client.ask();
   }
 
   function step(by) {
@@ -108,7 +108,7 @@ export function mount(root, facts, send) {
     table.render(state);
     screen.render(state);
     why.render(state);
-    take.render();
+    saveMenu.render();
     frames.render();
     worklist.follow();
   }
@@ -150,7 +150,7 @@ export function mount(root, facts, send) {
     for (const [selector, name] of [[".lm-layer", "layer"], [".lm-headsel", "head"]]) {
       q(selector).addEventListener("change", (e) => {
         state.view[name] = e.target.value ? Number(e.target.value) : null;
-        exchange.ask();
+        client.ask();
       });
     }
     q(".lm-sort").addEventListener("change", (e) => { state.sort = e.target.value; render(); });
@@ -167,17 +167,17 @@ export function mount(root, facts, send) {
       step, clear, toggle, otherFilm,
       worklist: () => worklist.panel.toggle(),
       pinSelected: (word) => pin(state.selected, STATES[word]),
-      preset: (key) => stage.usePresetKey(key),
-      invert: () => stage.invert(),
-      fit: () => stage.fit(),
-      actual: () => stage.actual(),
-      zoom: (factor) => stage.zoomBy(factor),
-      turn: (by) => stage.turn(by),
-      flip: () => stage.flip(),
-      reset: () => stage.reset(),
+      preset: (key) => viewport.usePresetKey(key),
+      invert: () => viewport.invert(),
+      fit: () => viewport.fit(),
+      actual: () => viewport.actual(),
+      zoom: (factor) => viewport.zoomBy(factor),
+      turn: (by) => viewport.turn(by),
+      flip: () => viewport.flip(),
+      reset: () => viewport.reset(),
       tool: (name) => toolbar.use(name),
-      removeMark: () => stage.removeMark(),
-      nudge: ([x, y]) => stage.nudge(x, y),
+      removeAnnotation: () => viewport.removeAnnotation(),
+      nudge: ([x, y]) => viewport.nudge(x, y),
       help: () => q(".lm-help").showModal(),
     }, () => Boolean(state.film));
   }

@@ -1,17 +1,17 @@
 // Everything on the screen but the film and the table: facts, detail, map and its legend, header.
 
-import { fittedWords, gateSentences } from "./fitted.js";
-import { peak } from "./heat.js";
-import { BESIDE, KINDS, mapOf } from "./maps.js";
+import { fittedWords, gateSentences } from "./reading/fitted.js";
+import { peak } from "./viewer/overlay.js";
+import { BESIDE, KINDS, mapOf } from "./viewer/maps.js";
 import { NEGATIVE, POSITIVE, UNKNOWN, change, percent, pinCount, points, shown } from "./state.js";
-import { truthText } from "./truth.js";
+import { localisationText } from "./viewer/localisation.js";
 
 export class Screen {
-  // stage: shows the maps that are made here.
-  constructor(root, facts, stage) {
+  // viewport: shows the maps that are made here.
+  constructor(root, facts, viewport) {
     this.q = (selector) => root.querySelector(selector);
     this.facts = facts;
-    this.stage = stage;
+    this.viewport = viewport;
     this.tables = Object.fromEntries(Object.entries(facts.colours).map(([name, base64]) =>
       [name, bytesOf(base64)]));
     this.tables.signed = bytesOf(facts.signed);
@@ -77,7 +77,7 @@ export class Screen {
     this.q(".lm-caption2").hidden = !beside;
     const second = beside && this.lay(this.stateBeside(state), this.kindBeside(view),
       ".lm-second > canvas", ".lm-caption2");
-    this.stage.setMaps({ first: first || null, second: second || null });
+    this.viewport.setMaps({ first: first || null, second: second || null });
     this.renderTruth(state, first);
   }
 
@@ -122,9 +122,9 @@ export class Screen {
   }
 
   renderTruth({ film, selected }, map) {
-    const boxes = film ? film.marks.boxes.filter((box) => box.finding === selected) : [];
+    const boxes = film ? film.annotations.boxes.filter((box) => box.finding === selected) : [];
     const text = film
-      ? truthText(this.facts.findings[selected], boxes, map, this.facts.contour, film) : "";
+      ? localisationText(this.facts.findings[selected], boxes, map, this.facts.contour, film) : "";
     this.q(".lm-truth").textContent = text;
     this.q(".lm-truth").hidden = !text;
   }

@@ -9,7 +9,7 @@ export const CHANGE_SHOWN = 0.0005; // smaller changes of a probability are draw
 export function initialState(findings) {
   return {
     // the server's facts (token, width, height, lines, warnings, title, spacing, values) and, from
-    // `stage.js`: pixels (FilmValues), presets and marks
+    // `viewport.js`: pixels (FilmValues), presets and annotations
     film: null,
     prior: null, // the same of an earlier film beside it
     reading: null, // the newest answer of the server
@@ -24,9 +24,9 @@ export function initialState(findings) {
       map: true, kind: "attention", contour: true, opacity: 0.7, colours: "inferno",
       scale: "absolute", which: "pinned", layer: null, head: null,
       beside: "", // what the second view shows, "" for none
-      // zoom 1: the whole film fits; centre: point of the film in the middle of the stage,
+      // zoom 1: the whole film fits; centre: point of the film in the middle of the viewport,
       // 0 .. 1; turn: quarter turns clockwise, after the flip of left and right
-      place: { zoom: 1, centre: [0.5, 0.5], turn: 0, flip: false },
+      camera: { zoom: 1, centre: [0.5, 0.5], turn: 0, flip: false },
       // {preset, name, centre, width, function} in the film's real values; null without a film
       window: null,
       invert: false,

@@ -16,25 +16,25 @@ from reportlab.platypus import Flowable, KeepInFrame, Paragraph, Spacer
 from lmeran.exports.pdf_parts import (
     QUIET,
     WARN,
+    decomposition_table,
     findings_table,
     heading,
-    ledger_table,
     register_fonts,
     text,
 )
-from lmeran.exports.pictures import PRINT_PIXELS, Scale, overlay, reduced
+from lmeran.exports.picture import PRINT_PIXELS, Scale, overlay, reduced
+from lmeran.exports.reading_file import versions
 from lmeran.exports.record import NOTICE, Record
 from lmeran.exports.regions import map_regions
 from lmeran.exports.words import finding_in_words, map_in_words, pins_in_words
 from lmeran.findings import display_name
-from lmeran.versions import versions
 
 MARGIN = 36.0
 GAP = 14.0
 PICTURE_HEIGHT = 285.0
 FOOT_HEIGHT = 74.0
 TABLE_SHARE = 0.58
-"""Share of the width that the table of findings has; the ledger has the rest."""
+"""Share of the width that the table of findings has; the decomposition has the rest."""
 MOST_BOXES = 4
 PINNED_IN_WORDS = (
     "Change in percentage points. A pinned finding has no probability of its own with pins: the "
@@ -116,13 +116,13 @@ def _reading(record: Record, width: float) -> list[Flowable]:
 
 
 def _why(record: Record, width: float) -> list[Flowable]:
-    """Right column: the selected finding's ledger, and where its map lies."""
+    """Right column: the selected finding's decomposition, and where its map lies."""
     name = display_name(record.finding)
     return [
         heading(f"Why: {name}, in logits"),
         text(finding_in_words(record), 7.5),
         Spacer(0, 3),
-        ledger_table(record, width),
+        decomposition_table(record, width),
         Spacer(0, 6),
         heading("Where the map lies"),
         *(text(line, 7) for line in _places(record)),

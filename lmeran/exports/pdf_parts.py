@@ -98,9 +98,9 @@ def _finding_row(record: Record, i: int) -> list[str | Drawing]:
     return [*first, *numbers, "" if math.isnan(calibrated) else percent(calibrated)]
 
 
-def ledger_table(record: Record, width: float) -> Table:
+def decomposition_table(record: Record, width: float) -> Table:
     """What the selected finding's logit is made of, each part with a bar from zero."""
-    entries = record.ledger.entries(record.finding)
+    entries = record.decomposition.entries(record.finding)
     rows: list[tuple[str, float]] = []
     for entry in entries:
         if entry.kind == "pin":

@@ -1,4 +1,4 @@
-"""All that an export says of one film: the reading, one finding's map and ledger, who computed."""
+"""All that an export says of one film: the reading, one finding's map and logit, who computed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import hashlib
 from dataclasses import dataclass
 
 from lmeran.checkpoint import Checkpoint
+from lmeran.explain.decomposition import LogitDecomposition, decompose_logits
+from lmeran.exports.reading_file import ImageIdentity
 from lmeran.findings import FINDINGS, Pins, State, finding_index
-from lmeran.gate import GateResult
-from lmeran.geometry import Geometry
-from lmeran.ledger import Ledger, logit_ledger
-from lmeran.maps import ROLLOUT, AttentionMap
-from lmeran.predictor import EncodedFilm, Predictor, Reading
-from lmeran.radiograph import Radiograph
-from lmeran.reading_file import ImageIdentity
+from lmeran.imaging.geometry import Geometry
+from lmeran.imaging.radiograph import Radiograph
+from lmeran.model.maps import ROLLOUT, AttentionMap
+from lmeran.ood import GateResult
+from lmeran.predictor import EncodedRadiograph, Predictor, Reading
 
 NOTICE = "Research use only, not for diagnosis"
 
@@ -50,7 +50,7 @@ class Record:
     checkpoint: Checkpoint
     pins: Pins
     reading: Reading
-    ledger: Ledger
+    decomposition: LogitDecomposition
     finding: str
     map: AttentionMap | None
     free: bool
@@ -89,7 +89,7 @@ class Record:
 def record_of(
     predictor: Predictor,
     film: Radiograph,
-    encoded: EncodedFilm,
+    encoded: EncodedRadiograph,
     pins: Pins,
     finding: str | None = None,
     choice: MapChoice = MapChoice(),
@@ -119,7 +119,7 @@ def record_of(
         checkpoint=predictor.checkpoint,
         pins=pins,
         reading=reading,
-        ledger=logit_ledger(predictor, encoded, pins),
+        decomposition=decompose_logits(predictor, encoded, pins),
         finding=FINDINGS[i],
         map=maps[i] if maps else None,
         free=free,

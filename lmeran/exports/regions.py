@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from lmeran.geometry import Geometry
-from lmeran.maps import CONTOUR_LEVEL, AttentionMap
+from lmeran.imaging.geometry import Geometry
+from lmeran.model.maps import CONTOUR_LEVEL, AttentionMap
 
 _X, _Y, _WIDTH, _HEIGHT, _AREA = range(5)
 """Columns of OpenCV's statistics of a component."""

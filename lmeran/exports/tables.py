@@ -8,12 +8,11 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from lmeran.exports.reading_file import decomposition_lines, versions
 from lmeran.exports.record import NOTICE, Record
 from lmeran.exports.regions import map_regions
 from lmeran.findings import State
-from lmeran.reading_file import ledger_lines
-from lmeran.report import DIGITS, reading_object
-from lmeran.versions import versions
+from lmeran.serialize import DIGITS, reading_object
 
 _PIXEL_DIGITS = 1
 
@@ -66,7 +65,7 @@ def reading_json(record: Record) -> bytes:
         "findings": finding_rows(record),
         "pins": {finding: State(s).name.lower() for finding, s in record.pins.items()},
         "finding": record.finding,
-        "ledger": ledger_lines(record.ledger, record.finding),
+        "ledger": decomposition_lines(record.decomposition, record.finding),
         "map": _map_object(record),
         "versions": versions(),
     }

@@ -6,7 +6,7 @@ import numpy as np
 
 from lmeran.exports.record import Record
 from lmeran.findings import State, display_name
-from lmeran.maps import CONTOUR_LEVEL, FULL_SCALE
+from lmeran.model.maps import CONTOUR_LEVEL, FULL_SCALE
 
 MINUS = "\u2212"
 """A minus sign as wide as a plus."""

@@ -23,9 +23,9 @@ import cv2
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from tests.browsing import CHROMIUM, FLAGS
-from tests.dicom_making import film, written
-from tests.serving import running_viewer
+from tests.support.browsing import CHROMIUM, FLAGS
+from tests.support.dicom_making import film, written
+from tests.support.serving import running_viewer
 
 DRAG = """([button, seconds]) => new Promise((resolve) => {
   const canvas = document.querySelector(".lm-first > canvas");
@@ -48,12 +48,12 @@ DRAG = """([button, seconds]) => new Promise((resolve) => {
   };
   requestAnimationFrame(step);
 })"""
-PAINTER = """async () => {
-  const [{ Painter }, { SoftPainter }, { GpuPainter }] = await Promise.all(
-    ["painter", "painter_soft", "painter_gpu"].map(
-      (name) => import(new URL(`lmeran/static/${name}.js`, document.baseURI))));
+RENDERER = """async () => {
+  const [{ Renderer }, { SoftRenderer }, { GpuRenderer }] = await Promise.all(
+    ["renderer", "renderer_soft", "renderer_gpu"].map(
+      (name) => import(new URL(`lmeran/static/viewer/${name}.js`, document.baseURI))));
   window.paintTimes = [];
-  for (const kind of [SoftPainter, GpuPainter]) {
+  for (const kind of [SoftRenderer, GpuRenderer]) {
     const paint = kind.prototype.paint;
     kind.prototype.paint = function (...job) {
       const start = performance.now(), painted = paint.apply(this, job);
@@ -61,7 +61,7 @@ PAINTER = """async () => {
       return painted;
     };
   }
-  return new Painter().name;
+  return new Renderer().name;
 }"""
 BUTTONS = {"window": 0, "pan": 1, "zoom": 2}
 
@@ -116,7 +116,7 @@ def main() -> None:
         page.wait_for_selector(".lm[data-ready]")
         size = path.stat().st_size / 2**20
         print(f"{size:.1f} MB, {given.side} x {given.side} pixels, drawn by", flush=True, end=" ")
-        print({"soft": "the processor", "gpu": "the GPU"}[page.evaluate(PAINTER)], flush=True)
+        print({"soft": "the processor", "gpu": "the GPU"}[page.evaluate(RENDERER)], flush=True)
         page.set_input_files("input[type=file]", path)
         page.wait_for_selector(".lm[data-state=open]")
         page.wait_for_selector(".lm-why:not(.lm-stale) .lm-figurehead")

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.browsing import CHROMIUM, FLAGS
-from tests.serving import running_viewer
+from tests.support.browsing import CHROMIUM, FLAGS
+from tests.support.serving import running_viewer
 
 TIMED_CLICK = """([row, state]) => new Promise((resolve) => {
   const room = document.querySelector(".lm");

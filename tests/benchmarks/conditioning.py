@@ -21,17 +21,17 @@ import torch
 
 from lmeran.checkpoint import Checkpoint
 from lmeran.config import LMeRANConfig, Preprocessing
+from lmeran.explain.influence import influence
 from lmeran.findings import FINDINGS, Pins, State, states_of
-from lmeran.influence import influence
-from lmeran.model import LMeRAN
-from lmeran.predictor import EncodedFilm, Predictor
-from lmeran.radiograph import Radiograph
+from lmeran.imaging.radiograph import Radiograph
+from lmeran.model.lmeran import LMeRAN
+from lmeran.predictor import EncodedRadiograph, Predictor
 
 PIN: Pins = {"Effusion": State.POSITIVE}
 
 
 @torch.inference_mode()
-def plain(model: LMeRAN, film: EncodedFilm) -> torch.Tensor:
+def plain(model: LMeRAN, film: EncodedRadiograph) -> torch.Tensor:
     """The whole label branch for one set of states."""
     states = torch.from_numpy(states_of(PIN))[None]
     labels = model.label_embedding + model.state_embedding[states]

@@ -21,16 +21,16 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-from app.packing import pack_values
-from app.paper import Paper
-from app.payload import reading_facts
-from app.why import cam_facts
-from lmeran.files import read_file
+from app.payload.explanation import cam_facts
+from app.payload.facts import reading_facts
+from app.payload.packing import pack_values
+from app.sessions import PrintPreview
 from lmeran.hub import open_checkpoint
+from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
 from tests.benchmarks.canvas import large_film
-from tests.browsing import CHROMIUM, FLAGS
-from tests.serving import running_viewer
+from tests.support.browsing import CHROMIUM, FLAGS
+from tests.support.serving import running_viewer
 
 WATCH = """() => {
   const at = { };
@@ -55,7 +55,7 @@ OPENED = """() => new Promise((resolve) => requestAnimationFrame(() => requestAn
 
 
 def server_parts(predictor: Predictor, path: Path, times: int) -> dict[str, float]:
-    """Least milliseconds of each thing that `ReadingRoom.open_file` does."""
+    """Least milliseconds of each thing that `ReadingService.open_file` does."""
     film = read_file(path)
     encoded = predictor.encode(film)
     reading = predictor.read(encoded, {})
@@ -63,7 +63,7 @@ def server_parts(predictor: Predictor, path: Path, times: int) -> dict[str, floa
         "decode the file": lambda: read_file(path),
         "backbone": lambda: predictor.encode(film),
         "pack the values": lambda: pack_values(film.values.codes),
-        "picture for reports": lambda: Paper.of(film),
+        "picture for reports": lambda: PrintPreview.of(film),
         "label branch": lambda: predictor.read(encoded, {}),
         "maps": lambda: [
             reading_facts(reading, reading.maps(free=True), reading.maps()),

@@ -31,9 +31,9 @@ from tqdm import tqdm
 
 from lmeran.findings import states_of
 from lmeran.hub import open_checkpoint
-from lmeran.model import LMeRAN
+from lmeran.model.lmeran import LMeRAN
 from tests.conftest import ROOT, film_pixels
-from tests.dicom_making import film, written
+from tests.support.dicom_making import film, written
 
 DISTINCT = 4
 """Films drawn of each kind."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gradio_client import Client
 
-from tests.serving import Viewer, running_viewer
+from tests.support.serving import Viewer, running_viewer
 
 
 def memory(viewer: Viewer) -> str:

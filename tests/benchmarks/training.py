@@ -30,10 +30,10 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from lmeran.config import LMeRANConfig, Preprocessing
-from lmeran.files import read_file
 from lmeran.findings import FINDINGS
-from lmeran.masking import masked_loss, states_under_mask
-from lmeran.preprocess import network_pixels, to_input
+from lmeran.imaging.files import read_file
+from lmeran.imaging.preprocess import network_pixels, to_input
+from lmeran.model.masking import masked_loss, states_under_mask
 from train.config import TrainConfig
 from train.fit import step_function
 from train.plan import Plan, prepare

@@ -23,12 +23,12 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from app.examples import load_examples
-from lmeran.files import read_file
 from lmeran.hub import open_checkpoint
+from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
 from tests.benchmarks.clicks import TIMED_CLICK
-from tests.browsing import CHROMIUM, FLAGS
-from tests.serving import running_viewer
+from tests.support.browsing import CHROMIUM, FLAGS
+from tests.support.serving import running_viewer
 
 DONE = "() => /^[0-9]+ film/.test(document.querySelector('.lm-wlcount').textContent)"
 

@@ -1,4 +1,4 @@
-"""python -m train.bundled pack | run | speed | assemble; needs torch, numpy, pandas, OpenCV only."""
+"""python -m train.bundled pack | run | speed: needs torch, numpy, pandas and OpenCV only."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _pack(given: argparse.Namespace) -> None:
 
     from lmeran.checkpoint import load_checkpoint
     from train.bundled.pack import add_weights, make_pack
-    from train.teacher_network import imagenet_weights
+    from train.distill.network import imagenet_weights
 
     given.out.mkdir(parents=True, exist_ok=True)
     model = load_checkpoint(given.checkpoint).model

@@ -17,12 +17,12 @@ from torch import nn
 from torch.nn import functional
 
 from lmeran.config import Preprocessing
-from lmeran.model import LMeRAN
-from lmeran.preprocess import normalise
+from lmeran.imaging.preprocess import normalise
+from lmeran.model.lmeran import LMeRAN
 from train.bundled.films import BoxTargets, Drawn, Films
 from train.bundled.schedule import MovingAverage, Stage, batches, optimiser, set_rate
+from train.distill.network import Teacher
 from train.learner import hint_loss
-from train.teacher_network import Teacher
 
 Log = Callable[[str], None]
 

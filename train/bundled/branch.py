@@ -17,8 +17,8 @@ from torch import nn
 from torch.nn import functional
 
 from lmeran.config import LMeRANConfig
-from lmeran.masking import masked_loss, sample_label_mask, states_under_mask
-from lmeran.model import Encoding, LMeRAN, Output
+from lmeran.model.lmeran import Encoding, LMeRAN, Output
+from lmeran.model.masking import masked_loss, sample_label_mask, states_under_mask
 from train.bundled.backbone import Log, network_input
 from train.bundled.films import BoxTargets, Drawn, Films
 from train.bundled.schedule import MovingAverage, Stage, batches, optimiser, set_rate
@@ -265,4 +265,3 @@ def _branch_logits(model: LMeRAN, output: Output) -> torch.Tensor:
 def _encoding(cells: torch.Tensor) -> Encoding:
     pooled = cells.mean(1) if cells.shape[1] else cells.new_zeros(len(cells), cells.shape[2])
     return Encoding(cells, pooled)
-

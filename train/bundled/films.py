@@ -54,8 +54,7 @@ class Films:
         self.pack, self.device, self.augmentation = pack, device, augmentation
         self.gray = torch.from_numpy(pack.gray).to(device)
         self.labels, self.offsets, self.soft = (
-            torch.from_numpy(values).to(device)
-            for values in (pack.labels, pack.offsets, pack.soft)
+            torch.from_numpy(values).to(device) for values in (pack.labels, pack.offsets, pack.soft)
         )
         self.boxes = torch.from_numpy(pack.boxes).to(device)
         self._first = np.searchsorted(pack.box_film, np.arange(len(pack.part) + 1))
@@ -71,9 +70,7 @@ class Films:
         gray = _random_detail(gray, generator)
         theta = random_affine(len(rows), self.augmentation, generator)
         gray = random_contrast(resample(gray, theta), self.augmentation, generator)
-        return Drawn(
-            rows, gray, theta, self.labels[where], self.offsets[where], self.soft[where]
-        )
+        return Drawn(rows, gray, theta, self.labels[where], self.offsets[where], self.soft[where])
 
     def targets(self, drawn: Drawn, grid: int, fall: float) -> BoxTargets | None:
         """Where the boxed findings of a batch lie on `grid` x `grid` cells after augmentation.
@@ -96,9 +93,7 @@ class Films:
         return BoxTargets(image, finding, share / total.clamp(min=1e-3), weight)
 
 
-def box_share(
-    boxes: torch.Tensor, theta: torch.Tensor, grid: int, fall: float
-) -> torch.Tensor:
+def box_share(boxes: torch.Tensor, theta: torch.Tensor, grid: int, fall: float) -> torch.Tensor:
     """Weight of boxes (K, M, 4) in each cell of films changed by theta (K, 2, 3): (K, grid^2).
 
     Each cell is sampled at FINE x FINE points; a point weighs 1 in the middle of a box, 1 - fall at

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from lmeran.findings import FINDINGS
-from lmeran.geometry import Geometry
-from lmeran.masking import states_under_mask
-from lmeran.model import Encoding, LMeRAN
-from train.boxes import Box
+from lmeran.imaging.geometry import Geometry
+from lmeran.model.lmeran import Encoding, LMeRAN
+from lmeran.model.masking import states_under_mask
 from train.bundled.backbone import network_input
 from train.bundled.films import Films
-from train.evidence.localisation_measures import IOU, MEASURES, POINTING, match
-from train.metrics import auc_per_finding, auc_within, known_masks, mean_auc
+from train.data.boxes import Box
+from train.evaluation.localisation.measures import IOU, MEASURES, POINTING, match
+from train.evaluation.metrics import auc_per_finding, auc_within, known_masks, mean_auc
 
 KAPPA = 10
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)

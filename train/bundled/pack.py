@@ -21,9 +21,9 @@ import torch
 from safetensors.torch import save_file
 
 from lmeran.findings import FINDINGS
-from lmeran.preprocess import resize
-from train.boxes import RELEASE_SIDE, Boxes, read_boxes
-from train.index import Index, read_index, source_offsets, split_by_patient
+from lmeran.imaging.preprocess import resize
+from train.data.boxes import RELEASE_SIDE, Boxes, read_boxes
+from train.data.index import Index, read_index, source_offsets, split_by_patient
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 """Parts of a pack. Test films are carried to be scored, never to be learned from or chosen by."""
@@ -124,7 +124,9 @@ def make_pack(
 
 def add_weights(out: Path, name: str, tensors: dict[str, torch.Tensor]) -> None:
     """Weights to start from, in half precision."""
-    halves = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in tensors.items()}
+    halves = {
+        k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in tensors.items()
+    }
     save_file(halves, out / f"{name}.safetensors")
 
 
@@ -152,7 +154,7 @@ def read_chestxdet(data: Path) -> Boxes:
 
     Its boxes on test films would stand beside NIH's there, so they are left out.
     """
-    from train.boxes import Box
+    from train.data.boxes import Box
 
     table = pd.read_csv(data / CHESTXDET)
     boxes: Boxes = {}

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from lmeran.config import Backbone, LMeRANConfig, Preprocessing
 from lmeran.findings import FINDINGS
-from lmeran.model import LMeRAN
+from lmeran.model.lmeran import LMeRAN
 from train.augment import Augmentation
 from train.bundled.backbone import BackboneRecipe, train_backbone, train_teacher
 from train.bundled.branch import ARMS, Arm, BranchRecipe, learn_label_rows, train_branches
@@ -31,7 +31,7 @@ from train.bundled.measure import (
 )
 from train.bundled.pack import TEST, TRAIN, VALIDATION, facts_of, read_pack
 from train.bundled.schedule import Stage
-from train.teacher_network import Teacher
+from train.distill.network import Teacher
 
 PART_BYTES = 14_000_000
 KNOWN = (0, 3, 7, 10)
@@ -102,9 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
     base = train_backbone(
         films, base, teacher, train, stage("backbone"), recipe, log, arguments.compile
     )
-    save_file(
-        {k: _half(v) for k, v in base.state_dict().items()}, out / "backbone.safetensors"
-    )
+    save_file({k: _half(v) for k, v in base.state_dict().items()}, out / "backbone.safetensors")
     precision = recipe.precision
     seen = encode_rows(films, base, train[:: max(1, len(train) // 2500)], precision)
     log(f"plain, films learned from {_free(films, base, seen, precision)}")

@@ -81,7 +81,10 @@ class MovingAverage:
 
 
 def optimiser(
-    parameters: list[nn.Parameter], decay: float, cuda: bool, undecayed: tuple[nn.Parameter, ...] = ()
+    parameters: list[nn.Parameter],
+    decay: float,
+    cuda: bool,
+    undecayed: tuple[nn.Parameter, ...] = (),
 ) -> torch.optim.AdamW:
     """AdamW; weight decay on kernels and projections, not on norms, biases and `undecayed`."""
     spared = {id(p) for p in undecayed}

@@ -1,4 +1,4 @@
-"""Images a second of a training step of the paper's network, and what that is of the card's peak."""
+"""Images a second in training the paper's network, and what that is of the card's peak."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lmeran.config import LMeRANConfig, Preprocessing
 from lmeran.findings import FINDINGS
-from lmeran.masking import masked_loss, sample_label_mask, states_under_mask
-from lmeran.model import LMeRAN
+from lmeran.model.lmeran import LMeRAN
+from lmeran.model.masking import masked_loss, sample_label_mask, states_under_mask
 
 TRAINING_FILMS, EPOCHS = 75_312, 50
 """Of the paper's recipe."""
@@ -71,9 +71,7 @@ def training_rate(
 
 def matrix_rate(device: torch.device) -> float:
     """Operations a second of a large bf16 matrix product."""
-    a, b = (
-        torch.randn(MATRIX, MATRIX, device=device, dtype=torch.bfloat16) for _ in range(2)
-    )
+    a, b = (torch.randn(MATRIX, MATRIX, device=device, dtype=torch.bfloat16) for _ in range(2))
     for _ in range(3):
         a @ b
     _wait(device)

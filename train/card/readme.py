@@ -9,9 +9,8 @@ import jinja2
 
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, display_name
-from train.card.figures import figure
-from train.evidence.published import read_paper
-from train.index import DataError
+from train.data.index import DataError
+from train.evaluation.discrimination.published import read_paper
 
 TEMPLATE = Path(__file__).with_name("readme.md.jinja")
 START, END = "<!-- measured: python -m train card -->", "<!-- end of measured -->"
@@ -23,6 +22,18 @@ MAPS = {
     "centre": "control: the usual place",
     "random": "control: random map",
 }
+
+
+def figure(estimate: dict[str, Any] | float | None, digits: int = 3) -> str:
+    """'0.712 (0.690 to 0.733)', '0.712' without an interval, 'none' for None."""
+    if estimate is None:
+        return "none"
+    if not isinstance(estimate, dict):
+        return f"{estimate:.{digits}f}"
+    value = f"{estimate['value']:.{digits}f}"
+    if estimate.get("low") is None:
+        return value
+    return f"{value} ({estimate['low']:.{digits}f} to {estimate['high']:.{digits}f})"
 
 
 def write_readme(path: Path, checkpoint: Checkpoint, metrics: dict[str, Any]) -> None:

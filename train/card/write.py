@@ -15,9 +15,8 @@ from jsonargparse import ArgumentParser, Namespace
 
 from lmeran.checkpoint import CheckpointError, load_checkpoint
 from lmeran.findings import FINDINGS, display_name
-from train.card.figures import figure
-from train.card.readme import write_readme
-from train.index import DataError
+from train.card.readme import figure, write_readme
+from train.data.index import DataError
 
 CARD_FILE = "README.md"
 TEMPLATE = Path(__file__).with_name("card.md.jinja")

@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from lmeran.checkpoint import load_checkpoint
 from train.phantom.dataset import write_world
 from train.phantom.examples import write_examples
-from train.phantom.prove import prove
+from train.phantom.proof.prove import prove
 
 
 def phantom_parser() -> ArgumentParser:

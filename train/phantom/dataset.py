@@ -26,10 +26,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from lmeran.findings import FINDINGS
-from train.index import DataError
-from train.phantom.draw import draw
-from train.phantom.frame import stream
-from train.phantom.patient import PhantomSpec, build_of
+from train.data.index import DataError
+from train.phantom.drawing.draw import draw
+from train.phantom.drawing.frame import stream
+from train.phantom.drawing.patient import PhantomSpec, build_of
 from train.phantom.world import World, draw_labels, draw_levels
 
 FAINTEST = 0.4

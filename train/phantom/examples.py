@@ -9,9 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from train.phantom.draw import draw
-from train.phantom.files import write_dicom, write_jpeg
-from train.phantom.patient import PhantomSpec
+from train.phantom.drawing.draw import draw
+from train.phantom.drawing.files import write_dicom, write_jpeg
+from train.phantom.drawing.patient import PhantomSpec
 
 EXAMPLES: tuple[tuple[str, str, PhantomSpec], ...] = (
     ("normal.jpg", "Synthetic: normal", PhantomSpec(3)),

@@ -11,7 +11,7 @@ from typing import IO
 
 from tqdm import tqdm
 
-from lmeran.limits import MAX_FILE_BYTES
+from lmeran.imaging.radiograph import MAX_FILE_BYTES
 from train.release.download import PrefetchError
 from train.release.sources import FILM, UNFINISHED
 

@@ -1,4 +1,4 @@
-"""`python -m train index`: the release, checked as a whole, to the index of `train.index`."""
+"""`python -m train index`: the release, checked as a whole, to the index of `train.data.index`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from train.index import DataError
+from train.data.index import DataError
 from train.release.checks import check_boxes, check_labels, with_splits
 from train.release.counts import check_counts, label_counts, release_of
 from train.release.films import check_films

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from train.prefetch import NIH_URLS, prefetch
 from train.release.build import index_release
 from train.release.download import PrefetchError
+from train.release.prefetch import NIH_URLS, prefetch
 
 
 def index_parser() -> ArgumentParser:

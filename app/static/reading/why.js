@@ -1,0 +1,278 @@
+// The panel that says why: ledger, influence, what to look at next, attention. It follows the
+// selected finding and keeps what it showed until the newer answer is there.
+
+import { saveButtons, tableOf } from "../save/export.js";
+import { diverging, matrix, palette, shares, waterfall } from "./plots.js";
+import { NEGATIVE, POSITIVE, percent, points } from "../state.js";
+
+export const TABS = [
+  ["ledger", "Why"],
+  ["influence", "Influence"],
+  ["next", "What next"],
+  ["attention", "Attention"],
+];
+const INFLUENCE_FULL = 0.2; // change of a probability that gets full colour
+
+export class WhyPanel {
+  // act: {pin(i, state), select(i)}
+  constructor(root, facts, act) {
+    this.root = root;
+    this.facts = facts;
+    this.act = act;
+    this.tab = "ledger";
+    this.sign = "positive";
+    this.body = root.querySelector(".lm-whybody");
+    this.bar = root.querySelector(".lm-tabs");
+    for (const [id, text] of TABS) {
+      const button = make("button", "", text);
+      button.type = "button";
+      button.setAttribute("role", "tab");
+      button.dataset.tab = id;
+      this.bar.append(button);
+    }
+    this.bar.addEventListener("click", (e) => this.open(e.target.dataset.tab));
+    this.bar.addEventListener("keydown", (e) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
+      if (!step) return;
+      e.preventDefault();
+      e.stopPropagation();
+      const at = TABS.findIndex(([id]) => id === this.tab) + step;
+      this.open(TABS[(at + TABS.length) % TABS.length][0]);
+      this.bar.querySelector("[aria-selected=true]").focus();
+    });
+  }
+
+  open(tab) {
+    if (!tab) return;
+    this.tab = tab;
+    this.render(this.state);
+  }
+
+  render(state) {
+    this.state = state;
+    const { why } = state;
+    this.root.hidden = !state.film;
+    this.root.classList.toggle("lm-stale", Boolean(why) && why.seq !== state.readingSeq);
+    for (const button of this.bar.children) {
+      const on = button.dataset.tab === this.tab;
+      button.setAttribute("aria-selected", on);
+      button.tabIndex = on ? 0 : -1;
+    }
+    if (!why) {
+      this.body.replaceChildren(make("p", "lm-quiet", state.film ? "Being computed." : ""));
+      return;
+    }
+    this.colours = palette(this.root);
+    const parts = { ledger: () => this.ledger(why), influence: () => this.influence(why),
+                    next: () => this.next(why), attention: () => this.attention(why) }[this.tab]();
+    this.body.replaceChildren(...parts.filter(Boolean));
+  }
+
+  // ---- why this number
+
+  ledger(why) {
+    const i = this.state.selected, name = this.facts.findings[i], entry = why.findings[i];
+    const { ledger } = entry, flags = why.flags.map((f) => make("li", "", f.text));
+    const remarks = flags.length ? list(flags) : null;
+    const rows = [
+      { name: "bias", value: ledger.bias },
+      { name: "image part", value: ledger.image },
+      { name: "label branch, free", value: ledger.label_free },
+      { name: "free", value: ledger.free_logit, total: true },
+    ];
+    const pins = Object.entries(entry.per_pin ?? {});
+    for (const [pin, value] of pins) {
+      rows.push({ name: `${this.label(pin)} ${why.pins[pin]}`, value,
+                  error: entry.per_pin_error?.[pin] });
+    }
+    if (pins.length) rows.push({ name: "with pins", value: ledger.logit, total: true });
+    for (const row of rows) {
+      row.text = row.total ? `${signedText(row.value)} = ${percent(sigmoid(row.value))}`
+        : signedText(row.value);
+      if (row.error) row.text += ` \u00b1${row.error.toFixed(2)}`;
+    }
+    const label = `Ledger of ${name} in logits: `
+      + rows.map((r) => `${r.name} ${signedText(r.value)}`).join(", ");
+    const figure = waterfall(rows, label, this.colours);
+    const table = [["part", "logits"], ...rows.map((r) => [r.name, r.value])];
+    const pinned = entry.state !== "unknown";
+    return [
+      heading(`${name}: where the number comes from, in log-odds`,
+        saveButtons(figure, table, `ledger-${name}`)),
+      pinned && make("p", "lm-quiet", "Pinned: the model's own value under pins means nothing "
+        + "(it was never trained), so only the free part is shown."),
+      figure,
+      pins.length > 0 && make("p", "lm-quiet", entry.method === "exact"
+        ? "Each pin's share is its exact Shapley value: the order of pinning does not matter."
+        : "Each pin's share is a sampled Shapley value with its standard error."),
+      this.alone(why, i),
+      remarks,
+    ];
+  }
+
+  alone(why, i) {
+    const prior = why.label_only;
+    if (!prior || prior.probabilities[i] === null) return null;
+    const box = make("p", "lm-quiet");
+    box.append(Object.keys(why.pins).length ? "The pins alone, without this image: "
+      : "Nothing pinned, without this image: ");
+    box.append(make("strong", "", percent(prior.probabilities[i])));
+    box.append(`. ${prior.description}`);
+    return box;
+  }
+
+  // ---- what would move what
+
+  influence(why) {
+    const names = this.facts.findings, values = why.influence[this.sign];
+    const pick = make("span", "lm-pick");
+    for (const sign of ["positive", "negative"]) {
+      const button = make("button", "", `if ${sign}`);
+      button.type = "button";
+      button.setAttribute("aria-pressed", sign === this.sign);
+      button.addEventListener("click", () => { this.sign = sign; this.render(this.state); });
+      pick.append(button);
+    }
+    const title = (r, c, v) => (v === null ? `${names[r]}, ${names[c]}: none`
+      : `${names[r]} ${this.sign} moves ${names[c]} by ${points(v)} points`
+        + ` (in the training films they go together ${this.liftText(r, c)})`);
+    const label = `Influence matrix: change of each finding's probability if a row's finding is `
+      + `pinned ${this.sign}. The numbers are in the table below.`;
+    const figure = matrix(values, names, label, diverging(this.colours, INFLUENCE_FULL), title,
+      this.colours);
+    figure.classList.add("lm-clickable");
+    figure.addEventListener("click", (e) => {
+      if (e.target.dataset.row === undefined) return;
+      const row = Number(e.target.dataset.row);
+      if (values[row].every((v) => v === null)) return;
+      this.act.pin(row, this.sign === "positive" ? POSITIVE : NEGATIVE);
+    });
+    const table = [["pinned", ...names], ...values.map((row, r) => [names[r],
+      ...row.map((v) => (v === null ? null : +v.toFixed(4)))])];
+    return [
+      heading(`What pinning a row's finding ${this.sign} would move, in points`, pick,
+        saveButtons(figure, table, `influence-${this.sign}`)),
+      make("p", "lm-quiet", "On this film, given the present pins. Hover for the number, click a "
+        + "row to pin it. Orange up, blue down; full colour at 20 points."),
+      figure,
+      tableOf(table),
+      ...this.liftFigure(),
+    ];
+  }
+
+  liftFigure() {
+    const { lift, findings } = this.facts;
+    if (!lift) return [];
+    const logs = lift.map((row) => row.map((v) => (v === null ? null : Math.log2(Math.max(v, 0.1)))));
+    const label = "Co-occurrence in the training films: how often two findings go together over "
+      + "chance. The numbers are in the table below.";
+    const figure = matrix(logs, findings, label, diverging(this.colours, 3),
+      (r, c) => `${findings[r]} and ${findings[c]} go together ${this.liftText(r, c)}`, this.colours);
+    const table = [["", ...findings], ...lift.map((row, r) => [findings[r], ...row])];
+    return [
+      heading("How often they go together in the training films",
+        saveButtons(figure, table, "co-occurrence-lift")),
+      make("p", "lm-quiet", "Above chance orange, below blue; full colour at 8 times."),
+      figure,
+      tableOf(table),
+    ];
+  }
+
+  liftText(r, c) {
+    const v = this.facts.lift?.[r][c];
+    return v === null || v === undefined ? "too rarely to say" : `${v.toFixed(1)} times as often as chance`;
+  }
+
+  // ---- what to look at next
+
+  next(why) {
+    const rows = why.next.slice(0, 6);
+    const most = Math.max(...rows.map((r) => r.value), 1e-9);
+    const box = make("ol", "lm-next");
+    for (const row of rows) {
+      const i = this.index(row.finding), line = make("li", "");
+      const button = make("button", "", this.facts.findings[i]);
+      button.type = "button";
+      button.addEventListener("click", () => this.act.select(i));
+      const bar = make("i", "");
+      bar.style.width = `${(100 * row.value) / most}%`;
+      const track = make("span", "lm-nextbar");
+      track.append(bar);
+      line.append(button, track, make("span", "", `${(100 * row.value).toFixed(1)} points`),
+        make("span", "lm-quiet", `${(100 * row.if_positive).toFixed(1)} if positive, `
+          + `${(100 * row.if_negative).toFixed(1)} if negative`));
+      box.append(line);
+    }
+    const table = [["finding", "expected change", "probability", "if positive", "if negative"],
+      ...why.next.map((r) => [r.finding, r.value, r.probability, r.if_positive, r.if_negative])];
+    return [
+      heading("Which finding to settle next", saveButtons(null, table, "next-finding")),
+      make("p", "lm-quiet", "By expected change: how far all other probabilities would move in "
+        + "sum, weighing positive and negative by the present probability."),
+      box,
+    ];
+  }
+
+  // ---- where the token looks
+
+  attention(why) {
+    const i = this.state.selected, names = this.facts.findings;
+    if (!why.attention || !why.label_matrix) return [make("p", "lm-quiet", "This model has no attention.")];
+    const { layer, head } = why.split, split = why.attention[this.key(i)];
+    const where = `layer ${layer}, ${head === null ? "mean of heads" : `head ${head}`}`;
+    const parts = [];
+    if (split) {
+      const others = Object.entries(split.labels).sort((a, b) => b[1] - a[1]);
+      const bars = [{ name: "image", value: split.image }, { name: "own label", value: split.own },
+        ...others.map(([name, value]) => ({ name: this.label(name), value }))];
+      const label = `Attention of ${names[i]}: `
+        + bars.map((b) => `${b.name} ${(100 * b.value).toFixed(1)} %`).join(", ");
+      const table = [["on", "share"], ...bars.map((b) => [b.name, +b.value.toFixed(5)])];
+      const figure = shares(bars, label, this.colours);
+      parts.push(heading(`${names[i]}: where its token's attention goes (${where})`,
+        saveButtons(figure, table, `attention-${names[i]}`)), figure, tableOf(table));
+    } else parts.push(make("p", "lm-quiet", `${names[i]} is pinned; choose a finding that is not.`));
+    const label = "Attention of each label token (row) on each label token (column). The numbers "
+      + "are in the table below.";
+    const rows = why.label_matrix.map((row) => row ?? names.map(() => null));
+    const most = Math.max(...rows.flat());
+    const figure = matrix(rows, names, label, diverging(this.colours, most || 1),
+      (r, c, v) => (v === null ? `${names[r]} is pinned`
+        : `${names[r]} on ${names[c]}: ${(100 * v).toFixed(2)} % of its attention`),
+      this.colours);
+    const table = [["from", ...names], ...rows.map((row, r) => [names[r], ...row])];
+    parts.push(heading(`Label to label (${where})`, saveButtons(figure, table, "label-attention")),
+      make("p", "lm-quiet", `Full colour at ${(100 * most).toFixed(1)} % of a token's attention.`),
+      figure, tableOf(table));
+    return parts;
+  }
+
+  index(finding) { return this.facts.findings.indexOf(this.label(finding)); }
+
+  label(finding) { return finding.replaceAll("_", " "); }
+
+  key(i) { return this.facts.findings[i].replaceAll(" ", "_"); }
+}
+
+function sigmoid(x) { return 1 / (1 + Math.exp(-x)); }
+
+function signedText(x) { return `${x < 0 ? "\u2212" : "+"}${Math.abs(x).toFixed(2)}`; }
+
+function heading(text, ...tools) {
+  const box = make("div", "lm-figurehead");
+  box.append(make("h3", "", text), ...tools);
+  return box;
+}
+
+function list(items) {
+  const box = make("ul", "lm-flags");
+  box.append(...items);
+  return box;
+}
+
+function make(tag, className, text) {
+  const node = document.createElement(tag);
+  node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}

@@ -1,0 +1,166 @@
+// The menu "Save": what a reader can save of the reading, and how a saved one is opened again. Files
+// come from the server by the film's token and name neither patient nor file.
+
+import { save } from "./export.js";
+import { linkOf, namedPins, parseLink } from "./link.js";
+import { viewPicture } from "./picture.js";
+import { percent, pinCount, shown } from "../state.js";
+import { viewState } from "./view.js";
+
+const FORMS = [["pdf", "Report (PDF)"], ["csv", "Table (CSV)"], ["json", "Reading (JSON)"],
+               ["boxes", "Boxes of the map (CSV)"], ["reading", "Reading file, to open here again"]];
+const NOTE = "DICOM (SR, SEG, secondary capture) is made from the DICOM file on the command line, "
+  + "by python -m lmeran export: it needs the file's header, which is not kept here.";
+const NOTICE = "Research use only, not for diagnosis";
+
+export class SaveMenu {
+  // reader: {tell(text), alert(text), show(pins, view)}: announces, warns, and shows pins and view.
+  constructor(root, facts, state, reader) {
+    Object.assign(this, { root, facts, state, reader });
+    this.link = null; // of the address, until a film is open
+    this.menu = this.build();
+    root.querySelector(".lm-forget").after(this.menu);
+    window.addEventListener("hashchange", () => this.readLink());
+    this.readLink();
+  }
+
+  render() {
+    const open = Boolean(this.state.film);
+    for (const button of this.menu.querySelectorAll("button")) button.disabled = !open;
+    if (open && this.link) this.follow();
+  }
+
+  build() {
+    const menu = document.createElement("details"), summary = document.createElement("summary");
+    const list = document.createElement("div"), note = document.createElement("p");
+    menu.className = "lm-take";
+    Object.assign(summary, { textContent: "Save", title: "Save, share or open again" });
+    note.textContent = NOTE;
+    list.append(
+      this.button("Picture of the view (PNG)", () => this.picture()),
+      ...FORMS.map(([form, text]) => this.button(text, () => this.fetch(form))),
+      this.button("Copy link to pins and finding", () => this.copyLink()),
+      ...(this.facts.session.demo ? [] : [this.button("Open a reading file", () => this.choose())]),
+      note,
+    );
+    menu.append(summary, list);
+    document.addEventListener("click", (e) => { if (!menu.contains(e.target)) menu.open = false; });
+    menu.addEventListener("keydown", (e) => {
+      if (e.key !== "Escape") return;
+      menu.open = false;
+      summary.focus();
+    });
+    return menu;
+  }
+
+  button(text, run) {
+    const node = document.createElement("button");
+    node.type = "button";
+    node.textContent = text;
+    node.addEventListener("click", () => {
+      this.menu.open = false;
+      run();
+    });
+    return node;
+  }
+
+  // ---- saving
+
+  async picture() {
+    const q = (selector) => this.root.querySelector(selector);
+    const viewports = [".lm-first", ".lm-second"].map(q).filter((each) => !each.hidden);
+    const captions = [".lm-caption1", ".lm-caption2"].map(q).filter((caption) => !caption.hidden);
+    const { reading, selected, pins } = this.state, { findings, model } = this.facts;
+    const lines = [
+      `${findings[selected]}: ${percent(shown(reading, selected))}`
+        + `${reading.conditioned[selected] === null ? " (free; pinned)" : ""}`,
+      `Pins: ${inWords(pins, findings) || "nothing pinned"}`,
+      ...captions.map((caption) => caption.querySelector(".lm-mapname").textContent),
+      ...viewports.map((each) => each.querySelector(".lm-look")?.textContent ?? ""),
+      `${NOTICE}. LMeRAN, checkpoint ${model.identity}`,
+    ];
+    const canvases = viewports.map((each) => each.querySelector("canvas"));
+    save(await viewPicture(canvases, lines.filter(Boolean)), `lmeran-view-${Date.now()}.png`);
+  }
+
+  async fetch(form) {
+    const { film, pins, selected, view } = this.state;
+    const asked = { pins: namedPins(pins, this.facts.findings), finding: this.facts.findings[selected],
+                    layer: view.layer, head: view.head, free: view.which === "free", scale: view.scale,
+                    view: viewState(this.state) };
+    this.reader.tell("Being made");
+    const response = await this.post(`export/${film.token}/${form}`, JSON.stringify(asked));
+    if (!response) return;
+    save(await response.blob(), nameIn(response));
+    this.reader.tell("Saved");
+  }
+
+  async copyLink() {
+    const link = linkOf(window.location.href, this.state, this.facts.findings);
+    try {
+      await navigator.clipboard.writeText(link);
+      this.reader.tell("Link copied");
+    } catch {
+      // Without the right to write there, the link is in the address line to be copied.
+      window.history.replaceState(null, "", link);
+      this.reader.tell("The link is in the address line");
+    }
+  }
+
+  // ---- opening
+
+  choose() {
+    const input = document.createElement("input");
+    Object.assign(input, { type: "file", accept: ".json,application/json" });
+    input.addEventListener("change", () => input.files.length && this.open(input.files[0]));
+    input.click();
+  }
+
+  async open(file) {
+    const { film } = this.state;
+    const response = await this.post(`reading/${film.token}`, file);
+    const found = response && await response.json();
+    if (!found || this.state.film !== film) return;
+    this.reader.show(found.pins, found.view);
+    this.reader.tell(found.message);
+    this.reader.alert(found.equal ? "" : found.message);
+  }
+
+  readLink() {
+    const { findings } = this.facts, link = parseLink(window.location.hash, findings);
+    this.link = link;
+    if (!link) return;
+    const known = inWords(link.pins, findings), unknown = link.unknown.join(", ");
+    if (unknown) this.reader.alert(`The link names what is not known here: ${unknown}.`);
+    if (this.state.film) this.follow();
+    else if (!unknown && known) this.reader.alert(`The link pins ${known}: open the film it is about.`);
+  }
+
+  follow() {
+    const { pins, finding } = this.link;
+    this.link = null;
+    const view = finding === null ? {} : { selected: finding };
+    if (finding !== null || pinCount({ pins })) this.reader.show(pins, view);
+  }
+
+  // The response, or null after its reason was shown.
+  async post(path, body) {
+    let reason = "The program did not answer; reload the page.";
+    try {
+      const response = await fetch(new URL(`lmeran/${path}`, document.baseURI), { method: "POST", body });
+      if (response.ok) return response;
+      reason = (await response.json()).message ?? reason;
+    } catch { /* the reason above */ }
+    this.reader.alert(reason);
+    return null;
+  }
+}
+
+function inWords(pins, findings) {
+  const known = Object.entries(namedPins(pins, findings));
+  return known.map(([name, word]) => `${name} ${word}`).join(", ");
+}
+
+function nameIn(response) {
+  return /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition"))[1];
+}

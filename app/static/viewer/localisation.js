@@ -1,0 +1,71 @@
+// How a map agrees with true boxes: overlap at the contour's threshold, and whether it points into
+// them. On a raster of the film's shape, bilinear between cell centres, as on the server.
+
+const SIDE = 768; // pixels of the raster's longer side
+
+// values: a map over grid x grid cells; boxes: {left, top, right, bottom} as shares of the film's
+// sides, taken together; level: share of the map's own maximum. {iou, pointed, peak: [u, v]}, null
+// where the map has no positive value.
+export function agreement(values, grid, boxes, level, film) {
+  const scale = SIDE / Math.max(film.width, film.height);
+  const width = Math.max(1, Math.round(film.width * scale));
+  const height = Math.max(1, Math.round(film.height * scale));
+  const columns = neighbours(width, grid), rows = neighbours(height, grid);
+  const at = (x, y) => {
+    const [x0, x1, u] = columns[x], [y0, y1, v] = rows[y];
+    const top = values[y0 * grid + x0] * (1 - u) + values[y0 * grid + x1] * u;
+    const low = values[y1 * grid + x0] * (1 - u) + values[y1 * grid + x1] * u;
+    return top * (1 - v) + low * v;
+  };
+  const field = new Float32Array(width * height);
+  let best = 0;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const i = y * width + x;
+      field[i] = at(x, y);
+      if (field[i] > field[best]) best = i;
+    }
+  }
+  if (!(field[best] > 0)) return null;
+  const peak = [((best % width) + 0.5) / width, (Math.floor(best / width) + 0.5) / height];
+  const boxed = cover(boxes, width, height), threshold = level * field[best];
+  let both = 0, either = 0;
+  for (let i = 0; i < field.length; i++) {
+    const found = field[i] >= threshold;
+    both += found && boxed[i];
+    either += found || boxed[i];
+  }
+  return { iou: both / either, pointed: Boolean(boxed[best]), peak };
+}
+
+// Which pixels of the raster have their centre in a box.
+function cover(boxes, width, height) {
+  const covered = new Uint8Array(width * height);
+  for (const { left, top, right, bottom } of boxes) {
+    const from = Math.max(0, Math.ceil(left * width - 0.5)), to = Math.ceil(right * width - 0.5);
+    for (let y = Math.max(0, Math.ceil(top * height - 0.5)); y < Math.min(height, bottom * height - 0.5); y++) {
+      covered.fill(1, y * width + from, y * width + Math.min(width, to));
+    }
+  }
+  return covered;
+}
+
+function neighbours(count, grid) {
+  return Array.from({ length: count }, (_, k) => {
+    const place = Math.max(0, Math.min(grid - 1, ((k + 0.5) * grid) / count - 0.5));
+    const low = Math.floor(place);
+    return [low, Math.min(grid - 1, low + 1), place - low];
+  });
+}
+
+// The result in words, for the selected finding's boxes.
+export function localisationText(name, boxes, map, level, film) {
+  if (!boxes.length) return "";
+  const whose = boxes.some((box) => box.by === "reader") ? "drawn here" : "known";
+  const what = `${name}: ${boxes.length === 1 ? "box" : `${boxes.length} boxes`} ${whose}`;
+  if (!map || map.missing) return `${what}; no map is shown to compare`;
+  const found = agreement(map.values, map.grid, boxes, level, film);
+  if (!found) return `${what}; the map has no positive value to compare`;
+  const peak = found.pointed ? "its peak lies inside" : "its peak lies outside";
+  return `${what}. The map at ${level} of its maximum: IoU ${found.iou.toFixed(2)}, ${peak}`;
+}

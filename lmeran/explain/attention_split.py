@@ -1,0 +1,94 @@
+"""Where a label token's attention goes (image, own label, other labels), and how pins move it.
+
+Only the label tokens' rows of alpha exist (`Reading.attention`), so attention rollout, which needs
+the image tokens' rows of every layer as well, cannot be computed from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lmeran.findings import finding_index
+from lmeran.model.maps import attention_maps, place_name
+from lmeran.predictor import Reading
+
+MOVED_FULL_SCALE = 1.0
+"""Scale of a difference map, the same for every finding and film: the attention a cell gained or
+lost, in even shares (1 / M), that gets full colour."""
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionSplit:
+    """How the label tokens divide their attention in one layer.
+
+    layer: 1 .. layers; head: 1 .. heads, None for the mean of all.
+    image: float64 (14,), the share on the image cells together.
+    labels: float64 (14, 14), row i: the share of label token i on each label token, its own on the
+        diagonal. image[i] + labels[i].sum() = 1.
+    """
+
+    layer: int
+    head: int | None
+    image: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def own(self) -> np.ndarray:
+        """float64 (14,), the share of each label token on itself."""
+        return np.diag(self.labels).copy()
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionMoved:
+    """Signed difference of one finding's attention on the image cells, pinned minus free.
+
+    values: float32 (h, w). layer, head, tokens: as in `AttentionMap`.
+    """
+
+    finding: str
+    layer: int
+    head: int | None
+    values: np.ndarray
+    tokens: int
+
+    @property
+    def name(self) -> str:
+        """What the map is, in words that stand beside it."""
+        place = place_name(self.layer, self.head)
+        return f"{self.finding}: attention moved by the pins, {place}"
+
+    def absolute(self) -> np.ndarray:
+        """-1 .. 1 on the absolute scale: difference x M / `MOVED_FULL_SCALE`."""
+        return np.clip(self.values * self.tokens / MOVED_FULL_SCALE, -1, 1)
+
+
+def attention_split(
+    attention: np.ndarray, layer: int | None = None, head: int | None = None
+) -> AttentionSplit | None:
+    """The split from alpha (layers, heads, 14, h w + 14) of one reading; None without attention.
+
+    layer counts from 1, None is the last; head counts from 1, None is the mean of the heads.
+    Raises `ValueError` for a layer or head the model does not have. The row of a finding pinned in
+    that reading is meaningless in the last layer: nothing its token reads there was ever trained.
+    """
+    if not len(attention):
+        return None
+    maps = attention_maps(attention, layer, head)
+    layer, n = maps[0].layer, len(maps)
+    chosen = attention[layer - 1].astype(np.float64)
+    mixed = chosen.mean(axis=0) if head is None else chosen[head - 1]
+    return AttentionSplit(layer, head, mixed[:, :-n].sum(axis=1), mixed[:, -n:])
+
+
+def attention_moved(
+    reading: Reading, finding: str, layer: int | None = None, head: int | None = None
+) -> AttentionMoved | None:
+    """How the pins moved a finding's attention; None without attention. See `attention_split`."""
+    pinned = reading.maps(layer, head)
+    if not pinned:
+        return None
+    i = finding_index(finding)
+    now, free = pinned[i], reading.maps(layer, head, free=True)[i]
+    return AttentionMoved(now.finding, now.layer, now.head, now.values - free.values, now.tokens)

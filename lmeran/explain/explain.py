@@ -1,0 +1,157 @@
+"""One film's explanation put together: why the numbers are what they are under these pins."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lmeran.explain.attention_split import AttentionSplit, attention_split
+from lmeran.explain.caveats import Caveat, caveats, prevalence_of
+from lmeran.explain.decomposition import LogitDecomposition, decompose_logits
+from lmeran.explain.influence import Influence, NextFinding, influence, next_findings
+from lmeran.explain.label_prior import LabelPrior
+from lmeran.findings import FINDINGS, Pins, State
+from lmeran.predictor import EncodedRadiograph, Predictor, Reading
+from lmeran.serialize import DIGITS, reading_object
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """All of it for one film and one set of pins; see the modules the parts come from.
+
+    next_by_change, next_by_entropy: the unknown findings by either criterion, best first.
+    prior: None where the checkpoint does not hold its training labels.
+    attention: last layer, mean of the heads, with the pins; None for a model without attention.
+    """
+
+    pins: Pins
+    reading: Reading
+    decomposition: LogitDecomposition
+    influence: Influence
+    next_by_change: list[NextFinding]
+    next_by_entropy: list[NextFinding]
+    prior: LabelPrior | None
+    caveats: tuple[Caveat, ...]
+    attention: AttentionSplit | None
+
+
+def explain(predictor: Predictor, film: EncodedRadiograph, pins: Pins) -> Explanation:
+    """Explain the reading of one encoded film under one set of pins."""
+    reading = predictor.read(film, pins)
+    moves = influence(predictor, film, pins)
+    prior = LabelPrior.of(predictor.checkpoint)
+    return Explanation(
+        pins=pins,
+        reading=reading,
+        decomposition=decompose_logits(predictor, film, pins),
+        influence=moves,
+        next_by_change=next_findings(moves, "expected change"),
+        next_by_entropy=next_findings(moves, "expected entropy reduction"),
+        prior=prior,
+        caveats=caveats(reading, prior, prevalence_of(predictor.checkpoint, prior)),
+        attention=attention_split(reading.attention),
+    )
+
+
+def explain_object(
+    file: str, predictor: Predictor, film: EncodedRadiograph, pins: Pins, warnings: tuple[str, ...]
+) -> dict[str, Any]:
+    """`explain` as plain JSON values; see `explanation_object`."""
+    given = explain(predictor, film, pins)
+    return explanation_object(file, predictor.checkpoint.identity, given, warnings)
+
+
+def explanation_object(
+    file: str, checkpoint: str, given: Explanation, warnings: tuple[str, ...]
+) -> dict[str, Any]:
+    """An explanation as plain JSON values; null wherever a pinned finding has no meaning.
+
+    The keys of `reading_object` (file, checkpoint, warnings, findings, error) mean the same here;
+    each finding also has its "ledger" and what each pin did, in logits. warnings: of the film.
+    """
+    base = reading_object(file, checkpoint, given.reading, warnings)
+    return {
+        "file": base["file"],
+        "checkpoint": base["checkpoint"],
+        "warnings": base["warnings"],
+        "pins": {
+            finding: State(int(state)).name.lower()
+            for finding, state in zip(FINDINGS, given.reading.states, strict=True)
+            if state != State.UNKNOWN
+        },
+        "findings": [
+            entry | _decomposition_entry(given.decomposition, i)
+            for i, entry in enumerate(base["findings"])
+        ],
+        "influence": {
+            "positive": _plain(given.influence.positive),
+            "negative": _plain(given.influence.negative),
+        },
+        "next": [_rounded(asdict(entry)) for entry in given.next_by_change],
+        "next_by_entropy": [_rounded(asdict(entry)) for entry in given.next_by_entropy],
+        "label_only": _label_only(given.prior, given.pins),
+        "flags": [asdict(caveat) for caveat in given.caveats],
+        "attention": attention_shares(given.attention, given.reading),
+        "error": base["error"],
+    }
+
+
+def _decomposition_entry(decomposition: LogitDecomposition, i: int) -> dict[str, Any]:
+    """The decomposition of finding i; of a pinned finding its free part alone."""
+    pinned = decomposition.states[i] != State.UNKNOWN
+    errors = decomposition.per_pin_error
+    return {
+        "ledger": {
+            "bias": _plain(decomposition.bias[i]),
+            "image": _plain(decomposition.image[i]),
+            "label_free": _plain(decomposition.label_free[i]),
+            "free_logit": _plain(decomposition.free_logit[i]),
+            "shift": _plain(decomposition.shift[i]),
+            "logit": _plain(decomposition.logit[i]),
+        },
+        "per_pin": None if pinned else _by_pin(decomposition, decomposition.per_pin[:, i]),
+        "per_pin_error": None if pinned or errors is None else _by_pin(decomposition, errors[:, i]),
+        "method": decomposition.method,
+    }
+
+
+def _by_pin(decomposition: LogitDecomposition, values: np.ndarray) -> dict[str, float]:
+    return dict(zip(decomposition.pins, _plain(values), strict=True))
+
+
+def _label_only(prior: LabelPrior | None, pins: Pins) -> dict[str, Any] | None:
+    if prior is None:
+        return None
+    return {
+        "description": prior.description,
+        "films": prior.seen(pins),
+        "probabilities": _plain(prior.probabilities(pins)),
+    }
+
+
+def attention_shares(split: AttentionSplit | None, reading: Reading) -> dict[str, Any] | None:
+    """By finding: shares of its token's attention, summing to 1; null where it is pinned."""
+    if split is None:
+        return None
+    shares: dict[str, Any] = {}
+    for i, finding in enumerate(FINDINGS):
+        others = {FINDINGS[j]: _plain(split.labels[i, j]) for j in range(len(FINDINGS)) if j != i}
+        own, image = _plain(split.own[i]), _plain(split.image[i])
+        pinned = reading.states[i] != State.UNKNOWN
+        shares[finding] = None if pinned else {"image": image, "own": own, "labels": others}
+    return shares
+
+
+def _plain(values: ArrayLike) -> Any:
+    """An array or number to (nested lists of) rounded floats, NaN to None."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim:
+        return [_plain(row) for row in array]
+    return None if np.isnan(array) else round(float(array), DIGITS)
+
+
+def _rounded(entry: dict[str, Any]) -> dict[str, Any]:
+    return {k: _plain(v) if isinstance(v, float) else v for k, v in entry.items()}

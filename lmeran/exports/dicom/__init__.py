@@ -1,0 +1,1 @@
+"""DICOM objects made of a reading: structured report, segmentation, secondary capture."""

@@ -1,0 +1,1 @@
+"""DICOM files: attributes, frames, pixel data, grayscale, and what may be read."""

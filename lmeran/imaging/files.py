@@ -1,0 +1,67 @@
+"""Any file to a `Radiograph`: the kind is judged by its first bytes, never by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lmeran.imaging.picture import read_picture
+from lmeran.imaging.radiograph import Radiograph, ReadError, check_file_size, one_picture
+
+FILM_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
+"""Endings by which a folder's files are taken for films; DICOM files often have none."""
+
+HEAD_BYTES = 512
+"""As much of a file tells of what kind it is."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+
+
+def read_file(path: str | Path, frame: int = 1) -> Radiograph:
+    """Read a DICOM, PNG or JPEG file; of several frames in it the one asked for, from 1.
+
+    Raises `ReadError`: one sentence, without the file's name.
+    """
+    path = Path(path)
+    try:
+        check_file_size(path.stat().st_size)
+        data = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ReadError(f"The file cannot be opened ({reason}); check that it is there.") from None
+    return read_bytes(data, frame)
+
+
+def looks_like_film(path: Path) -> bool:
+    """Whether the first bytes are those of a DICOM, PNG or JPEG file."""
+    with path.open("rb") as file:
+        return has_film_head(file.read(HEAD_BYTES))
+
+
+def has_film_head(head: bytes) -> bool:
+    """The same for the first `HEAD_BYTES` of a file."""
+    from lmeran.imaging.dicom.reader import looks_like_dicom
+
+    return head.startswith((_PNG, _JPEG)) or looks_like_dicom(head)
+
+
+def is_index_of_films(name: str) -> bool:
+    """Whether a file is the table of contents of a disc (DICOMDIR), which holds no film."""
+    return name.upper() == "DICOMDIR"
+
+
+def read_bytes(data: bytes, frame: int = 1) -> Radiograph:
+    """The same for a file already in memory."""
+    check_file_size(len(data))
+    if data.startswith((_PNG, _JPEG)):
+        if frame != 1:
+            raise ReadError(one_picture(frame))
+        return read_picture(data)
+    from lmeran.imaging.dicom.reader import (  # pydicom is slow to import
+        looks_like_dicom,
+        read_dicom,
+    )
+
+    if looks_like_dicom(data):
+        return read_dicom(data, frame)
+    raise ReadError("This is not a DICOM, PNG or JPEG file; choose a chest X-ray in one of these.")

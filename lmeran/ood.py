@@ -1,0 +1,146 @@
+"""The input gate: does a film look like the frontal chest X-rays the model was trained on?
+
+A distance in the backbone's own features: each cell of a feature map is compared with what
+validation films have at that place, by its Mahalanobis distance in the leading principal
+components (Lee et al., NeurIPS 2018; per place: Defard et al., "PaDiM", ICPR 2021, which looks at
+the middle of the network too). It says whether the model has seen the like, not whether the film is
+good, and it never hides a reading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from lmeran.model.lmeran import Encoding
+
+UNLIKE = (
+    "This does not look like the frontal chest films the model was trained on; "
+    "its values may mean nothing here."
+)
+
+
+Layer = Literal["cells", "middle"]
+"""Which features of an `Encoding` a gate looks at: the last ones, or those half-way."""
+
+
+class GateError(ValueError):
+    """A stored gate that cannot be used; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """Cells of d channels, at h w places, seen through k principal components.
+
+    mean, scale: float32 (d,), of a channel over cells of validation films. components: float32
+    (k, d), orthonormal rows. places: float32 (h w, k), mean of the components at each place.
+    precision: float32 (k, k), inverse covariance round these means. threshold: films with a higher
+    score are unlike. films: validation films fitted on; acceptance: share that is accepted of the
+    films of each source (or patient) it was not fitted on.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    components: np.ndarray
+    places: np.ndarray
+    precision: np.ndarray
+    threshold: float
+    films: int
+    acceptance: float
+    layer: Layer = "middle"
+
+    def to_bytes(self) -> bytes:
+        """The arrays as safetensors; the numbers stand in the checkpoint's JSON (`numbers`)."""
+        return save({name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS})
+
+    def numbers(self) -> dict[str, float | int | str]:
+        """What is not an array."""
+        return {name: getattr(self, name) for name in (*_NUMBERS, "layer")}
+
+    @classmethod
+    def from_bytes(cls, data: bytes, numbers: dict[str, float | int | str]) -> Gate:
+        """The inverse of `to_bytes` and `numbers`. Raises `GateError`."""
+        try:
+            arrays = load(data)
+            gate = cls(
+                **{n: arrays[n] for n in _ARRAYS},
+                **{n: numbers[n] for n in _NUMBERS},
+                # the first gates did not say it, and all looked at the cells
+                layer=numbers.get("layer", "cells"),
+            )
+        except (KeyError, TypeError, SafetensorError) as error:
+            raise GateError(f"it lacks or damages a part ({error})") from None
+        _check(gate)
+        return gate
+
+
+_ARRAYS = ("mean", "scale", "components", "places", "precision")
+_NUMBERS = ("threshold", "films", "acceptance")
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """score: 1 for the average validation film, more the less a film is like them; threshold:
+    accepted up to here."""
+
+    score: float
+    threshold: float
+
+    @property
+    def accepted(self) -> bool:
+        return self.score <= self.threshold
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One sentence for the reader where the film is not accepted."""
+        return () if self.accepted else (UNLIKE,)
+
+
+def identity(gate: Gate) -> str:
+    """First 8 hex digits of the SHA-256 of the arrays."""
+    return hashlib.sha256(gate.to_bytes()).hexdigest()[:8]
+
+
+def gate_scores(gate: Gate, cells: np.ndarray) -> np.ndarray:
+    """Scores of encoded films, float64 (N,), from their cells (N, h w, d): the mean over cells of
+    the squared Mahalanobis distance over k."""
+    standard = (cells.astype(np.float32) - gate.mean) / gate.scale
+    away = standard @ gate.components.T - gate.places
+    distance = ((away @ gate.precision) * away).sum(-1, dtype=np.float64)
+    return distance.mean(axis=1) / len(gate.components)
+
+
+def features(encoding: Encoding, layer: Layer) -> np.ndarray:
+    """Cells of the layer (B, h w, d) as float32."""
+    return getattr(encoding, layer).float().cpu().numpy()
+
+
+def judge(gate: Gate, encoding: Encoding) -> GateResult:
+    """The verdict on one encoded film."""
+    return GateResult(float(gate_scores(gate, features(encoding, gate.layer))[0]), gate.threshold)
+
+
+def _check(gate: Gate) -> None:
+    if gate.layer not in get_args(Layer):
+        raise GateError(f"it looks at a layer that there is not ({gate.layer})")
+    k, d = gate.components.shape if gate.components.ndim == 2 else (0, 0)
+    expected = {
+        "mean": (d,),
+        "scale": (d,),
+        "components": (k, d),
+        "places": (len(gate.places), k),
+        "precision": (k, k),
+    }
+    for name, shape in expected.items():
+        array = getattr(gate, name)
+        if array.shape != shape or not k:
+            raise GateError(f"{name} has the shape {array.shape}, which does not fit the others")
+        if not np.isfinite(array).all():
+            raise GateError(f"{name} holds non-numbers")
+    if not (gate.scale > 0).all() or not gate.threshold > 0:
+        raise GateError("a scale or its threshold is not positive")

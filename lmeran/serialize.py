@@ -1,0 +1,141 @@
+"""A reading as plain data: the JSON and CSV of the command line and of the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lmeran.calibration import FindingCalibration, is_above
+from lmeran.checkpoint import Checkpoint
+from lmeran.findings import FINDINGS, State
+from lmeran.ood import GateResult
+from lmeran.predictor import Reading
+
+DIGITS = 6
+
+FITTED = ("calibrated_free", "calibrated", "percentile", "above_youden", "above_sensitivity_90")
+"""What a calibrated checkpoint adds to each finding, beside the raw probabilities."""
+
+
+def reading_object(
+    file: str,
+    checkpoint: str,
+    reading: Reading,
+    warnings: tuple[str, ...],
+    gate: GateResult | None = None,
+) -> dict[str, Any]:
+    """One film: file, checkpoint, calibration, gate, warnings and its 14 findings.
+
+    Of each finding `raw_findings`, and with a calibrated checkpoint the entries of `FITTED`, null
+    where a finding is not calibrated or pinned. "calibration" is the identity of the calibration
+    and "gate" score, threshold and verdict; null where the checkpoint has none.
+    """
+    findings = raw_findings(reading)
+    if reading.calibration is not None:
+        findings = [e | f for e, f in zip(findings, fitted_findings(reading), strict=True)]
+    return {
+        "file": file,
+        "checkpoint": checkpoint,
+        "calibration": None if reading.calibration is None else reading.calibration.identity,
+        "gate": None if gate is None else gate_object(gate),
+        "warnings": [*warnings, *(gate.warnings if gate else ()), *reading.warnings],
+        "findings": findings,
+        "error": None,
+    }
+
+
+def raw_findings(reading: Reading) -> list[dict[str, Any]]:
+    """finding, state, and the raw probabilities: free, conditioned (null where pinned)."""
+    return [
+        {
+            "finding": finding,
+            "state": State(int(reading.states[i])).name.lower(),
+            "free": round(float(reading.free[i]), DIGITS),
+            "conditioned": _number(reading.conditioned[i]),
+        }
+        for i, finding in enumerate(FINDINGS)
+    ]
+
+
+def fitted_findings(reading: Reading) -> list[dict[str, Any]]:
+    """The entries of `FITTED` for each finding of a calibrated reading.
+
+    percentile: percent of the validation films with a lower free probability. above_...: whether
+    the raw probability of this reading (with its pins) reaches the operating point.
+    """
+    if reading.calibration is None:
+        raise ValueError("the reading is not calibrated")
+    free, calibrated, percentile = (
+        reading.calibrated_free,
+        reading.calibrated,
+        reading.percentile,
+    )
+    return [
+        {
+            "calibrated_free": _number(free[i]),
+            "calibrated": _number(calibrated[i]),
+            "percentile": round(float(percentile[i]), 1),
+            **_above(reading.calibration.findings[i], float(reading.conditioned[i])),
+        }
+        for i in range(len(FINDINGS))
+    ]
+
+
+def gate_object(gate: GateResult) -> dict[str, Any]:
+    """The gate's verdict on a film: score, threshold, accepted."""
+    return {
+        "score": round(gate.score, DIGITS),
+        "threshold": round(gate.threshold, DIGITS),
+        "accepted": gate.accepted,
+    }
+
+
+def error_object(file: str, checkpoint: str, error: str) -> dict[str, Any]:
+    """The same shape for a file that could not be read."""
+    return {
+        "file": file,
+        "checkpoint": checkpoint,
+        "calibration": None,
+        "gate": None,
+        "warnings": [],
+        "findings": [],
+        "error": error,
+    }
+
+
+def csv_columns(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """file; the 14 findings, raw; per entry of `FITTED` 14 columns named FINDING_entry; the gate;
+    warnings, one after the other; error. What the checkpoint was not fitted for has no column."""
+    calibrated = checkpoint.calibration is not None
+    fitted = [f"{f}_{name}" for name in FITTED for f in FINDINGS] if calibrated else []
+    gate = ["gate_score", "gate_accepted"] if checkpoint.gate is not None else []
+    return ("file", *FINDINGS, *fitted, *gate, "warnings", "error")
+
+
+def csv_row(film: dict[str, Any]) -> dict[str, Any]:
+    """`reading_object` or `error_object` as a CSV row: see `csv_columns`.
+
+    The raw column of a finding holds the probability with the pins, of a pinned finding the free
+    one.
+    """
+    row: dict[str, Any] = {"file": film["file"], "error": film["error"] or ""}
+    row["warnings"] = " ".join(film["warnings"])
+    for entry in film["findings"]:
+        shown = entry["free"] if entry["conditioned"] is None else entry["conditioned"]
+        row[entry["finding"]] = shown
+        row |= {f"{entry['finding']}_{name}": entry[name] for name in FITTED if name in entry}
+    if film["gate"] is not None:
+        row |= {"gate_score": film["gate"]["score"], "gate_accepted": film["gate"]["accepted"]}
+    return row
+
+
+def _above(fitted: FindingCalibration, raw: float) -> dict[str, bool | None]:
+    return {
+        "above_youden": is_above(fitted.youden, raw),
+        "above_sensitivity_90": is_above(fitted.sensitive, raw),
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), DIGITS)

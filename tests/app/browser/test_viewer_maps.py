@@ -1,0 +1,169 @@
+"""Maps on the real page: drawn, named, side by side, and what a pinned finding shows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from lmeran.findings import FINDINGS
+from lmeran.imaging.radiograph import Radiograph
+from lmeran.predictor import Predictor
+from tests.conftest import film_pixels
+from tests.support.browsing import (
+    as_percent,
+    drag,
+    film_colours,
+    keys,
+    middle_of,
+    pin,
+    row,
+    screen_of,
+    settled,
+    upload,
+    why_settled,
+)
+
+pytest_plugins = ["tests.support.browsing_fixtures"]
+
+
+def test_the_map_is_drawn_hidden_and_faded_without_asking_the_server(
+    page: Page, film: Path
+) -> None:
+    upload(page, film)
+    page.wait_for_timeout(200)
+    requests: list[str] = []
+    page.on("request", lambda r: requests.append(r.url))
+    page.locator(".lm-scale").select_option("relative")
+    page.wait_for_timeout(100)
+    assert film_colours(page) > 1000
+    page.locator(".lm-first > canvas").focus()
+    page.keyboard.press("m")
+    page.wait_for_timeout(100)
+    assert film_colours(page) == 0
+    page.keyboard.press("m")
+    page.locator(".lm-opacity").fill("0")
+    page.wait_for_timeout(100)
+    assert film_colours(page) == 0
+    assert not [url for url in requests if "heartbeat" not in url]
+
+
+def test_each_map_names_finding_layer_head_and_scale(page: Page, film: Path) -> None:
+    upload(page, film)
+    page.locator("tr[data-finding='4'] .lm-select").click()
+    name = page.locator(".lm-caption1 .lm-mapname")
+    expect(name).to_have_text(
+        "Mass: attention of the label branch, layer 3, mean of heads, free reading (no pins)"
+    )
+    expect(page.locator(".lm-caption1 .lm-scalebar")).to_contain_text("absolute")
+    page.locator(".lm-layer").select_option("1")
+    page.locator(".lm-headsel").select_option("2")
+    settled(page)
+    expect(name).to_contain_text("layer 1, head 2")
+
+
+def test_two_maps_side_by_side_are_each_named(page: Page, film: Path) -> None:
+    upload(page, film)
+    page.locator(".lm-beside").select_option("cam")
+    expect(page.locator(".lm-caption1 .lm-mapname")).to_contain_text("attention")
+    expect(page.locator(".lm-caption2 .lm-mapname")).to_contain_text("exact class activation map")
+    page.locator(".lm-kind").select_option("moved")
+    expect(page.locator(".lm-caption1 .lm-mapname")).to_contain_text("nothing is pinned")
+    pin(page, "Mass", "positive")
+    page.locator("tr[data-finding='0'] .lm-select").click()
+    why_settled(page)
+    expect(page.locator(".lm-caption1 .lm-scalebar")).to_contain_text("even shares")
+    page.locator(".lm-kind").select_option("sum")
+    expect(page.locator(".lm-caption1 .lm-mapname")).to_contain_text("not exact")
+
+
+def test_a_pinned_finding_shows_its_free_map_and_says_so(page: Page, film: Path) -> None:
+    """Its own attention in the last layer is judged by nothing in training."""
+    upload(page, film)
+    page.locator(".lm-scale").select_option("relative")
+    page.locator("tr[data-finding='4'] .lm-select").click()
+    free = screen_of(page)
+    pin(page, "Mass", "positive")
+    settled(page)
+    name = page.locator(".lm-caption1 .lm-mapname")
+    expect(name).to_contain_text("pinned: free map shown")
+    np.testing.assert_array_equal(screen_of(page), free)
+    page.locator(".lm-kind").select_option("moved")
+    expect(name).to_contain_text("pinned: free map shown")
+    page.locator(".lm-kind").select_option("attention")
+    page.locator(".lm-layer").select_option("1")
+    settled(page)
+    expect(name).to_contain_text("layer 1, mean of heads, reading with pins")
+
+
+def test_free_beside_pinned_and_film_beside_map(page: Page, film: Path) -> None:
+    upload(page, film)
+    page.locator(".lm-scale").select_option("relative")
+    pin(page, "Mass", "positive")
+    settled(page)
+    page.locator("tr[data-finding='9'] .lm-select").click()
+    page.locator(".lm-beside").select_option("free")
+    expect(page.locator(".lm-caption1 .lm-mapname")).to_contain_text("reading with pins")
+    expect(page.locator(".lm-caption2 .lm-mapname")).to_contain_text("free reading")
+    assert not np.array_equal(screen_of(page), screen_of(page, ".lm-second"))
+    page.locator(".lm-beside").select_option("film")
+    expect(page.locator(".lm-caption2 .lm-mapname")).to_have_text("Film without map")
+    plain = screen_of(page, ".lm-second").astype(int)
+    assert (plain.max(axis=2) == plain.min(axis=2)).all()
+
+
+def test_a_prior_film_stands_beside_with_its_own_reading(
+    page: Page, film: Path, tmp_path: Path, predictor: Predictor
+) -> None:
+    upload(page, film)
+    pin(page, "Mass", "positive")
+    settled(page)
+    page.locator(".lm-beside").select_option("prior")
+    earlier = tmp_path / "earlier.png"
+    cv2.imwrite(str(earlier), film_pixels(200, 260, seed=3))
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Open prior film").click()
+    chooser.value.set_files(earlier)
+    encoded = predictor.encode(Radiograph(film_pixels(200, 260, seed=3), "PNG", 8))
+    free = as_percent(predictor.read(encoded, {}).free[FINDINGS.index("Mass")])
+    caption = page.locator(".lm-caption2 .lm-mapname")
+    expect(caption).to_contain_text(f"Prior film, free {free}", timeout=60_000)
+    assert row(page, "Mass")["cond"] == "pinned", "the reading of the open film stays"
+    page.locator(".lm-first > canvas").focus()
+    keys(page, "i z z")
+    for look in (".lm-first .lm-look", ".lm-second .lm-look"):
+        expect(page.locator(look)).to_contain_text("inverted")
+    upload_next = tmp_path / "next.png"
+    cv2.imwrite(str(upload_next), film_pixels(300, 240, seed=4))
+    page.set_input_files("input[type=file]", upload_next)
+    expect(page.get_by_role("button", name="Open prior film")).to_be_visible(timeout=60_000)
+
+
+def test_a_box_is_compared_with_the_map(page: Page, film: Path, predictor: Predictor) -> None:
+    upload(page, film)
+    page.locator("tr[data-finding='9'] .lm-select").click()
+    keys(page, "b a")
+    x, y = middle_of(page)
+    drag(page, (x - 60, y - 50), (80, 100), "left")
+    said = page.locator(".lm-truth")
+    expect(said).to_contain_text("Edema: box drawn here")
+    encoded = predictor.encode(Radiograph(film_pixels(300, 240), "PNG", 8))
+    values = predictor.read(encoded, {}).maps(free=True)[9].values
+    field = cv2.resize(values, (240, 300), interpolation=cv2.INTER_LINEAR)
+    found = field >= 0.4 * field.max()
+    box = np.zeros_like(found)
+    box[100:200, 60:140] = True
+    iou = (found & box).sum() / (found | box).sum()
+    text = said.inner_text()
+    assert float(re.search(r"IoU (\d\.\d\d)", text)[1]) == pytest.approx(iou, abs=0.02)
+    inside = bool(box.ravel()[field.argmax()])
+    assert ("inside" in text) == inside
+    page.locator("tr[data-finding='4'] .lm-select").click()
+    expect(said).to_be_hidden()
+    page.keyboard.press("Delete")
+    page.locator("tr[data-finding='9'] .lm-select").click()
+    expect(said).to_be_hidden()

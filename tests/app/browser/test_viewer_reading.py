@@ -1,0 +1,168 @@
+"""Films and pins on the real page: upload, numbers, rapid clicks, errors, narrow screens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+from playwright.sync_api import Browser, Page, expect
+
+from lmeran.findings import FINDINGS, State
+from lmeran.imaging.radiograph import Radiograph
+from lmeran.predictor import Predictor
+from tests.conftest import film_pixels
+from tests.support.browsing import as_percent, pin, row, settled, upload
+from tests.support.serving import Viewer
+
+pytest_plugins = ["tests.support.browsing_fixtures"]
+
+
+def test_upload_shows_the_models_own_numbers(page: Page, film: Path, predictor: Predictor) -> None:
+    upload(page, film)
+    reading = predictor.read(predictor.encode(Radiograph(film_pixels(300, 240), "PNG", 8)), {})
+    for i, finding in enumerate(FINDINGS):
+        assert row(page, finding)["free"] == as_percent(reading.free[i])
+    expect(page.locator(".lm-facts")).to_contain_text("240 x 300 px")
+    assert "film.png" not in page.content()
+
+
+def test_an_upload_is_sent_without_its_name_and_gone_once_read(
+    page: Page, viewer: Viewer, tmp_path: Path
+) -> None:
+    named = tmp_path / "Doe_John.png"
+    cv2.imwrite(str(named), film_pixels(300, 240))
+    bodies: list[bytes] = []
+    page.on("request", lambda r: bodies.append(r.post_data_buffer or b"") if r.post_data else None)
+    upload(page, named)
+    assert not any(b"Doe" in body for body in bodies)
+    assert [p for p in viewer.temp.rglob("*") if p.is_file() and p.stat().st_size] == []
+
+
+def test_a_pin_changes_the_others_and_shows_no_probability_of_its_own(
+    page: Page, film: Path, predictor: Predictor
+) -> None:
+    upload(page, film)
+    pin(page, "Effusion", "positive")
+    settled(page)
+    encoded = predictor.encode(Radiograph(film_pixels(300, 240), "PNG", 8))
+    reading = predictor.read(encoded, {"Effusion": State.POSITIVE})
+    for i, finding in enumerate(FINDINGS):
+        texts = row(page, finding)
+        if finding == "Effusion":
+            assert texts["cond"] == "pinned"
+            assert texts["delta"] == ""
+        else:
+            assert texts["cond"] == as_percent(reading.conditioned[i])
+    expect(page.locator(".lm-count")).to_have_text("1 pinned")
+    page.get_by_role("button", name="Clear pins").click()
+    settled(page)
+    assert row(page, "Effusion")["cond"] == row(page, "Effusion")["free"]
+
+
+def test_rapid_clicks_end_at_the_last_pins(page: Page, film: Path, predictor: Predictor) -> None:
+    upload(page, film)
+    page.evaluate(
+        """() => document.querySelectorAll(".lm-seg").forEach((group, i) =>
+          setTimeout(() => group.children[i % 2 ? 0 : 2].click(), 15 * i))"""
+    )
+    page.wait_for_timeout(300)
+    settled(page)
+    page.get_by_role("radiogroup", name="Hernia").get_by_role("radio", name="unknown").click()
+    settled(page)
+    pins = {f: State.NEGATIVE if i % 2 else State.POSITIVE for i, f in enumerate(FINDINGS[:-1])}
+    encoded = predictor.encode(Radiograph(film_pixels(300, 240), "PNG", 8))
+    assert row(page, "Hernia")["cond"] == as_percent(predictor.read(encoded, pins).conditioned[-1])
+    expect(page.locator(".lm-warnings")).to_contain_text("13 findings are pinned")
+
+
+def test_rows_sort_by_probability_and_by_change(page: Page, film: Path) -> None:
+    upload(page, film)
+    pin(page, "Mass", "positive")
+    settled(page)
+
+    def column(selector: str) -> list[float]:
+        texts = page.locator(f".lm-table tbody {selector}").all_inner_texts()
+        digits = (t.replace("\u2212", "-").replace("%", "").replace("+", "") for t in texts)
+        return [float(t) for t in digits if t.strip() not in ("", "pinned")]
+
+    page.locator(".lm-sort").select_option("probability")
+    shown = column(".lm-cond")
+    assert shown == sorted(shown, reverse=True)
+    page.locator(".lm-sort").select_option("change")
+    sizes = [abs(x) for x in column(".lm-delta")]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_bad_file_says_why_and_leaves_the_screen(page: Page, film: Path, tmp_path: Path) -> None:
+    upload(page, film)
+    pin(page, "Mass", "negative")
+    settled(page)
+    before = row(page, "Hernia")
+    bad = tmp_path / "bad.dcm"
+    bad.write_bytes(b"no film at all")
+    page.set_input_files("input[type=file]", bad)
+    expect(page.locator(".lm-alert")).to_contain_text("not a DICOM, PNG or JPEG")
+    assert row(page, "Hernia") == before
+    expect(page.locator(".lm-count")).to_have_text("1 pinned")
+
+
+def test_too_large_a_file_is_refused_before_it_is_sent(page: Page, tmp_path: Path) -> None:
+    big = tmp_path / "big.dcm"
+    with big.open("wb") as file:
+        file.truncate(65 * 2**20)
+    sent: list[str] = []
+    page.on("request", lambda r: sent.append(r.url) if "upload" in r.url else None)
+    page.set_input_files("input[type=file]", big)
+    expect(page.locator(".lm-alert")).to_contain_text("limit of 64 MB")
+    expect(page.locator(".lm-busy")).to_be_hidden()
+    assert sent == []
+
+
+def test_examples_open_with_one_click_and_forget_clears(page: Page, viewer: Viewer) -> None:
+    page.locator(".lm-examples button").first.click()
+    page.wait_for_selector(".lm[data-state=open]")
+    expect(page.locator(".lm-facts")).to_contain_text("Synthetic")
+    pin(page, "Edema", "positive")
+    settled(page)
+    page.get_by_role("button", name="Forget film").click()
+    page.wait_for_selector(".lm[data-state=empty]")
+    assert row(page, "Edema")["free"] == "\u2013"
+
+
+def test_film_bytes_need_their_token_and_go_when_the_reader_leaves(
+    browser: Browser, viewer: Viewer, film: Path
+) -> None:
+    page = browser.new_page()
+    films: list[str] = []
+    page.on("request", lambda r: films.append(r.url) if "/lmeran/film/" in r.url else None)
+    page.goto(viewer.url)
+    page.wait_for_selector(".lm[data-ready]")
+    upload(page, film)
+    assert page.request.get(films[0]).status == 200
+    other = browser.new_page()
+    assert other.request.get(f"{viewer.url}/lmeran/film/guess").status == 404
+    page.close()
+    for _ in range(50):
+        if other.request.get(films[0]).status == 404:
+            break
+        other.wait_for_timeout(200)
+    assert other.request.get(films[0]).status == 404
+    other.close()
+
+
+def test_a_narrow_screen_has_no_sideways_scroll_and_works(
+    browser: Browser, viewer: Viewer, film: Path
+) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
+    page.goto(viewer.url)
+    page.wait_for_selector(".lm[data-ready]")
+    upload(page, film)
+    page.get_by_role("radiogroup", name="Edema").get_by_role("radio", name="positive").tap()
+    settled(page)
+    assert row(page, "Edema")["cond"] == "pinned"
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390
+    box = page.get_by_role("radiogroup", name="Edema").get_by_role("radio").first.bounding_box()
+    assert box is not None
+    assert min(box["width"], box["height"]) >= 44
+    page.close()

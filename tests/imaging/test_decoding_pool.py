@@ -1,0 +1,97 @@
+"""Processes that decode: in order, ahead by so much, and none of them ends the run by crashing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lmeran.config import Preprocessing
+from lmeran.imaging.decoding import Decoded, Decoder, Refused
+from lmeran.imaging.decoding_pool import Outcome, decode_here, decode_in_pool
+from lmeran.imaging.sources import Source
+from tests.imaging.test_zipped import png
+from tests.support.fragile import Fragile
+
+PREPROCESSING = Preprocessing(image_size=64)
+
+
+@pytest.fixture()
+def films(tmp_path: Path) -> list[Source]:
+    found = []
+    for k in range(12):
+        path = tmp_path / f"{k}.png"
+        path.write_bytes(png(k) if k % 5 else b"bad")
+        found.append(Source(path.name, path))
+    return found
+
+
+def named(films: list[Source], **names: int) -> list[Source]:
+    """The films, some of them under another name."""
+    by_place = {place: name for name, place in names.items()}
+    return [Source(by_place.get(k, s.label), s.path) for k, s in enumerate(films)]
+
+
+def assert_same(got: Outcome, wanted: Outcome) -> None:
+    if isinstance(wanted, Decoded):
+        assert isinstance(got, Decoded)
+        np.testing.assert_array_equal(got.square, wanted.square)
+        got, wanted = (
+            (one.height, one.width, one.warnings)  # type: ignore[assignment]
+            for one in (got, wanted)
+        )
+    assert got == wanted
+
+
+def test_the_pool_gives_what_one_process_gives_in_the_same_order(films: list[Source]) -> None:
+    decoder = Decoder(PREPROCESSING)
+    wanted = list(decode_here(decoder, films))
+    got = list(decode_in_pool(decoder, films, 2, ahead=5))
+    assert [source for source, _ in got] == [source for source, _ in wanted]
+    for (_, one), (_, other) in zip(got, wanted, strict=True):
+        assert_same(one, other)
+
+
+def test_films_whose_decoder_crashes_or_hangs_are_answered_and_the_others_read(
+    films: list[Source],
+) -> None:
+    sources = named(films, crash=1, hang=11)
+    got = list(decode_in_pool(Fragile(PREPROCESSING, seconds=2), sources, 2, ahead=6))
+    assert [source for source, _ in got] == sources
+    wanted = [outcome for _, outcome in decode_here(Decoder(PREPROCESSING), films)]
+    for k, (_, outcome) in enumerate(got):
+        if k in (1, 11):
+            assert isinstance(outcome, Refused)
+            assert "crashed on this film or took over 2 s" in outcome.reason
+        else:
+            assert_same(outcome, wanted[k])
+
+
+def test_the_pool_is_no_further_ahead_than_it_may_be(films: list[Source]) -> None:
+    taken = 0
+
+    def watched() -> Iterator[Source]:
+        nonlocal taken
+        for source in films:
+            taken += 1
+            yield source
+
+    outcomes = decode_in_pool(Decoder(PREPROCESSING), watched(), 1, ahead=3)
+    next(outcomes)
+    assert taken <= 4
+    outcomes.close()
+
+
+def test_what_a_library_raises_is_a_reason_of_one_film(
+    films: list[Source], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise MemoryError("at Doe^John")
+
+    monkeypatch.setattr("lmeran.imaging.decoding.network_pixels", broken)
+    outcome = Decoder(PREPROCESSING).decode(films[1])
+    assert isinstance(outcome, Refused)
+    assert "MemoryError" in outcome.reason
+    assert "Doe" not in outcome.reason

@@ -1,0 +1,54 @@
+"""Calibration and gate for tests, made by hand: small, and known exactly."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from lmeran.calibration import Calibration, FindingCalibration, OperatingPoint
+from lmeran.checkpoint import load_checkpoint, record_extras
+from lmeran.extras import Extras
+from lmeran.findings import FINDINGS
+from lmeran.ood import Gate
+
+UNCALIBRATED = "Hernia"
+"""The one finding of `a_calibration` that validation had too few of."""
+
+SLOPE, OFFSET = 0.5, -1.0
+
+
+def a_calibration(threshold: float = 0.5) -> Calibration:
+    """The same map and thresholds for every finding but one; percentiles are the probability."""
+    low = OperatingPoint(threshold / 2, 0.91, 0.4)
+    fitted = FindingCalibration(20, (SLOPE,), (OFFSET,), OperatingPoint(threshold, 0.7, 0.8), low)
+    findings = tuple(FindingCalibration(1) if f == UNCALIBRATED else fitted for f in FINDINGS)
+    quantiles = (tuple(np.linspace(0, 1, 101).tolist()),) * len(FINDINGS)
+    return Calibration(300, None, 0, 10, "0" * 64, (0,), findings, quantiles)
+
+
+def a_gate(width: int, places: int, threshold: float = 1.5, seed: int = 0) -> Gate:
+    """A gate of two components; float32."""
+    random = np.random.default_rng(seed)
+    components = np.linalg.qr(random.normal(size=(width, 2)))[0].T
+    spread = random.normal(size=(2, 2))
+    return Gate(
+        mean=random.normal(size=width).astype(np.float32),
+        scale=random.uniform(0.5, 2, width).astype(np.float32),
+        components=components.astype(np.float32),
+        places=random.normal(size=(places, 2)).astype(np.float32),
+        precision=(spread @ spread.T + np.eye(2)).astype(np.float32),
+        threshold=threshold,
+        films=300,
+        acceptance=0.95,
+    )
+
+
+def fitted_copy(checkpoint: Path, folder: Path, gate_threshold: float = 1e9) -> Path:
+    """A copy of a checkpoint with a calibration and a gate; the gate accepts all by default."""
+    shutil.copytree(checkpoint, folder)
+    config = load_checkpoint(folder).config
+    gate = a_gate(config.backbone.middle_width, config.grid**2, gate_threshold)
+    record_extras(folder, Extras(a_calibration(), gate))
+    return folder

@@ -1,0 +1,160 @@
+"""What an ablation's YAML may say, and what the shipped ones do say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lmeran.config import ConfigError
+from tests.conftest import ROOT
+from tests.support.ablations import TINY, written
+from train.__main__ import main
+from train.ablation import ablate as ablate_module
+from train.ablation.ablate import trials
+from train.ablation.plan import read_plan
+from train.config import TrainConfig
+
+SHIPPED = ROOT / "train" / "ablation"
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    return {**TINY, **changes}
+
+
+def with_variant(**values: Any) -> dict[str, Any]:
+    table = {**TINY["tables"][0], "variants": [{"name": "all"}, {"name": "new", **values}]}
+    return changed(tables=[table])
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (changed(base={"modle": {}}), "base: there is no option modle"),
+        (
+            with_variant(change={"model": {"haeds": 2}}),
+            "Table 4, new: there is no option model.haeds",
+        ),
+        (with_variant(change={"model": 2}), "Table 4, new: model must be named"),
+        (with_variant(change={"model": {"heads": 0}}), "Table 4, new: heads must be between"),
+        (with_variant(change={"epochs": "many"}), "Table 4, new: .*epochs"),
+        (with_variant(change={"seed": 3}), "seed is given for all variants at once"),
+        (with_variant(change=["heads"]), "a change is written as"),
+        (with_variant(papr=0.8), "unknown key papr"),
+        (with_variant(paper="0.8"), "paper must be a mean AUC"),
+        (with_variant(name="all"), "Table 4 has all twice"),
+        (changed(tables=[]), "tables must be a list"),
+        (changed(seeds=["a"]), "seeds must be whole numbers"),
+        (changed(sedes=[0]), "unknown key sedes"),
+        ({"base": {}}, "lacks seeds"),
+        ("no mapping", "must have base, seeds, tables"),
+    ],
+)
+def test_what_the_yaml_must_not_say_is_refused_before_anything_runs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    content: Any,
+    match: str,
+) -> None:
+    monkeypatch.delattr(ablate_module, "fit")
+    with pytest.raises(ConfigError, match=match) as caught:
+        read_plan(written(tmp_path, content))
+    out = tmp_path / "out"
+    arguments = [str(tmp_path / "variants.yaml"), "--data", str(tmp_path), "--out", str(out)]
+    assert main(["ablate", *arguments]) == 1
+    assert capsys.readouterr().err == f"{caught.value}\n"
+    assert not out.exists()
+
+
+Wanted = dict[str, tuple[float | None, Callable[[TrainConfig], bool]]]
+
+TABLES: dict[str, Wanted] = {
+    "Table 4": {
+        "LMeRAN": (0.825, lambda c: c.label_masking and c.model.label_branch == "attention"),
+        "w/o LMT": (0.813, lambda c: not c.label_masking and c.model.label_branch == "attention"),
+        "w/o LSRA": (0.804, lambda c: c.label_masking and c.model.label_branch == "embedding"),
+        "w/o LMT and LSRA": (
+            0.792,
+            lambda c: not c.label_masking and c.model.label_branch == "none",
+        ),
+    },
+    "Figure 7": {
+        f"lambda {v:.2f}": (
+            0.825 if v == 0.2 else None,
+            lambda c, v=v: c.model.residual_weight == v,
+        )
+        for v in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
+    },
+    "Table 5": {
+        f"{n} head{'s' * (n > 1)}": (paper, lambda c, n=n: c.model.heads == n)
+        for n, paper in ((1, 0.819), (2, 0.822), (4, 0.825), (6, 0.824), (8, 0.824))
+    },
+    "Table 6": {
+        name: (paper, lambda c, v=v: c.mask_lower == v)
+        for name, v, paper in (
+            ("bound 0", 0.0, 0.818),
+            ("bound 0.25", 0.25, 0.825),
+            ("bound 0.50", 0.5, 0.821),
+            ("bound 0.75", 0.75, 0.817),
+        )
+    },
+    "Block": {
+        name: (None, lambda c, name=name: c.model.block == name)
+        for name in ("paper", "residual", "transformer")
+    },
+}
+"""The numbers as the paper prints them, and what each row must be."""
+
+
+@pytest.mark.parametrize("name", ["paper.yaml", "small.yaml"])
+def test_the_shipped_tables_are_those_of_the_paper(name: str) -> None:
+    plan = read_plan(SHIPPED / name)
+    assert [table.name for table in plan.tables] == list(TABLES)
+    for table in plan.tables:
+        assert [variant.name for variant in table.variants] == list(TABLES[table.name])
+        for variant in table.variants:
+            paper, is_so = TABLES[table.name][variant.name]
+            assert variant.paper == paper, (table.name, variant.name)
+            assert is_so(variant.config), (table.name, variant.name)
+        assert sum(v.key == plan.base.key for v in table.variants) == 1
+    assert len({trial.key for trial in trials(plan, Path("out"))}) == 18
+
+
+def test_the_shipped_bases_are_of_the_paper_and_of_two_cores() -> None:
+    paper, small = (read_plan(SHIPPED / f"{n}.yaml").base.config for n in ("paper", "small"))
+    assert (paper.model.preprocessing.image_size, paper.model.backbone.width) == (448, 1024)
+    assert (paper.epochs, paper.batch_size, paper.learning_rate) == (50, 64, 1e-5)
+    assert paper.backbone_weights == "imagenet"
+    assert (small.model.preprocessing.image_size, small.model.backbone.width) == (64, 256)
+
+
+def test_the_shipped_options_each_change_something_of_the_base() -> None:
+    plan = read_plan(SHIPPED / "options.yaml")
+    (table,) = plan.tables
+    assert [v.name for v in table.variants if v.key == plan.base.key] == ["base"]
+    assert len({v.key for v in table.variants}) == len(table.variants)
+
+
+def test_the_shipped_arms_of_the_bundled_network_differ_in_their_label_branch_alone() -> None:
+    plan = read_plan(SHIPPED / "bundled.yaml")
+    (table,) = plan.tables
+    arms = {
+        (v.config.model.label_branch, v.config.model.block, v.config.label_masking)
+        for v in table.variants
+    }
+    blocks = {("attention", block, True) for block in ("residual", "paper", "transformer")}
+    assert arms == blocks | {("attention", "residual", False), ("none", "residual", False)}
+    assert {v.config.backbone_weights for v in table.variants} == {"lmeran:assets/checkpoint"}
+
+    facts = json.loads((ROOT / "assets" / "checkpoint" / "lmeran.json").read_text())
+    bundled, base = facts["training"]["config"], plan.base.config.to_dict()
+    assert base["model"]["backbone"] == {
+        **bundled["model"]["backbone"],
+        "layers_per_block": tuple(bundled["model"]["backbone"]["layers_per_block"]),
+    }
+    assert base["validation_share"] == bundled["validation_share"]
+    assert plan.seeds == (bundled["seed"],)  # no film it learnt from is one that selects here

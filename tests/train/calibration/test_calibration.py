@@ -1,0 +1,320 @@
+"""Platt maps, operating points and percentiles against scikit-learn and brute force; what is stored
+comes back, and a film is read by it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, roc_curve
+
+from lmeran.calibration import (
+    Calibration,
+    CalibrationError,
+    FindingCalibration,
+    OperatingPoint,
+    calibrate,
+    is_above,
+    percentiles,
+)
+from lmeran.checkpoint import load_checkpoint, save_checkpoint
+from lmeran.findings import FINDINGS
+from tests.conftest import lively_model, small_config
+from train.__main__ import main
+from train.calibration.calibrate import CalibrateConfig, fit_calibration
+from train.calibration.left_out import leave_out
+from train.calibration.platt import Platt, fit_platt, logits_of, nll, operating_points
+from train.calibration.platt_maps import choose, fit_maps, mapped, softened
+from train.data.index import Index
+
+N = 500
+
+
+def scores(seed: int = 0, slope: float = 0.5, offset: float = -1.0) -> tuple[np.ndarray, ...]:
+    """Logits that are off by a known map, and labels drawn with the true probabilities."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(-1, 1.5, N)
+    labels = (random.random(N) < expit(slope * logits + offset)).astype(np.float32)
+    return logits, labels
+
+
+def test_platt_scaling_is_the_logistic_regression_of_scikit_learn() -> None:
+    logits, labels = scores()
+    found = fit_platt(logits, labels, float(logits.mean()))
+    other = LogisticRegression(C=np.inf, tol=1e-9, max_iter=1000).fit(logits[:, None], labels)
+    assert found.slope == pytest.approx(other.coef_[0, 0], abs=1e-3)
+    assert found.offset(float(logits.mean())) == pytest.approx(other.intercept_[0], abs=1e-3)
+
+
+@pytest.mark.parametrize("spread", [0.1, 0.5, np.inf])
+def test_no_map_on_a_grid_is_better(spread: float) -> None:
+    logits, labels = scores(1)
+    middle, centre = float(logits.mean()), Platt(1.2, 0.3)
+    found = fit_platt(logits, labels, middle, centre, spread)
+
+    def loss(slope: float, shift: float) -> float:
+        away = np.array([np.log(slope / centre.slope), shift - centre.shift])
+        fit = nll(slope * (logits - middle) + middle + shift, labels).sum()
+        return float(fit + 0.5 * (away**2).sum() / spread**2)
+
+    grid = [loss(a, b) for a in np.geomspace(0.2, 3, 60) for b in np.linspace(-2.5, 1, 60)]
+    assert loss(found.slope, found.shift) <= min(grid) + 1e-9
+
+
+def test_a_strong_prior_is_kept_and_a_single_class_needs_one() -> None:
+    logits, labels = scores()
+    found = fit_platt(logits, labels, 0.0, Platt(1.5, -0.2), 1e-4)
+    assert (found.slope, found.shift) == pytest.approx((1.5, -0.2), abs=1e-3)
+    with pytest.raises(ValueError, match="both classes"):
+        fit_platt(logits, np.zeros(N), 0.0)
+    assert fit_platt(logits, np.zeros(N), 0.0, spread=0.5).shift < 0
+
+
+def test_the_nll_is_the_log_loss() -> None:
+    logits, labels = scores()
+    assert nll(logits, labels).mean() == pytest.approx(log_loss(labels, expit(logits)))
+    assert logits_of(expit(logits)) == pytest.approx(logits)
+
+
+def test_operating_points_are_those_of_trying_every_threshold() -> None:
+    random = np.random.default_rng(3)
+    labels = (random.random(N) < 0.2).astype(np.float32)
+    p = np.round(expit(random.normal(labels, 1.5)), 2)  # with ties
+    youden, sensitive = operating_points(p, labels)
+    for point in (youden, sensitive):
+        called = p >= point.threshold
+        assert point.sensitivity == pytest.approx(called[labels > 0.5].mean())
+        assert point.specificity == pytest.approx(1 - called[labels < 0.5].mean())
+    fpr, tpr, _ = roc_curve(labels, p)
+    assert youden.sensitivity + youden.specificity - 1 == pytest.approx((tpr - fpr).max())
+    reached = [t for t in np.unique(p) if (p[labels > 0.5] >= t).mean() >= 0.9]
+    assert sensitive.sensitivity >= 0.9
+    assert np.array_equal(p >= sensitive.threshold, p >= max(reached))
+
+
+def test_operating_points_of_a_single_class_are_refused() -> None:
+    with pytest.raises(ValueError, match="both classes"):
+        operating_points(np.linspace(0, 1, 9), np.ones(9))
+
+
+def many(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Logits (2, N, 14) with nothing and with something known, labels, patients of two films each;
+    the last finding has no positive, the one before three."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(-1.5, 1.2, (2, N, len(FINDINGS)))
+    labels = (random.random((N, len(FINDINGS))) < expit(0.6 * logits[0] - 1.3)).astype(np.float32)
+    labels[:, -1] = 0
+    labels[3:, -2] = 0
+    labels[:3, -2] = 1
+    return logits, labels, np.arange(N) // 2
+
+
+def test_maps_by_number_of_known_findings_only_where_they_gain() -> None:
+    logits, labels, patients = many()
+    logits[1] = logits[0] + 0.01 * logits[1]
+    left_out = leave_out(patients, None)
+    same = choose(logits[:, :, :6], labels[:, :6], left_out)
+    assert not same.by_number
+    assert same.free[0] < same.raw[0]
+    logits[1] = 2 * logits[0] + 3  # far off once something is known
+    other = choose(logits[:, :, :6], labels[:, :6], left_out)
+    assert other.by_number
+    assert same.strength == other.strength == 1
+    assert other.own[1] < other.free[1]
+
+
+def test_a_map_that_helps_no_other_source_is_not_applied() -> None:
+    """Each source has the finding as often as it likes: what one teaches misleads in the others."""
+    random = np.random.default_rng(6)
+    logits = random.normal(-1.5, 1.2, (1, 1200, 4))
+    sources = np.repeat(["a", "b", "c", "d"], 300)
+    shift = np.array([-1.2, 1.2, -0.9, 0.9]).repeat(300)[:, None]
+    labels = (random.random((1200, 4)) < expit(logits[0] + shift)).astype(np.float32)
+    left_out = leave_out(np.arange(1200), sources)
+    chosen = choose(logits, labels, left_out)
+    assert (chosen.left_out, chosen.strength) == ("sources", 0)
+    assert chosen.raw[0] < chosen.free[0]
+    same = (random.random((1200, 4)) < expit(0.5 * logits[0] + 1)).astype(np.float32)
+    assert choose(logits, same, left_out).strength > 0.5
+    assert softened(Platt(2.0, 0.5), -1.0, 0) == (1, 0)
+    half, whole = (softened(Platt(2.0, 0.5), -1.0, s) for s in (0.5, 1.0))
+    assert half == pytest.approx(((whole[0] + 1) / 2, whole[1] / 2))
+
+
+def test_what_is_left_out_is_never_fitted_on() -> None:
+    random = np.random.default_rng(1)
+    sources = random.choice(["a", "b", "c", "rare"], 400, p=[0.4, 0.3, 0.25, 0.05])
+    patients = random.integers(0, 150, 400)  # some are in several sources
+    found = leave_out(patients, sources)
+    assert (found.what, found.names) == ("sources", ("a", "b", "c"))
+    for name, (inside, held) in zip(found.names, found.rounds(), strict=True):
+        assert set(sources[held]) == {name}
+        assert np.array_equal(held, np.flatnonzero(sources == name))
+        assert name not in sources[inside]
+        assert not set(patients[inside]) & set(patients[held])
+    for fallback in (leave_out(patients, None), leave_out(patients, np.full(400, "a"))):
+        assert fallback.what == "patients"
+        held = np.concatenate([rows for _, rows in fallback.rounds()])
+        assert np.array_equal(np.sort(held), np.arange(400))
+    with pytest.raises(ValueError, match="5 patients"):
+        leave_out(np.arange(8) % 4, None)
+
+
+def test_shrunk_maps_lie_between_the_common_and_the_own_one() -> None:
+    logits, labels, _ = many()
+    z, y = logits[0, :, :4], labels[:, :4]
+    common, shrunk, own = (fit_maps(z, y, spread) for spread in (1e-4, 0.2, np.inf))
+    assert np.ptp([m.shift for m in common]) < 1e-3
+    assert 0 < np.ptp([m.shift for m in shrunk]) < np.ptp([m.shift for m in own])
+    middles = z.mean(axis=0)
+    by_hand = own[2].slope * (z[:, 2] - middles[2]) + middles[2] + own[2].shift
+    assert mapped(z, own, middles)[:, 2] == pytest.approx(by_hand)
+
+
+def an_index(labels: np.ndarray, patients: np.ndarray) -> Index:
+    names = tuple(f"{k}.png" for k in range(len(labels)))
+    groups = np.zeros(len(labels), dtype=np.int64)
+    return Index(Path(), names, names, patients.astype(str), labels, groups)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[Calibration, np.ndarray, np.ndarray]:
+    """A calibration, and the raw free probabilities and labels it was fitted on."""
+    logits, labels, patients = many()
+    found = {0: expit(logits[0]), 7: expit(logits[1])}
+    config = CalibrateConfig(min_size=128, known=(0, 7))
+    calibration, _ = fit_calibration(an_index(labels, patients), found, config)
+    return calibration, found[0], labels
+
+
+def test_calibration_brings_the_mean_to_the_observed_share(
+    fitted: tuple[Calibration, np.ndarray, np.ndarray],
+) -> None:
+    calibration, raw, labels = fitted
+    adjusted = calibrate(calibration, raw, 0)
+    raw_gap = np.abs(raw.mean(axis=0) - labels.mean(axis=0))[:12].mean()
+    gap = np.abs(adjusted.mean(axis=0) - labels.mean(axis=0))[:12].mean()
+    assert gap < 0.3 * raw_gap
+    order = np.argsort(raw, axis=0)
+    assert (np.diff(np.take_along_axis(adjusted, order, axis=0), axis=0)[:, :12] >= 0).all()
+
+
+def test_where_no_map_helps_the_raw_probability_is_kept() -> None:
+    same = FindingCalibration(12, (1.0,), (0.0,))
+    calibration = dataclasses.replace(two_maps(), known=(0,), findings=(same,) * 14)
+    assert calibration.keeps_raw
+    raw = np.linspace(0.001, 0.999, 14)
+    assert calibrate(calibration, raw, 3) == pytest.approx(raw)
+    assert not two_maps().keeps_raw
+
+
+def test_findings_with_too_few_positives_have_neither_map_nor_points(
+    fitted: tuple[Calibration, np.ndarray, np.ndarray],
+) -> None:
+    calibration, raw, _ = fitted
+    for finding in calibration.findings[-2:]:
+        assert (finding.slopes, finding.youden, finding.sensitive) == ((), None, None)
+    assert [f.positives for f in calibration.findings[-2:]] == [3, 0]
+    assert np.isnan(calibrate(calibration, raw, 0)[:, -2:]).all()
+    assert is_above(calibration.findings[-1].youden, 0.9) is None
+
+
+def test_percentiles_are_the_share_of_films_below(
+    fitted: tuple[Calibration, np.ndarray, np.ndarray],
+) -> None:
+    calibration, raw, _ = fitted
+    film = raw[17]
+    below = 100 * (raw < film).mean(axis=0)
+    assert percentiles(calibration, film) == pytest.approx(below, abs=1.0)
+    assert percentiles(calibration, np.zeros(14)).tolist() == [0] * 14
+    assert percentiles(calibration, np.ones(14)).tolist() == [100] * 14
+
+
+def two_maps() -> Calibration:
+    """Finding 0 with one map free and another with ten known; the others without."""
+    point = OperatingPoint(0.25, 0.8, 0.7)
+    first = FindingCalibration(12, (0.5, 2.0), (-1.0, 1.0), point, point)
+    rest = (FindingCalibration(2),) * 13
+    quantiles = (tuple(np.linspace(0, 1, 101)),) * 14
+    return Calibration(90, "here", 128, 10, "ab", (0, 10), (first, *rest), quantiles)
+
+
+def test_maps_between_and_beyond_the_fitted_numbers_of_pins() -> None:
+    calibration = two_maps()
+    raw = np.full(14, 0.3)
+    z = np.log(0.3 / 0.7)
+    for pins, slope, offset in ((0, 0.5, -1), (5, 1.0, 0), (10, 2, 1), (13, 2, 1)):
+        assert calibrate(calibration, raw, pins)[0] == pytest.approx(expit(slope * z + offset))
+    raw[0] = np.nan  # pinned
+    assert np.isnan(calibrate(calibration, raw, 5)[0])
+    assert is_above(calibration.findings[0].youden, float("nan")) is None
+    assert is_above(calibration.findings[0].youden, 0.25) is True
+
+
+def test_what_is_stored_comes_back_and_is_told_apart() -> None:
+    calibration = two_maps()
+    stored = json.loads(json.dumps(calibration.to_dict()))
+    assert Calibration.from_dict(stored) == calibration
+    assert Calibration.from_dict(stored).identity == calibration.identity
+    assert dataclasses.replace(calibration, films=91).identity != calibration.identity
+    assert calibration.described == (
+        "90 validation films of the source here, 128 px or more a side"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"known": [1, 2]}, "rise from 0"),
+        ({"known": [0, 3, 10]}, "Atelectasis does not have one map"),
+        ({"findings": {}}, "fields"),
+        ({"other": 1}, "fields"),
+    ],
+)
+def test_what_is_no_calibration_is_refused(change: dict[str, object], words: str) -> None:
+    with pytest.raises(CalibrationError, match=words):
+        Calibration.from_dict({**two_maps().to_dict(), **change})
+
+
+@pytest.mark.parametrize("slope", [-0.5, 0.0, float("inf")])
+def test_a_map_that_does_not_rise_is_refused(slope: float) -> None:
+    stored = two_maps().to_dict()
+    stored["findings"]["Atelectasis"]["slopes"] = [slope, 1.0]
+    with pytest.raises(CalibrationError, match="slope of Atelectasis"):
+        Calibration.from_dict(stored)
+
+
+def test_the_command_fits_into_the_checkpoint_and_leaves_the_weights(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "checkpoint"
+    run = {"min_size": 0, "validation_share": 0.5, "seed": 0}
+    save_checkpoint(folder, lively_model(small_config(64)), {"config": run}, {})
+    before = load_checkpoint(folder)
+    assert (before.calibration, before.gate) == (None, None)
+    fit = ["calibrate", "--checkpoint", str(folder), "--data", str(data), "--device", "cpu"]
+    assert main([*fit, "--min_positives", "3"]) == 0
+    assert "calibration" in capsys.readouterr().out
+    after = load_checkpoint(folder)
+    assert after.identity == before.identity
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(
+            before.model.state_dict().values(), after.model.state_dict().values(), strict=True
+        )
+    )
+    assert after.calibration.findings[FINDINGS.index("Effusion")].slopes
+    assert not after.calibration.findings[FINDINGS.index("Hernia")].slopes
+    assert after.metrics["calibration"]["calibration"] == after.calibration.identity
+    assert after.gate.films == after.calibration.films
+    assert main([*fit, "--min_positives", "3", "--source", "nowhere"]) == 1
+    assert "nowhere" in capsys.readouterr().err
+    shutil.rmtree(folder)
+    assert main(fit) == 1

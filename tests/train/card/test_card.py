@@ -1,0 +1,200 @@
+"""The model card and its publication, on a report of a small checkpoint and a Hub of our own."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+
+from lmeran.checkpoint import CheckpointError, load_checkpoint
+from tests.conftest import ROOT
+from tests.support.training import CPU, config
+from train.__main__ import main
+from train.card.publish import files_to_publish
+from train.card.readme import END, START, figure
+from train.card.readme import TEMPLATE as README_TEMPLATE
+from train.card.write import TEMPLATE, read_metrics, write_card
+from train.data.index import DataError
+from train.fit import fit
+
+COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def measured(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A trained checkpoint and the folder of its report."""
+    root = tmp_path_factory.mktemp("card")
+    checkpoint = fit(config(epochs=1), data, root / "run", CPU)
+    arguments = ["--checkpoint", str(checkpoint), "--data", str(data), "--split", "train_val"]
+    options = ["--out", str(root / "report"), "--resamples", "40", "--pin_films", "4"]
+    assert main(["evaluate", *arguments, *options, "--device", "cpu"]) == 0
+    return checkpoint, root / "report"
+
+
+def test_the_card_tells_the_measured_figures_and_no_others(measured: tuple[Path, Path]) -> None:
+    folder, report = measured
+    metrics = read_metrics(report)
+    card = ModelCard(write_card(folder, metrics))
+    headline = metrics["discrimination"]["mean_auc"]
+    assert figure(headline) in card.text
+    results = {r.metric_name: r.metric_value for r in card.data.eval_results}
+    assert results["mean AUC, nothing pinned"] == headline["value"]
+    assert len(results) > 1
+    assert card.data.license == "mit"
+    for line in metrics["conditioning"]["text"]:
+        assert line in card.text
+    for word in ("NIH Clinical Center", "never diagnosis", load_checkpoint(folder).identity):
+        assert word in card.text
+    assert not re.search(r"\d\.\d\d", TEMPLATE.read_text())  # no figure typed by hand
+    metrics["discrimination"]["mean_auc"]["value"] = 0.123
+    assert "0.123" in write_card(folder, metrics)
+
+
+def test_figures_are_said_with_their_interval() -> None:
+    assert figure({"value": 0.71249, "low": 0.69, "high": 0.733}) == "0.712 (0.690 to 0.733)"
+    assert figure({"value": 0.5, "low": None, "high": None}) == "0.500"
+    assert figure(None) == "none"
+
+
+def test_the_readme_gets_its_figures_between_its_marks(
+    measured: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    original, report = measured
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(original, folder)
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{START}\nold figures\n{END}\nafter\n")
+    arguments = ["card", "--checkpoint", str(folder), "--report", str(report)]
+    assert main([*arguments, "--readme", str(readme)]) == 0
+    text = readme.read_text()
+    assert text.startswith(f"before\n{START}\nOn ")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "old figures" not in text
+    metrics = read_metrics(report)
+    for found in metrics["discrimination"]["findings"].values():
+        assert f"| {found['positives']} | {figure(found['auc'])} |" in text
+    for step in metrics["conditioning"]["arms"]["lmeran"]:
+        assert figure(step["mean_auc"]) in text
+    assert not re.search(r"\d\.\d\d", README_TEMPLATE.read_text())
+    readme.write_text("no marks")
+    assert main([*arguments, "--readme", str(readme)]) == 1
+    assert "needs the lines" in capsys.readouterr().err
+    assert readme.read_text() == "no marks"
+
+
+def test_a_report_on_other_weights_makes_no_card(
+    measured: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, report = measured
+    with pytest.raises(CheckpointError, match="measured on 0000"):
+        write_card(folder, read_metrics(report) | {"checkpoint": "0000"})
+    with pytest.raises(DataError, match=r"metrics\.json"):
+        read_metrics(tmp_path)
+    assert main(["publish", "--checkpoint", str(folder), "--to", "lab/lmeran"]) == 1
+    assert "train card" in capsys.readouterr().err
+
+
+class FakeHub(BaseHTTPRequestHandler):
+    """Takes a repository and one commit, as the Hub's API does."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.server.asked.append(self.path)
+        if self.headers.get("Authorization") != "Bearer hf_right":
+            self.reply({"error": "who are you"}, 401)
+        elif self.path == "/api/repos/create":
+            self.reply({"url": f"{self.server.url}/lab/lmeran"})
+        elif "/preupload/" in self.path:
+            files = [
+                {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False}
+                for f in json.loads(body)["files"]
+            ]
+            self.reply({"files": files})
+        elif self.path == "/api/validate-yaml":  # asked for a README's metadata
+            self.reply({"errors": [], "warnings": []})
+        elif "/commit/" in self.path:
+            lines = [json.loads(line) for line in body.splitlines()]
+            for line in lines:
+                if line["key"] == "file":
+                    value = line["value"]
+                    self.server.files[value["path"]] = base64.b64decode(value["content"])
+            url = f"{self.server.url}/lab/lmeran/commit/{COMMIT}"
+            self.reply({"success": True, "commitOid": COMMIT, "commitUrl": url})
+        else:
+            self.reply({"error": "no such thing"}, 404)
+
+    def reply(self, value: Any, status: int = 200) -> None:
+        text = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture()
+def hub() -> Iterator[Any]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FakeHub)
+    server.url = f"http://127.0.0.1:{server.server_address[1]}"
+    server.files, server.asked = {}, []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def _publish(folder: Path, hub: Any, home: Path, *more: str, token: str = "hf_right") -> Any:
+    """The Hub's address is read when its client is imported: a new process."""
+    variables = {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_TOKEN": token}
+    command = ["-m", "train", "publish", "--checkpoint", str(folder), "--to", "lab/lmeran"]
+    return subprocess.run(
+        [sys.executable, *command, *more],
+        cwd=ROOT,
+        env={**os.environ, **variables, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def test_a_checkpoint_is_published_with_its_card(
+    measured: tuple[Path, Path], hub: Any, tmp_path: Path
+) -> None:
+    folder, report = measured
+    given = ["--checkpoint", str(folder), "--report", str(report)]
+    assert main(["card", *given]) == 0
+    (folder / "notes.txt").write_text("not part of the checkpoint")
+    try:
+        names = files_to_publish(folder)
+        dry = _publish(folder, hub, tmp_path, "--dry_run", "true")
+        assert dry.returncode == 0, dry.stderr
+        assert "nothing was sent" in dry.stdout
+        assert not hub.asked
+        done = _publish(folder, hub, tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert f"hf://lab/lmeran@{COMMIT}" in done.stdout
+        assert set(hub.files) == set(names) == {"README.md", "lmeran.json", "model.safetensors"}
+        for name in names:
+            assert hub.files[name] == (folder / name).read_bytes()
+        refused = _publish(folder, hub, tmp_path, token="hf_wrong")
+        assert refused.returncode == 1
+        assert "hf auth login" in refused.stderr
+    finally:
+        (folder / "notes.txt").unlink()
+        (folder / "README.md").unlink()

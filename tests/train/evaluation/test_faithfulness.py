@@ -1,0 +1,314 @@
+"""Faithfulness: masks and imputation by hand, a model whose answer is known, the whole section."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from lmeran.checkpoint import load_checkpoint
+from lmeran.config import CELL_STRIDE, Preprocessing
+from lmeran.findings import FINDINGS
+from lmeran.imaging.preprocess import network_pixels
+from lmeran.model.lmeran import LMeRAN
+from lmeran.predictor import Predictor
+from tests.conftest import lively_model, small_config
+from train.data.index import read_index
+from train.evaluation.faithfulness.curves import (
+    RANDOM,
+    Pair,
+    choose_pairs,
+    free_maps,
+    measure_curves,
+    probabilities,
+)
+from train.evaluation.faithfulness.masks import (
+    SHARES,
+    Altered,
+    Film,
+    area,
+    cell_order,
+    deletions,
+    first_cells,
+    imputations,
+    insertions,
+    neighbour_means,
+    pixels_of,
+    solve_missing,
+)
+from train.evaluation.faithfulness.randomise import cascade, rank_correlation
+from train.evaluation.faithfulness.section import ANOTHER_FILM, faithfulness_section
+from train.evaluation.localisation.cases import read_film
+
+MASS = FINDINGS.index("Mass")
+
+
+def test_cells_come_from_the_highest_to_the_lowest_ties_shuffled() -> None:
+    values = np.array([[0.2, 0.9, 0.5], [0.0, 0.0, 0.0], [0.0, 0.0, 0.7]])
+    orders = [cell_order(values, np.random.default_rng(seed)) for seed in range(200)]
+    assert all(order[:4].tolist() == [1, 8, 2, 0] for order in orders)
+    assert {tuple(sorted(order[4:])) for order in orders} == {(3, 4, 5, 6, 7)}
+    assert {int(order[4]) for order in orders} == {3, 4, 5, 6, 7}, "no tie has a fixed order"
+
+
+def test_the_first_cells_are_whole_cells_of_the_network() -> None:
+    pixels = pixels_of(first_cells(np.array([3, 0, 1, 2]), 0.5))
+    assert pixels.shape == (2 * CELL_STRIDE, 2 * CELL_STRIDE)
+    cells = pixels.reshape(2, CELL_STRIDE, 2, CELL_STRIDE).mean(axis=(1, 3))
+    assert cells.tolist() == [[1, 0], [0, 1]]
+    assert not first_cells(np.arange(4), 0).any()
+    assert first_cells(np.arange(4), 1).all()
+
+
+def test_deletion_ends_gray_and_insertion_ends_whole() -> None:
+    gray = np.random.default_rng(0).random((96, 96), np.float32)
+    film, order = Film(gray, np.random.default_rng(1)), np.arange(9)
+    away, back = ([film.picture(a) for a in what(order)] for what in (deletions, insertions))
+    assert np.array_equal(away[0], gray)
+    assert np.ptp(away[-1]) == 0
+    assert away[-1][0, 0] == pytest.approx(gray.mean())
+    assert np.array_equal(back[-1], gray)
+    assert np.ptp(back[0]) < 0.2 * np.ptp(gray)
+    kept = ~pixels_of(first_cells(order, SHARES[4]))
+    assert np.array_equal(away[4][kept], gray[kept])
+    assert np.array_equal(back[4][~kept], gray[~kept])
+
+
+def test_pictures_that_are_the_same_are_one() -> None:
+    order, same_start = np.arange(9), np.array([1, 0, 2, 8, 7, 6, 5, 4, 3])
+    first, second = ([Altered.of("gray", first_cells(o, 3 / 9))] for o in (order, same_start))
+    assert first == second
+    assert deletions(order)[0] == insertions(order)[-1]
+    assert deletions(order)[-1] == deletions(same_start)[-1]
+    assert len({*deletions(order), *insertions(order), *imputations(order)}) == 9 + 9 + 4 - 1
+
+
+def test_the_area_is_the_mean_height() -> None:
+    assert area(SHARES**1) == pytest.approx(0.5)
+    assert area(np.stack([np.full(len(SHARES), 0.3), SHARES])) == pytest.approx([0.3, 0.5])
+
+
+def test_imputation_solves_the_mean_of_neighbours() -> None:
+    rng = np.random.default_rng(1)
+    picture, missing = rng.random((9, 7)), rng.random((9, 7)) < 0.6
+    missing[0, 0] = False
+    found = solve_missing(picture, missing, neighbour_means(9, 7))
+    assert np.array_equal(found[~missing], picture[~missing])
+    # The same by repeated averaging, neighbour by neighbour.
+    slow = np.where(missing, 0.5, picture)
+    for _ in range(3000):
+        for y, x in zip(*np.nonzero(missing), strict=True):
+            total = weights = 0.0
+            for down in (-1, 0, 1):
+                for across in (-1, 0, 1):
+                    inside = 0 <= y + down < 9 and 0 <= x + across < 7
+                    if (down or across) and inside:
+                        weight = 1 / 12 if down and across else 1 / 6
+                        total += weight * slow[y + down, x + across]
+                        weights += weight
+            slow[y, x] = total / weights
+        if np.abs(slow - found).max() < 1e-9:
+            break
+    assert found == pytest.approx(slow, abs=1e-8)
+
+
+def test_imputation_continues_a_slope_and_leaves_the_rest_alone() -> None:
+    gray = np.tile(np.linspace(0.2, 0.8, 128, dtype=np.float32), (128, 1))
+    cells = np.zeros((4, 4), bool)
+    cells[1:3, 1] = True
+    found = Film(gray, np.random.default_rng(0)).picture(Altered.of("around", cells.ravel()))
+    missing = pixels_of(cells.ravel())
+    assert np.array_equal(found[~missing], gray[~missing])
+    assert np.abs(found - gray).mean() < 0.01
+    assert np.std((found - gray)[missing]) == pytest.approx(0.01, rel=0.3)
+    nothing = np.zeros_like(missing)
+    assert np.array_equal(solve_missing(gray, nothing, neighbour_means(128, 128)), gray)
+
+
+class BrightCell:
+    """A stand-in whose every probability is the sigmoid of one cell's brightness above gray."""
+
+    config = SimpleNamespace(grid=3, preprocessing=Preprocessing(image_size=96, mean=0, std=1))
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        return images[:, 0, 32:64, 64:96].mean(dim=(1, 2))
+
+    def condition(self, encoding: torch.Tensor, states: torch.Tensor) -> SimpleNamespace:
+        assert not states.any()
+        return SimpleNamespace(logits=(10 * (encoding - 0.5))[:, None].expand(-1, 14))
+
+
+def test_the_map_that_names_the_cell_used_is_the_faithful_one() -> None:
+    film = np.zeros((1, 96, 96), np.uint8)
+    film[:, 32:64, 64:96] = 255
+    right = np.zeros((3, 3))
+    right[1, 2] = 1
+    maps = {"right": right[None], "wrong": -right[None]}
+    curves = measure_curves(BrightCell(), film, ["a"], [Pair(0, MASS)], maps, "cpu")
+    high, low = 1 / (1 + np.exp(-5)), 1 / (1 + np.exp(-10 * (1 / 9 - 0.5)))
+    # 9 cells and 8 steps: the first step takes one cell, the last one the ninth.
+    assert curves.deletion["right"][0] == pytest.approx([high] + [low] * 8, abs=1e-3)
+    assert curves.deletion["wrong"][0] == pytest.approx([high] * 8 + [low], abs=1e-3)
+    assert curves.insertion["right"][0][1:] == pytest.approx(high, abs=1e-3)
+    assert curves.insertion["wrong"][0][:8] == pytest.approx(curves.insertion["wrong"][0][0])
+    assert curves.insertion["wrong"][0][8] == pytest.approx(high, abs=1e-3)
+    assert curves.road["right"][0] > 0.5
+    assert curves.road["wrong"][0] == pytest.approx(-curves.road["right"][0], abs=0.1)
+    middle = [area(curves.deletion[kind])[0] for kind in ("right", RANDOM, "wrong")]
+    assert middle == sorted(middle)
+
+
+def test_findings_of_one_film_share_pictures_and_are_measured_as_alone() -> None:
+    films = np.random.default_rng(3).integers(0, 255, (3, 96, 96), np.uint8)
+    squares, names = films[[0, 0, 1]], ["a", "a", "b"]
+    maps = {"one": np.random.default_rng(4).random((3, 3, 3))}
+    pairs = [Pair(5, MASS), Pair(5, 2), Pair(8, MASS)]
+    calls = []
+
+    class Counting(BrightCell):
+        def encode(self, images: torch.Tensor) -> torch.Tensor:
+            calls.append(len(images))
+            return super().encode(images)
+
+    together = measure_curves(Counting(), squares, names, pairs, maps, "cpu")
+    assert sum(calls) < 3 * 26 * 3 - 26
+    for k in range(3):
+        alone = measure_curves(
+            BrightCell(),
+            squares[k:][:1],
+            names[k:][:1],
+            pairs[k:][:1],
+            {"one": maps["one"][k:][:1]},
+            "cpu",
+        )
+        assert together.deletion["one"][k] == pytest.approx(alone.deletion["one"][0], abs=1e-6)
+        assert together.insertion["one"][k] == pytest.approx(alone.insertion["one"][0], abs=1e-6)
+        assert together.road["one"][k] == pytest.approx(alone.road["one"][0], abs=1e-6)
+
+
+def test_the_probability_of_an_untouched_film_is_the_reading(
+    data: Path, predictor: Predictor
+) -> None:
+    index = read_index(data, "test")
+    film = read_film(index, 1)
+    expected = predictor.read(predictor.encode(film), {}).free[MASS]
+    config = predictor.checkpoint.config.preprocessing
+    square = network_pixels(film.pixels, config).astype(np.float32) / 255
+    found = probabilities(predictor.checkpoint.model, np.stack([square] * 3), "cpu")
+    assert found[:, MASS] == pytest.approx(np.full(3, expected), abs=1e-5)
+
+
+def test_pairs_are_the_true_findings_of_films_chosen_by_name(data: Path) -> None:
+    index = read_index(data, "train_val")
+    few, more = choose_pairs(index, 3), choose_pairs(index, 6)
+    assert more[: len(few)] == few
+    assert len({pair.row for pair in few}) == 3
+    for row in {pair.row for pair in more}:
+        own = [pair.finding for pair in more if pair.row == row]
+        assert own == np.flatnonzero(index.labels[row] > 0.5).tolist()
+    backwards = index.take(np.arange(len(index))[::-1])
+    names = {index.names[pair.row] for pair in few}
+    assert {backwards.names[pair.row] for pair in choose_pairs(backwards, 3)} == names
+
+
+def test_the_cascade_replaces_weights_from_the_output_downwards() -> None:
+    model = lively_model(small_config())
+    before = {name: t.clone() for name, t in model.state_dict().items()}
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    steps = list(cascade(model))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert [name for name, _ in steps] == [
+        "classifiers",
+        "attention layer 3",
+        "attention layer 2",
+        "attention layer 1",
+        "embeddings",
+        "backbone",
+    ]
+    begins = ["class_", "blocks.2.", "blocks.1.", "blocks.0.", ("label_", "state_"), "backbone."]
+    for k, (_, changed) in enumerate(steps):
+        for name, tensor in changed.state_dict().items():
+            step = next(i for i, prefix in enumerate(begins) if name.startswith(prefix))
+            if step > k:
+                assert torch.equal(tensor, before[name])
+            elif tensor.ndim >= 2:
+                assert not torch.equal(tensor, before[name])
+    assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
+    plain = [name for name, _ in cascade(lively_model(small_config(label_branch="none")))]
+    assert plain == ["classifiers", "backbone"]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 42])
+def test_the_random_weights_are_not_those_a_run_started_from(seed: int) -> None:
+    torch.manual_seed(seed)
+    started = LMeRAN(small_config())
+    *_, (_, changed) = cascade(started)
+    cosine = torch.nn.functional.cosine_similarity
+    for name in ("class_weight", "blocks.0.attention.query.weight", "label_embedding"):
+        first, second = (model.state_dict()[name].flatten() for model in (started, changed))
+        assert abs(cosine(first, second, dim=0)) < 0.2
+
+
+def test_rank_correlation_is_that_of_pandas_and_lacks_for_a_flat_map() -> None:
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, 5, (4, 3, 3)).astype(float)
+    second = first + rng.normal(size=(4, 3, 3))
+    first[3] = 2
+    found = rank_correlation(first, second)
+    for k in range(3):
+        columns = pd.DataFrame({"a": first[k].ravel(), "b": second[k].ravel()})
+        assert found[k] == pytest.approx(columns.rank().corr().loc["a", "b"])
+    assert np.isnan(found[3])
+
+
+def test_the_section_is_complete_and_the_same_each_time(
+    data: Path, checkpoint_folder: Path, tmp_path: Path
+) -> None:
+    checkpoint = load_checkpoint(checkpoint_folder)
+    index = read_index(data, "train_val")
+    made = [
+        faithfulness_section(checkpoint, index, tmp_path, torch.device("cpu"), 20, films=2)
+        for _ in range(2)
+    ]
+    first, second = (json.dumps(section.metrics, allow_nan=False) for section in made)
+    assert first == second
+    metrics = made[0].metrics
+    assert metrics["films"] == 2
+    assert metrics["areas"][RANDOM]["deletion less random"]["value"] == 0
+    area_of = metrics["areas"]["attention"]
+    assert area_of["deletion less random"]["value"] == pytest.approx(
+        area_of["deletion"]["value"] - metrics["areas"][RANDOM]["deletion"]["value"]
+    )
+    steps = metrics["randomisation"]
+    assert steps["classifiers"]["attention"]["value"] == pytest.approx(1)
+    assert steps["classifiers"]["cam"]["value"] < 0.9
+    assert steps["backbone"]["attention"]["value"] < 0.9
+    assert next(iter(steps)) == ANOTHER_FILM
+    for plot in made[0].plots:
+        plot.figure.savefig(tmp_path / f"{plot.name}.png", dpi=40)
+
+
+def test_maps_of_another_film_are_those_of_that_film(data: Path, predictor: Predictor) -> None:
+    index = read_index(data, "train_val")
+    pairs = [Pair(3, MASS), Pair(3, 2), Pair(7, MASS)]
+    maps = free_maps(predictor, index, pairs)
+    for k, pair in enumerate(pairs):
+        reading = predictor.read(predictor.encode(read_film(index, pair.row)), {})
+        expected = reading.maps()[pair.finding].values
+        assert maps["attention"][k] == pytest.approx(expected, rel=1e-4)
+
+
+def test_without_a_true_finding_there_is_no_section(
+    data: Path, checkpoint_folder: Path, tmp_path: Path
+) -> None:
+    index = read_index(data, "test")
+    blank = dataclasses.replace(index, labels=np.zeros_like(index.labels))
+    checkpoint = load_checkpoint(checkpoint_folder)
+    assert faithfulness_section(checkpoint, blank, tmp_path, "cpu", 10) is None

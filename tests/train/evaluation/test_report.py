@@ -1,0 +1,145 @@
+"""The written report, and the command that writes it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import rcParams
+from sklearn.metrics import roc_auc_score
+
+from lmeran.checkpoint import load_checkpoint
+from lmeran.findings import FINDINGS
+from tests.support.study_making import made_study
+from train.__main__ import main
+from train.evaluation.parts import PARTS, sections_of
+from train.evaluation.report import study_facts, write_report
+from train.evaluation.section import Section, Table
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of the made study, and one section with a name that must be escaped."""
+    out = tmp_path_factory.mktemp("report")
+    study = made_study()
+    table = Table("odd", "A <b>title</b>", pd.DataFrame({"A & B": ["<script>", None]}))
+    odd = Section("odd", "Less < more", ("1 < 2",), (table,), metrics={"v": np.float32(np.nan)})
+    write_report(study, [*sections_of(study), odd], out, {**study_facts(study), "min_size": 0})
+    return out
+
+
+def test_the_page_needs_nothing_but_itself(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert "<script" not in page
+    assert not re.findall(r"(?:src|href)=\"(?!#|data:image/svg)", page)
+    assert "url(" not in page
+    assert not re.findall(r"https?://(?!nihcc)", re.sub(r"base64,[^\"]*", "", page))
+    assert page.count("<img") == page.count("data:image/svg+xml;base64,") > 5
+    assert "Less &lt; more" in page
+    assert "A &amp; B" in page
+    anchors = set(re.findall(r"href=\"#(\w+)\"", page))
+    assert anchors == set(re.findall(r"<h2 id=\"(\w+)\"", page))
+    assert {"discrimination", "conditioning", "subgroups", "odd"} <= anchors
+    assert "nan" not in re.sub(r"base64,[^\"]*", "", page).lower().split()
+
+
+def test_every_table_and_figure_is_a_file(folder: Path) -> None:
+    tables = {path.stem for path in (folder / "tables").glob("*.csv")}
+    assert {"discrimination", "beside_the_paper", "known_labels", "comparison"} <= tables
+    assert {"shifts", "lift", "influence_positive", "subgroups_view"} <= tables
+    figures = {path.stem for path in (folder / "figures").glob("*.svg")}
+    assert {"roc", "precision_recall", "known_labels", "shifts", "cooccurrence"} <= figures
+    frame = pd.read_csv(folder / "tables" / "discrimination.csv")
+    assert frame["Finding"].iloc[-1] == "Mean"
+    assert frame["AUC low"].iloc[0] < frame["AUC"].iloc[0] < frame["AUC high"].iloc[0]
+
+
+def test_the_predictions_repeat_the_figures_and_tell_no_patient(folder: Path) -> None:
+    found = pd.read_csv(folder / "predictions.csv")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert len(found) == metrics["images"]
+    assert not [c for c in found.columns if "patient" in c]
+    for finding in ("Mass", "Edema"):
+        auc = roc_auc_score(found[f"label_{finding}"], found[f"free_{finding}"])
+        told = metrics["discrimination"]["findings"][finding]["auc"]["value"]
+        assert told == pytest.approx(auc, abs=1e-9)
+    assert {f"known{k}_Mass" for k in (3, 7, 10)} <= set(found.columns)
+    assert metrics["discrimination"]["findings"]["Hernia"]["auc"] is None
+    assert metrics["odd"] == {"title": "Less < more", "text": ["1 < 2"], "v": None}
+    assert metrics["checkpoint"] == "a" * 12
+
+
+def test_the_same_study_makes_the_same_figures(folder: Path, tmp_path: Path) -> None:
+    before = dict(rcParams)
+    study = made_study()
+    write_report(study, [PARTS[0](study)], tmp_path, {**study_facts(study), "min_size": 0})
+    for name in ("roc.svg", "auc.svg"):
+        same = (folder / "figures" / name).read_bytes()
+        assert (tmp_path / "figures" / name).read_bytes() == same
+    assert dict(rcParams) == before
+
+
+def test_names_that_stand_twice_are_refused(tmp_path: Path) -> None:
+    study = made_study()
+    table = Table("same", "Title", pd.DataFrame({"A": [1]}))
+    twice = [Section(key, key, tables=(table,)) for key in ("a", "b")]
+    with pytest.raises(ValueError, match="same"):
+        write_report(study, twice, tmp_path, study_facts(study))
+
+
+def test_every_part_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    study, asked = made_study(), []
+
+    def part(given: object) -> Section | None:
+        asked.append(given)
+        return Section("key", "Title") if len(asked) == 1 else None
+
+    monkeypatch.setattr("train.evaluation.parts.PARTS", (part, part))
+    assert [section.key for section in sections_of(study)] == ["key"]
+    assert asked == [study, study]
+
+
+def test_the_command_writes_a_report(
+    data: Path, checkpoint_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pd.read_csv(data / "index.csv")
+    table["view_position"] = np.where(np.arange(len(table)) % 2, "PA", "AP")
+    table["file"] = [str(data / file) for file in table["file"]]
+    (tmp_path / "data").mkdir()
+    table.to_csv(tmp_path / "data" / "index.csv", index=False)
+    out = tmp_path / "out"
+    arguments = ["--checkpoint", str(checkpoint_folder), "--data", str(tmp_path / "data")]
+    options = ["--resamples", "20", "--pin_films", "3", "--known", "[0,5,7]"]
+    options += ["--split", "train_val", "--map_films", "1"]
+    assert main(["evaluate", *arguments, *options, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "5 known" in printed
+    assert "report.html" in printed
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert [s["known"] for s in metrics["scores"]] == [0, 5, 7]
+    told = metrics["scores"][0]["auc"]["Effusion"]
+    assert metrics["discrimination"]["findings"]["Effusion"]["auc"]["value"] == pytest.approx(told)
+    assert metrics["checkpoint"] == load_checkpoint(checkpoint_folder).identity
+    assert metrics["cooccurrence"]["images"] == 3
+    page = (out / "report.html").read_text()
+    assert str(tmp_path) not in page + (out / "metrics.json").read_text()
+    assert set(metrics["discrimination"]["findings"]) == set(FINDINGS)
+
+    assert "Localisation was not measured" in metrics["localisation"]["text"][0]
+    assert "faithfulness" in metrics
+
+    options[-1] = "0"
+    compared = ["--compare", str(checkpoint_folder), "--without_masking", str(checkpoint_folder)]
+    # the same checkpoint against itself
+    assert main(["evaluate", *arguments, *options, *compared, "--out", str(out)]) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert "faithfulness" not in metrics
+    assert metrics["comparison"]["mean_difference"]["value"] == 0
+    arms = metrics["conditioning"]["arms"]
+    assert [s["mean_auc"] for s in arms["without_masking"]] == [
+        s["mean_auc"] for s in arms["lmeran"]
+    ]

@@ -1,0 +1,1 @@
+"""Ablations: variants of one run, trained with several seeds, and their tables."""

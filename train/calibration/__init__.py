@@ -1,0 +1,1 @@
+"""Fits of a checkpoint after training: calibration, operating points, out-of-distribution gate."""

@@ -1,0 +1,235 @@
+"""`python -m train calibrate`: calibration, operating points, percentiles and input gate of a
+checkpoint, fitted on the validation films that its training kept back."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jsonargparse import ArgumentParser, Namespace
+
+from lmeran.calibration import Calibration, FindingCalibration
+from lmeran.checkpoint import load_checkpoint, record_extras, record_metrics
+from lmeran.extras import Extras
+from lmeran.findings import FINDINGS, display_name
+from lmeran.model.lmeran import Encoding
+from lmeran.ood import Gate, features, identity
+from train.calibration.left_out import LeftOut, leave_out
+from train.calibration.ood import fit_gate
+from train.calibration.platt import logits_of, operating_points
+from train.calibration.platt_maps import Choice, choose, fit_maps, softened
+from train.data.index import DataError, Index
+from train.data.pixels import cached_pixels
+from train.evaluation.evaluate import choose_split
+from train.evaluation.scoring import predict_index
+
+GATE_FILMS = 1500
+"""More hardly change a distribution in 16 components, and their cells must fit in memory."""
+
+
+@dataclass(frozen=True)
+class CalibrateConfig:
+    """What `python -m train calibrate` fits on.
+
+    Args:
+        min_size: leave out films smaller than this many pixels a side
+        source: fit calibration, operating points and percentiles on films of this one source
+            (column `source` of the index), because how often findings occur differs between
+            sources; the gate is always fitted on all. None: all films
+        known: numbers of known findings at which calibration is fitted or checked
+        min_positives: a finding with fewer positive films than this gets neither map nor points
+        batch_size: images in one pass
+    """
+
+    min_size: int = 0
+    source: str | None = None
+    known: tuple[int, ...] = (0, 3, 7)
+    min_positives: int = 10
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        if not self.known or self.known[0] != 0 or list(self.known) != sorted(set(self.known)):
+            raise DataError("--known must begin with 0 and rise.")
+
+
+def calibrate_parser() -> ArgumentParser:
+    parser = ArgumentParser(description="Fit calibration and input gate into a checkpoint.")
+    parser.add_argument("--checkpoint", type=str, required=True, help="folder, changed in place")
+    parser.add_argument("--data", type=str, required=True, help="folder with index.csv")
+    parser.add_argument("--device", type=str, default="auto")
+    parser.add_class_arguments(CalibrateConfig)
+    return parser
+
+
+def run_calibrate(given: Namespace, device: torch.device) -> None:
+    """The command. Raises `CheckpointError` and `DataError`."""
+    config = CalibrateConfig(**{f.name: given[f.name] for f in fields(CalibrateConfig)})
+    with tempfile.TemporaryDirectory() as cache:
+        folder, data = Path(given.checkpoint), Path(given.data)
+        print(calibrate_checkpoint(folder, data, config, Path(cache), device))
+
+
+def calibrate_checkpoint(
+    folder: Path, data: Path, config: CalibrateConfig, cache: Path, device: torch.device
+) -> str:
+    """Fit everything and write it into the checkpoint's folder. Returns a report.
+
+    cache: folder for the pixel cache. Raises `DataError` where validation has no such films,
+    `CheckpointError` for an unusable checkpoint.
+    """
+    checkpoint = load_checkpoint(folder)
+    every = choose_split(checkpoint, data, "validation", config.min_size)
+    rows = rows_of_source(every, config.source)
+    pixels = cached_pixels(every, checkpoint.config.preprocessing, cache)
+    kept = _spread_rows(len(every), GATE_FILMS)
+    cells: list[np.ndarray] = []
+
+    def keep(batch: np.ndarray, encoding: Encoding) -> None:
+        # half precision: 14 x 14 cells of 1,500 films are 0.15 GB
+        cells.append(features(encoding, "middle")[np.isin(batch, kept)].astype(np.float16))
+
+    found = predict_index(
+        checkpoint.model.to(device),
+        pixels,
+        every,
+        config.known,
+        config.batch_size,
+        device,
+        label="validation",
+        seen=keep,
+    )
+    of_source = {known: values[rows] for known, values in found.items()}
+    calibration, choice = fit_calibration(every.take(rows), of_source, config)
+    gate = fit_gate(np.concatenate(cells), left_out_of(every.take(kept)))
+    record_extras(folder, Extras(calibration, gate))
+    record_metrics(folder, "calibration", _as_json(calibration, choice, config.known))
+    return report(calibration, choice, gate, config.known)
+
+
+def rows_of_source(index: Index, source: str | None) -> np.ndarray:
+    """Rows of the films of one source; all for None. Raises `DataError` where there is none."""
+    if source is None:
+        return np.arange(len(index))
+    rows = np.flatnonzero(index.sources == source) if index.sources is not None else np.array([])
+    if not len(rows):
+        raise DataError(f"No validation film is of the source '{source}'; leave --source out.")
+    return rows
+
+
+def fit_calibration(
+    index: Index, probabilities: Mapping[int, np.ndarray], config: CalibrateConfig
+) -> tuple[Calibration, Choice]:
+    """Calibration from raw probabilities (N, 14) for each of `config.known`, each made while that
+    finding was unknown. Raises `DataError` where no finding has films enough."""
+    labels = index.labels
+    positives = labels.sum(axis=0).astype(int)
+    enough = np.minimum(positives, len(labels) - positives) >= config.min_positives
+    usable = np.flatnonzero(enough)
+    if not len(usable):
+        raise DataError(
+            f"No finding has {config.min_positives} positive validation films; "
+            "give more films or a smaller --min_positives."
+        )
+    logits = np.stack([logits_of(probabilities[k])[:, usable] for k in config.known])
+    choice = choose(logits, labels[:, usable], left_out_of(index))
+    known = config.known if choice.by_number else config.known[:1]
+    maps = [fit_maps(z, labels[:, usable], choice.spread) for z in logits[: len(known)]]
+    middles = logits.mean(axis=1)
+    column = {int(i): j for j, i in enumerate(usable)}
+    free = probabilities[0]
+    findings = []
+    for i in range(len(FINDINGS)):
+        if i not in column:
+            findings.append(FindingCalibration(int(positives[i])))
+            continue
+        j = column[i]
+        youden, sensitive = operating_points(free[:, i], labels[:, i])
+        slopes, offsets = zip(
+            *(softened(row[j], middles[k, j], choice.strength) for k, row in enumerate(maps)),
+            strict=True,
+        )
+        findings.append(FindingCalibration(int(positives[i]), slopes, offsets, youden, sensitive))
+    quantiles = np.quantile(free, np.linspace(0, 1, 101), axis=0)
+    calibration = Calibration(
+        films=len(index),
+        source=config.source,
+        min_size=config.min_size,
+        min_positives=config.min_positives,
+        index_sha256=index.digest,
+        known=tuple(known),
+        findings=tuple(findings),
+        quantiles=tuple(tuple(float(f"{q:.6g}") for q in column) for column in quantiles.T),
+    )
+    return calibration, choice
+
+
+def report(calibration: Calibration, choice: Choice, gate: Gate, known: tuple[int, ...]) -> str:
+    """What was fitted, as text."""
+    kind = "by number of known findings" if choice.by_number else "one for any number of pins"
+    told = (
+        f"maps: {kind}, {choice.strength:.0%} of them, prior spread {choice.spread}"
+        if choice.strength
+        else f"no map helps {choice.left_out} it was not fitted on, so raw probabilities stay as "
+        "they are"
+    )
+    lines = [
+        f"calibration {calibration.identity} on {calibration.described}; {told}",
+        f"{'NLL of a label, ' + choice.left_out + ' left out':<34}"
+        + "".join(f"{k:>7} known" for k in known),
+    ]
+    for name, values in (("raw", choice.raw), ("map", choice.free), ("own map", choice.own)):
+        lines.append(f"{name:<34}" + "".join(f"{v:>13.5f}" for v in values))
+    lines.append(
+        f"{'finding':<20}{'positive':>9}{'slope':>8}{'offset':>8}{'Youden':>9}{'90 % sens.':>12}"
+    )
+    for finding, fitted in zip(FINDINGS, calibration.findings, strict=True):
+        start = f"{display_name(finding):<20}{fitted.positives:>9}"
+        if not fitted.slopes:
+            lines.append(f"{start}   too few of one class: neither calibrated nor with points")
+            continue
+        lines.append(
+            f"{start}{fitted.slopes[0]:>8.3f}{fitted.offsets[0]:>8.3f}"
+            f"{fitted.youden.threshold:>9.4f}{fitted.sensitive.threshold:>12.4f}"
+        )
+    lines.append(
+        f"input gate {identity(gate)} on {gate.films} validation films of all sources, "
+        f"threshold {gate.threshold:.4f} at {100 * gate.acceptance:.0f} % acceptance of what was "
+        "left out"
+    )
+    return "\n".join(lines)
+
+
+def left_out_of(index: Index) -> LeftOut:
+    """What is left out of fits on these films. Raises `DataError` for too few patients."""
+    try:
+        return leave_out(index.patients, index.sources)
+    except ValueError as error:
+        raise DataError(f"{error}.") from None
+
+
+def _spread_rows(rows: int, most: int) -> np.ndarray:
+    """At most `most` rows, evenly spread."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, most)).round().astype(np.int64))
+
+
+def _as_json(calibration: Calibration, choice: Choice, known: tuple[int, ...]) -> dict[str, Any]:
+    """What stands in the checkpoint's metrics: how the fit was chosen."""
+    return {
+        "calibration": calibration.identity,
+        "films": calibration.described,
+        "known": list(known),
+        "maps_by_number_of_known": choice.by_number,
+        "prior_spread": choice.spread,
+        "strength": choice.strength,
+        "left_out": choice.left_out,
+        "nll_left_out": {
+            "raw": list(choice.raw),
+            "map": list(choice.free),
+            "map_by_number": list(choice.own),
+        },
+    }

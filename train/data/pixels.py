@@ -1,0 +1,250 @@
+"""The pixel cache: every image decoded and resized once, uint8, memory-mapped.
+
+`pixels-KEY.npy` holds the pixels, `pixels-KEY.rows` one mark a row: a hash of the file's name, size
+and time of change and of the preprocessing, 0 while the row is not there. A cache is built as
+`pixels-KEY.partial`; its marks are written after its pixels are on the disk, so that whatever
+interrupts the work, the rows that are marked are good and only the others are read again.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from tqdm import tqdm
+
+from lmeran.config import Preprocessing
+from lmeran.imaging.files import read_file
+from lmeran.imaging.preprocess import network_pixels
+from lmeran.imaging.radiograph import ReadError
+from train.data.index import DataError, Index
+
+READING = 1
+"""Raised whenever reading or resizing gives other pixels than before: old caches are then stale."""
+
+_BLOCK_BYTES = 64 * 2**20
+_A_TASK = 8
+_NAMED = 20
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def cached_pixels(
+    index: Index, preprocessing: Preprocessing, folder: Path, workers: int = 2
+) -> np.ndarray:
+    """Network pixels of every image, uint8 (N, S, S), memory-mapped read-only.
+
+    Built on the first call, by `workers` threads, and reused while files and preprocessing are the
+    same. Interrupted at any moment, the next call goes on where it stopped; rows of other caches
+    in the folder are taken over where they are of the same files. Of several processes one builds
+    and the others wait.
+
+    Raises `DataError`, with what was read so far kept: naming the unreadable files, after all have
+    been tried, or saying that the disk is full.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    marks = _marks(index, preprocessing)
+    shape = (len(index), preprocessing.image_size, preprocessing.image_size)
+    path = folder / f"pixels-{hashlib.sha256(marks.tobytes()).hexdigest()[:16]}.npy"
+    if not _is_whole(path, shape):
+        with FileLock(folder / "pixels.lock"):
+            if not _is_whole(path, shape):
+                _build(index, preprocessing, path, marks, workers)
+    return np.load(path, mmap_mode="r")
+
+
+class _Partial:
+    """A cache in the making: `pixels`, uint8 (N, S, S) on disk, and its marks, uint64 (N,)."""
+
+    def __init__(self, path: Path, shape: tuple[int, int, int]) -> None:
+        self.path, self.rows = path, path.with_suffix(".rows")
+        self.picture = shape[1:]
+        self.row_bytes = math.prod(self.picture)
+        self.start = len(_head(shape))
+        if not _is_whole(path, shape) or not self.rows.is_file():
+            self._create(shape)
+        self.marks = np.fromfile(self.rows, dtype=np.uint64)
+        if len(self.marks) != shape[0]:
+            self._create(shape)
+            self.marks = np.zeros(shape[0], dtype=np.uint64)
+
+    def _create(self, shape: tuple[int, int, int]) -> None:
+        self.rows.write_bytes(bytes(8 * shape[0]))
+        with self.path.open("wb") as file:
+            file.write(_head(shape))
+            file.truncate(self.start + math.prod(shape))
+
+    def keep(self, rows: np.ndarray, pixels: list[np.ndarray], marks: np.ndarray) -> None:
+        """Write rows, then their marks. Through the file, not the map: there a full disk kills."""
+        with self.path.open("r+b") as file:
+            for row, picture in zip(rows.tolist(), pixels, strict=True):
+                file.seek(self.start + row * self.row_bytes)
+                file.write(np.ascontiguousarray(picture).data)
+            file.flush()
+            os.fsync(file.fileno())
+        self.marks[rows] = marks
+        with self.rows.open("r+b") as file:
+            for row in rows.tolist():
+                file.seek(8 * row)
+                file.write(self.marks[row].tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def finish(self, path: Path) -> None:
+        self.path.replace(path)
+
+
+def _build(
+    index: Index, preprocessing: Preprocessing, path: Path, marks: np.ndarray, workers: int
+) -> None:
+    shape = (len(index), preprocessing.image_size, preprocessing.image_size)
+    try:
+        partial = _Partial(path.with_suffix(".partial"), shape)
+        _take_over(partial, marks)
+        missing = np.flatnonzero(partial.marks != marks)
+        _check_room(path.parent, len(missing) * partial.row_bytes)
+        unreadable = _read(index, preprocessing, partial, marks, missing, workers)
+        if unreadable:
+            raise DataError(_tell(unreadable))
+        partial.finish(path)
+    except OSError as error:
+        reason = "the disk is full" if error.errno in _FULL else error.strerror
+        raise DataError(
+            f"The pixel cache in {path.parent} cannot be written ({reason}); correct that and give "
+            "the same command again: what was read so far is kept."
+        ) from error
+
+
+def _read(
+    index: Index,
+    preprocessing: Preprocessing,
+    partial: _Partial,
+    marks: np.ndarray,
+    missing: np.ndarray,
+    workers: int,
+) -> dict[str, list[str]]:
+    """Read the missing rows; returns the unreadable files by reason.
+
+    While one block is written to the disk the next is decoded.
+    """
+    unreadable: dict[str, list[str]] = {}
+
+    def read(rows: np.ndarray) -> list[np.ndarray | ReadError]:
+        return [_picture(index.root / index.files[row], preprocessing) for row in rows]
+
+    writing: Future[None] | None = None
+    with (
+        tqdm(total=len(marks), initial=len(marks) - len(missing), desc="pixels", unit="img") as bar,
+        ThreadPoolExecutor(1) as writer,
+        ThreadPoolExecutor(workers) as readers,
+    ):
+        for block in _blocks(missing, partial.row_bytes):
+            # Several images a task: each result wakes this thread, which the readers then wait for.
+            tasks = [block[k : k + _A_TASK] for k in range(0, len(block), _A_TASK)]
+            rows, pixels = [], []
+            for task, pictures in zip(tasks, readers.map(read, tasks), strict=True):
+                for row, picture in zip(task.tolist(), pictures, strict=True):
+                    if isinstance(picture, ReadError):
+                        unreadable.setdefault(str(picture), []).append(index.files[row])
+                    else:
+                        rows.append(row)
+                        pixels.append(picture)
+                bar.update(len(task))
+            if writing is not None:
+                writing.result()
+            kept = np.array(rows, dtype=np.int64)
+            writing = writer.submit(partial.keep, kept, pixels, marks[kept])
+        if writing is not None:
+            writing.result()
+    return unreadable
+
+
+def _picture(path: Path, preprocessing: Preprocessing) -> np.ndarray | ReadError:
+    try:
+        return network_pixels(read_file(path).pixels, preprocessing)
+    except ReadError as error:
+        return error
+
+
+def _take_over(partial: _Partial, marks: np.ndarray) -> None:
+    """Copy the rows that another cache of the folder has of the same files.
+
+    So one corrected file, or an image taken out of the index, costs no second reading of all. A
+    partial cache that gave rows is superseded and goes; a whole one may be in use and stays.
+    """
+    for rows in sorted(partial.path.parent.glob("pixels-*.rows")):
+        missing = np.flatnonzero(partial.marks != marks)
+        if rows == partial.rows or not len(missing):
+            continue
+        whole, leftover = rows.with_suffix(".npy"), rows.with_suffix(".partial")
+        source = whole if whole.is_file() else leftover
+        theirs = np.fromfile(rows, dtype=np.uint64)
+        _, mine, found = np.intersect1d(marks[missing], theirs, return_indices=True)
+        if not len(found) or not _is_whole(source, (len(theirs), *partial.picture)):
+            continue
+        pixels = np.load(source, mmap_mode="r")
+        for block in _blocks(np.arange(len(found)), partial.row_bytes):
+            own = missing[mine[block]]
+            partial.keep(own, list(pixels[found[block]]), marks[own])
+        if source == leftover:
+            leftover.unlink()
+            rows.unlink()
+
+
+def _blocks(rows: np.ndarray, row_bytes: int) -> Iterator[np.ndarray]:
+    size = max(1, min(1024, _BLOCK_BYTES // row_bytes))
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _marks(index: Index, preprocessing: Preprocessing) -> np.ndarray:
+    """A mark a file, uint64 (N,), never 0: it changes with the file and the preprocessing."""
+    how = f"{READING} {preprocessing.image_size} {preprocessing.detail}"
+    marks = np.empty(len(index), dtype=np.uint64)
+    for row, file in enumerate(index.files):
+        try:
+            stat = (index.root / file).stat()
+            state = f"{stat.st_size} {stat.st_mtime_ns}"
+        except OSError:
+            state = "missing"
+        digest = hashlib.blake2b(f"{how}\0{file}\0{state}".encode(), digest_size=8).digest()
+        marks[row] = max(1, int.from_bytes(digest, "little"))
+    return marks
+
+
+def _head(shape: tuple[int, int, int]) -> bytes:
+    """What an .npy file of uint8 pixels of this shape starts with."""
+    head = io.BytesIO()
+    facts = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(head, facts)
+    return head.getvalue()
+
+
+def _is_whole(path: Path, shape: tuple[int, int, int]) -> bool:
+    return path.is_file() and path.stat().st_size == len(_head(shape)) + math.prod(shape)
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"The pixel cache needs {needed / 1e9:.1f} GB more in {folder}, where {free / 1e9:.1f} "
+            "GB are free; make room and give the same command again."
+        )
+
+
+def _tell(unreadable: dict[str, list[str]]) -> str:
+    count = sum(len(files) for files in unreadable.values())
+    parts = []
+    for reason, files in unreadable.items():
+        more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+        parts.append(f"{', '.join(files[:_NAMED])}{more}: {reason}")
+    return f"{count} image(s) cannot be read (the others are kept). " + " ".join(parts)

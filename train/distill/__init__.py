@@ -1,0 +1,1 @@
+"""Knowledge distillation: a teacher, and what a LMeRAN learns from it."""

@@ -1,0 +1,1 @@
+"""Calibration and operating points on images they were not fitted on."""

@@ -1,0 +1,1 @@
+"""What known findings do for the others, and whether the shifts they cause are right."""

@@ -1,0 +1,134 @@
+"""`python -m train evaluate`: a table of AUC on the screen, and with --out the whole evaluation.
+
+OUT/report.html       one self-contained page
+OUT/metrics.json      every figure of it
+OUT/predictions.csv   labels and probabilities of every image
+OUT/tables/, figures/ a CSV of every table, an SVG of every figure
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from jsonargparse import ArgumentParser, Namespace
+
+from lmeran.checkpoint import Checkpoint, load_checkpoint, record_metrics
+from lmeran.findings import FINDINGS, display_name
+from train.data.index import DataError, Index, read_index, split_by_patient
+from train.data.pixels import cached_pixels
+from train.evaluation.scoring import Score, as_metrics, predict_index, score
+
+
+def evaluate_parser() -> ArgumentParser:
+    parser = ArgumentParser(description="AUC per finding; with --out a report of all evidence.")
+    parser.add_argument("--checkpoint", type=str, required=True)
+    parser.add_argument("--data", type=str, required=True, help="folder with index.csv")
+    parser.add_argument("--split", type=str, default="test", help="test, validation or train_val")
+    parser.add_argument("--known", type=list[int], default=[0, 7], help="known findings")
+    parser.add_argument("--min_size", type=int, default=0, help="smallest side in pixels")
+    parser.add_argument("--device", type=str, default="auto")
+    parser.add_argument("--out", type=str | None, help="folder for the report and its tables")
+    parser.add_argument(
+        "--record", type=bool, default=False, help="also put the scores into the checkpoint's JSON"
+    )
+    parser.add_argument(
+        "--resamples", type=int, default=2000, help="of the patients, for intervals"
+    )
+    parser.add_argument("--compare", type=str | None, help="another checkpoint to test against")
+    parser.add_argument(
+        "--without_masking", type=str | None, help="a checkpoint trained without label masking"
+    )
+    parser.add_argument(
+        "--pin_films", type=int, default=500, help="images read with single pins; 0: all"
+    )
+    parser.add_argument(
+        "--map_films", type=int | None, help="images for the tests of maps; 0: none"
+    )
+    parser.add_argument("--gate_films", type=int | None, help="images for the input gate; 0: none")
+    parser.add_argument(
+        "--dicom", type=str | None, help="folder of DICOM files of any kind, for the input gate"
+    )
+    return parser
+
+
+def run_evaluate(given: Namespace, device: torch.device) -> None:
+    """The command. Raises `CheckpointError` and `DataError`."""
+    checkpoint = load_checkpoint(given.checkpoint)
+    index = choose_split(checkpoint, Path(given.data), given.split, given.min_size)
+    print(f"{len(index)} images of {given.split}, checkpoint {checkpoint.identity}")
+    with tempfile.TemporaryDirectory() as cache:
+        if given.out is None:
+            scores = evaluate(checkpoint, index, Path(cache), tuple(given.known), device)
+            print(report(scores, index))
+        else:
+            scores = _write_report(given, checkpoint, index, Path(cache), device)
+    if given.record:
+        measured = {"min_size": given.min_size, **as_json(scores, index)}
+        record_metrics(given.checkpoint, given.split, measured)
+
+
+def _write_report(
+    given: Namespace, checkpoint: Checkpoint, index: Index, cache: Path, device: torch.device
+) -> list[Score]:
+    """Everything of --out; returns the scores of the table."""
+    # here, because captum, scikit-learn and matplotlib take seconds that no other command needs
+    from train.evaluation.parts import make_study, sections_of
+    from train.evaluation.report import study_facts, write_report
+
+    study = make_study(given, checkpoint, index, cache, device)
+    scores = score(index, {known: study.predictions.known(known) for known in given.known})
+    print(report(scores, index))
+    facts = {"min_size": given.min_size, "scores": as_metrics(scores)}
+    write_report(study, sections_of(study), Path(given.out), {**study_facts(study), **facts})
+    print(f"the report is {Path(given.out) / 'report.html'}")
+    return scores
+
+
+def choose_split(checkpoint: Checkpoint, data: Path, split: str, min_size: int) -> Index:
+    """Rows of the split. "validation" is the patient-wise share the checkpoint's training kept."""
+    if split != "validation":
+        return read_index(data, split, min_size)
+    run = checkpoint.training.get("config")
+    if run is None:
+        raise DataError("The checkpoint does not say how its validation split was drawn.")
+    whole = read_index(data, "train_val", max(min_size, run["min_size"]))
+    return split_by_patient(whole, run["validation_share"], run["seed"])[1]
+
+
+def evaluate(
+    checkpoint: Checkpoint,
+    index: Index,
+    cache: Path,
+    known: tuple[int, ...],
+    device: torch.device,
+    batch_size: int = 32,
+) -> list[Score]:
+    """Scores of the checkpoint on an index, for each count of known findings."""
+    pixels = cached_pixels(index, checkpoint.config.preprocessing, cache)
+    model = checkpoint.model.to(device)
+    probabilities = predict_index(model, pixels, index, known, batch_size, device)
+    return score(index, probabilities)
+
+
+def report(scores: list[Score], index: Index) -> str:
+    """The table as text: findings down, counts of known findings across."""
+    heads = ["free" if s.known == 0 else f"{s.known} known" for s in scores]
+    lines = [f"{'finding':<20}{'positive':>9}" + "".join(f"{h:>10}" for h in heads)]
+    for i, finding in enumerate(FINDINGS):
+        cells = "".join(_cell(s.per_finding[i]) for s in scores)
+        lines.append(f"{display_name(finding):<20}{int(index.labels[:, i].sum()):>9}{cells}")
+    lines.append(f"{'mean':<20}{'':>9}" + "".join(_cell(s.mean) for s in scores))
+    lines.append(f"{'mean within sources':<29}" + "".join(_cell(s.within) for s in scores))
+    return "\n".join(lines)
+
+
+def as_json(scores: list[Score], index: Index) -> dict[str, Any]:
+    """The same with what it was measured on."""
+    return {"images": len(index), "index_sha256": index.digest, "scores": as_metrics(scores)}
+
+
+def _cell(value: float | None) -> str:
+    return f"{'one class':>10}" if value is None else f"{value:>10.4f}"

@@ -1,0 +1,1 @@
+"""Whether the maps show what the model uses."""

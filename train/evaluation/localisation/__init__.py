@@ -1,0 +1,1 @@
+"""Whether the maps lie where radiologists drew the lesion."""

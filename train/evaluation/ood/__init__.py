@@ -1,0 +1,1 @@
+"""How the out-of-distribution gate does on films it was not fitted on."""

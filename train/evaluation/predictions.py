@@ -1,0 +1,220 @@
+"""Everything the evaluation reads off a checkpoint, in one pass: the backbone sees each image once.
+
+A scenario says which true labels a reader would have pinned. Each finding is scored while it is
+unknown, under masks that depend on the image's name (`known_masks`), so that every
+scenario is measured on the same cases.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+import torch
+
+from lmeran.checkpoint import Checkpoint
+from lmeran.explain.influence import influence
+from lmeran.findings import FINDINGS, State
+from lmeran.imaging.geometry import Geometry
+from lmeran.model.lmeran import Encoding, LMeRAN
+from lmeran.predictor import EncodedRadiograph, Predictor
+from train.data.index import Index
+from train.evaluation.metrics import known_masks
+from train.evaluation.scoring import encodings
+
+Which = Literal["all", "positive", "negative"]
+
+ROWS_A_PASS = 64
+"""Sets of states of one image in one pass of the label branch."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`known` of the 14 findings are known; of these the ones that are `which` are pinned, each
+    with the wrong state with probability `wrong`."""
+
+    known: int
+    which: Which = "all"
+    wrong: float = 0.0
+
+
+FREE = Scenario(0)
+
+
+@dataclass(frozen=True, eq=False)
+class SinglePins:
+    """What pinning one finding alone does to the others, on some of the images (S of them).
+
+    rows: their positions in the index. free: probabilities (S, 14). positive, negative: change of
+    probability p_j when i is pinned so, (S, 14, 14), row i, column j, NaN on the diagonal;
+    positive_logit, negative_logit: of its logit. See `lmeran.explain.influence.Influence`.
+    """
+
+    rows: np.ndarray
+    free: np.ndarray
+    positive: np.ndarray
+    negative: np.ndarray
+    positive_logit: np.ndarray
+    negative_logit: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Of one checkpoint on one index.
+
+    probabilities: for each scenario float64 (N, 14), each made while that finding was unknown.
+    single: None where no image was to be read with single pins.
+    """
+
+    checkpoint: Checkpoint
+    probabilities: Mapping[Scenario, np.ndarray]
+    single: SinglePins | None = None
+
+    @property
+    def free(self) -> np.ndarray:
+        """With nothing known, (N, 14)."""
+        return self.probabilities[FREE]
+
+    def known(self, count: int) -> np.ndarray:
+        """With `count` true labels known, (N, 14)."""
+        return self.probabilities[Scenario(count)]
+
+    @property
+    def known_counts(self) -> tuple[int, ...]:
+        """The counts `known` has, from 0 upward."""
+        return tuple(sorted(s.known for s in self.probabilities if s == Scenario(s.known)))
+
+
+def predict(
+    checkpoint: Checkpoint,
+    pixels: np.ndarray,
+    index: Index,
+    scenarios: Sequence[Scenario],
+    single_rows: Sequence[int] = (),
+    device: torch.device | str = "cpu",
+    batch_size: int = 32,
+    label: str = "predictions",
+) -> Predictions:
+    """All scenarios of every image, and single pins of the images `single_rows`.
+
+    pixels: uint8 (N, S, S) of `cached_pixels`. Sets of states that several scenarios
+    share (an image without a positive label has many) are read once.
+    """
+    predictor = Predictor(checkpoint, device)
+    model = checkpoint.model
+    probabilities = {s: np.zeros(index.labels.shape, dtype=np.float64) for s in scenarios}
+    wanted, single = set(single_rows), []
+    for rows, batch in encodings(model, pixels, batch_size, device, label=label):
+        for place, row in enumerate(rows):
+            encoding = _one(batch, place)
+            trials = [
+                (scenario, mask, states)
+                for scenario in scenarios
+                for mask, states in trials_of(index.names[row], index.labels[row], scenario)
+            ]
+            states, which = np.unique([t[2] for t in trials], axis=0, return_inverse=True)
+            logits = _logits(model, encoding, states, device)
+            found = 1 / (1 + np.exp(-logits))
+            for (scenario, mask, _), position in zip(trials, which, strict=True):
+                probabilities[scenario][row, mask] = found[position][mask]
+            if row in wanted:
+                single.append(_single(predictor, encoding, int(row)))
+    return Predictions(checkpoint, probabilities, _stack(single))
+
+
+def trials_of(
+    name: str, labels: np.ndarray, scenario: Scenario
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(mask, states) of one image; each finding is scored where its mask is true.
+
+    labels: (14,) of 0 and 1. The masks of an image say all its findings at least once; which of
+    its labels would be wrong depends on its name alone, whatever else is known.
+    """
+    truth = np.where(labels > 0.5, int(State.POSITIVE), int(State.NEGATIVE))
+    pinned = {
+        "all": np.ones(len(labels), dtype=bool),
+        "positive": truth == State.POSITIVE,
+        "negative": truth == State.NEGATIVE,
+    }[scenario.which]
+    wrong = _hashed(f"wrong:{name}").random(len(labels)) < scenario.wrong
+    given = np.where(wrong, int(State.POSITIVE) + int(State.NEGATIVE) - truth, truth)
+    for mask in known_masks(name, len(labels), scenario.known):
+        yield mask, np.where(mask | ~pinned, int(State.UNKNOWN), given)
+
+
+def pins_given(index: Index, scenario: Scenario) -> np.ndarray:
+    """Number of positive and of negative pins under which each finding was scored, (N, 14, 2)."""
+    counts = np.zeros((*index.labels.shape, 2), dtype=np.int64)
+    for row, name in enumerate(index.names):
+        for mask, states in trials_of(name, index.labels[row], scenario):
+            pair = (states == State.POSITIVE).sum(), (states == State.NEGATIVE).sum()
+            counts[row, mask] = pair
+    return counts
+
+
+def sample_rows(index: Index, most: int) -> list[int]:
+    """At most `most` images, chosen by a hash of their names; all of them for 0."""
+    if most <= 0 or most >= len(index):
+        return list(range(len(index)))
+    key = [hashlib.sha256(f"sample:{name}".encode()).digest() for name in index.names]
+    return sorted(sorted(range(len(index)), key=lambda row: key[row])[:most])
+
+
+def _logits(
+    model: LMeRAN, encoding: Encoding, states: np.ndarray, device: torch.device | str
+) -> np.ndarray:
+    """Float64 logits (R, 14) of one image under states (R, 14)."""
+    parts = []
+    for start in range(0, len(states), ROWS_A_PASS):
+        rows = torch.from_numpy(states[start : start + ROWS_A_PASS]).to(device)
+        with torch.inference_mode():
+            parts.append(model.condition(encoding.expand(len(rows)), rows).logits.double().cpu())
+    return torch.cat(parts).numpy()
+
+
+def _single(predictor: Predictor, encoding: Encoding, row: int) -> SinglePins:
+    size = predictor.checkpoint.config.preprocessing.image_size
+    film = EncodedRadiograph(
+        encoding=encoding,
+        geometry=Geometry(size, size, size),
+        free_logits=torch.empty(0),  # no reading of this film is made
+        free_attention=np.zeros((0, 0, len(FINDINGS), 0), np.float32),
+    )
+    found = influence(predictor, film, {})
+    return SinglePins(
+        np.array([row]),
+        *(
+            values[None]
+            for values in (
+                found.probability,
+                found.positive,
+                found.negative,
+                found.positive_logit,
+                found.negative_logit,
+            )
+        ),
+    )
+
+
+def _stack(parts: Sequence[SinglePins]) -> SinglePins | None:
+    if not parts:
+        return None
+    return SinglePins(
+        *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(SinglePins))
+    )
+
+
+def _one(batch: Encoding, place: int) -> Encoding:
+    """The encoding of one image of a batch."""
+    first = batch.first
+    if first is not None:
+        first = type(first)(*(t[place : place + 1] for t in vars(first).values()))
+    return Encoding(batch.cells[place : place + 1], batch.pooled[place : place + 1], first)
+
+
+def _hashed(text: str) -> np.random.Generator:
+    digest = hashlib.sha256(text.encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

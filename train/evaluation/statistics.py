@@ -1,0 +1,165 @@
+"""AUC and average precision with intervals, and tests between them. Pure functions on arrays.
+
+A finding with one class alone has no AUC: functions say None, never NaN or one half.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+NORMAL = NormalDist()
+LEVEL = 0.95
+"""Coverage of every interval of the evaluation."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its interval (`LEVEL`); low and high are None where none can be given."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Placements:
+    """DeLong's structural components of one AUC.
+
+    positive: V10 (m,), for each positive the share of the negatives it is ranked above;
+    negative: V01 (n,), for each negative the share of the positives ranked above it. Ties: half.
+    """
+
+    positive: np.ndarray
+    negative: np.ndarray
+
+    @property
+    def auc(self) -> float:
+        return float(self.positive.mean())
+
+    @property
+    def variance(self) -> float | None:
+        """Of the AUC (DeLong, DeLong and Clarke-Pearson, Biometrics 1988); see `covariance`."""
+        return covariance(self, self)
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Difference of two AUCs on the same images, first minus second, with DeLong's test.
+
+    z and p are None where the difference has no variance to compare it with.
+    """
+
+    difference: float
+    low: float | None
+    high: float | None
+    z: float | None
+    p: float | None
+
+
+def placements(labels: np.ndarray, scores: np.ndarray) -> Placements | None:
+    """Structural components of labels (N,) and scores (N,) in O(N log N); None for one class.
+
+    The ranks of Sun and Xu (IEEE Signal Processing Letters 2014): each value's midrank in the
+    other class.
+    """
+    positive = labels > 0.5
+    high, low = np.sort(scores[positive]), np.sort(scores[~positive])
+    if not len(high) or not len(low):
+        return None
+    return Placements(
+        _share_below(low, scores[positive]), 1 - _share_below(high, scores[~positive])
+    )
+
+
+def covariance(a: Placements, b: Placements) -> float | None:
+    """Of two AUCs measured on the same images; None with fewer than two of a class."""
+    m, n = len(a.positive), len(a.negative)
+    if m < 2 or n < 2:
+        return None
+    return float(
+        np.cov(a.positive, b.positive)[0, 1] / m + np.cov(a.negative, b.negative)[0, 1] / n
+    )
+
+
+def delong(labels: np.ndarray, scores: np.ndarray) -> Estimate | None:
+    """AUC with DeLong's interval, symmetric on the logit scale, so that it stays inside 0 .. 1.
+
+    None for a single class; no bounds for an AUC of 0 or 1 or fewer than two of a class. The
+    interval takes images to be independent, which several images of a patient are not.
+    """
+    parts = placements(labels, scores)
+    if parts is None:
+        return None
+    value, variance = parts.auc, parts.variance
+    if variance is None or not 0 < value < 1:
+        return Estimate(value, None, None)
+    centre = math.log(value / (1 - value))
+    half = _quantile() * math.sqrt(variance) / (value * (1 - value))
+    return Estimate(value, _expit(centre - half), _expit(centre + half))
+
+
+def delong_paired(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> PairedTest | None:
+    """Is the AUC of `first` another than that of `second` on the same images? None for one class.
+
+    The interval of the difference is DeLong's, on the plain scale.
+    """
+    a, b = placements(labels, first), placements(labels, second)
+    if a is None or b is None:
+        return None
+    difference = a.auc - b.auc
+    between = covariance(a, b)
+    if between is None:
+        return PairedTest(difference, None, None, None, None)
+    # rounding may leave less than nothing between two rankings that are the same
+    deviation = math.sqrt(max(0.0, a.variance + b.variance - 2 * between))
+    if deviation < 1e-12:
+        return PairedTest(difference, difference, difference, None, None)
+    z, half = difference / deviation, _quantile() * deviation
+    p = 2 * NORMAL.cdf(-abs(z))
+    return PairedTest(difference, difference - half, difference + half, z, p)
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's adjusted p-values (Scand. J. Statist. 1979); None stays None and counts nothing."""
+    tested = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, i) in enumerate(tested):
+        largest = max(largest, min(1.0, (len(tested) - rank) * p))
+        adjusted[i] = largest
+    return adjusted
+
+
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> float | None:
+    """Sum over thresholds of (change of recall) x precision, tied scores one threshold.
+
+    No interpolation, as in scikit-learn. None without a positive or without a negative, where a
+    ranking shows nothing.
+    """
+    positive = labels > 0.5
+    if positive.all() or not positive.any():
+        return None
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    found = np.cumsum(positive[order])[last]
+    return float((np.diff(found, prepend=0) * found / (last + 1)).sum() / found[-1])
+
+
+def _share_below(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """For each value the share of `ordered` (ascending) that is smaller; an equal one is half."""
+    smaller = np.searchsorted(ordered, values, "left")
+    not_larger = np.searchsorted(ordered, values, "right")
+    return (smaller + not_larger) / (2 * len(ordered))
+
+
+def _quantile() -> float:
+    return NORMAL.inv_cdf(0.5 + LEVEL / 2)
+
+
+def _expit(x: float) -> float:
+    return 1 / (1 + math.exp(-x))

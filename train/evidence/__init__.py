@@ -1,1 +1,0 @@
-"""Evidence: what a reviewer asks of a checkpoint, measured and written as one report."""

@@ -1,0 +1,1 @@
+"""Drawing a synthetic radiograph: anatomy, bones, vessels, lesions, detector, files."""

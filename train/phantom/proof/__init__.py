@@ -1,0 +1,1 @@
+"""The proof on a synthetic world: shifts of pins and lesion maps against what is known."""
