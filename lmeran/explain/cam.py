@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lmeran.explain.decomposition import LogitDecomposition as Ledger
+from lmeran.explain.decomposition import LogitDecomposition
 from lmeran.findings import FINDINGS, State
-from lmeran.predictor import EncodedRadiograph as EncodedFilm
-from lmeran.predictor import Predictor, Reading
+from lmeran.predictor import EncodedRadiograph, Predictor, Reading
 
 IMAGE_PART = "image part, exact class activation map"
 SUM = "image part (exact) plus label branch (attention-weighted, not exact)"
@@ -37,14 +36,16 @@ class LogitMap:
         return f"{self.finding}: {self.kind}"
 
 
-def image_maps(predictor: Predictor, film: EncodedFilm) -> list[LogitMap]:
+def image_maps(predictor: Predictor, film: EncodedRadiograph) -> list[LogitMap]:
     """The exact class activation maps of the 14 findings; each sums to w_i . g."""
     cells = predictor.cell_logits(film)
     share = cells / (cells.shape[1] * cells.shape[2])
     return [LogitMap(FINDINGS[i], IMAGE_PART, share[i]) for i in range(len(FINDINGS))]
 
 
-def sum_maps(cams: list[LogitMap], ledger: Ledger, reading: Reading) -> list[LogitMap | None]:
+def sum_maps(
+    cams: list[LogitMap], ledger: LogitDecomposition, reading: Reading
+) -> list[LogitMap | None]:
     """Image part plus label branch, attention-weighted, not exact: each sums to logit - bias.
 
     cams: from `image_maps`; ledger and reading: of the same film and pins. The class activation
