@@ -24,7 +24,9 @@ def main() -> None:
     run.add_argument("--pack", type=Path, required=True)
     run.add_argument("--out", type=Path, required=True)
     run.add_argument("--seconds", type=float, nargs=4, default=[75, 270, 15, 110])
-    run.add_argument("--steps", type=int, default=0, help="of each stage, where there is no hurry")
+    run.add_argument("--steps", type=int, nargs=4, default=[0, 0, 0, 0], help="0: by the clock")
+    run.add_argument("--sizes", type=int, nargs="*", default=[], help="of the input, in pixels")
+    run.add_argument("--keep", action="store_true", help="keep the backbone's state, to go on")
     run.add_argument("--batch", type=int, default=0)
     run.add_argument("--arms", type=int, default=0)
     run.add_argument("--seed", type=int, default=1)
@@ -51,7 +53,7 @@ def _pack(given: argparse.Namespace) -> None:
     model = load_checkpoint(given.checkpoint).model
     add_weights(
         given.out, "init", {f"backbone.{k}": v for k, v in model.backbone.state_dict().items()}
-        | {"class_weight": model.class_weight}
+        | {"class_weight": model.class_weight, "class_bias": model.class_bias}
     )  # fmt: skip
     lite = torch.load(imagenet_weights("lite2"), map_location="cpu", weights_only=True)
     add_weights(given.out, "teacher", {k: v for k, v in lite.items() if not k.startswith("_fc.")})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from lmeran.config import Preprocessing
 from lmeran.imaging.preprocess import normalise
 from lmeran.model.lmeran import LMeRAN
 from train.bundled.films import BoxTargets, Drawn, Films
-from train.bundled.schedule import MovingAverage, Stage, batches, optimiser, set_rate
+from train.bundled.schedule import MovingAverage, Stage, State, batches, optimiser, set_rate
 from train.distill.network import Teacher
 from train.learner import hint_loss
 
@@ -30,7 +31,8 @@ Log = Callable[[str], None]
 @dataclass(frozen=True)
 class BackboneRecipe:
     """batch: films a step. hard: weight of NIH's labels beside the taught probabilities. hint: of
-    the teacher's cells. boxes: of the boxes. fall: see `Films.targets`. average: of the weights."""
+    the teacher's cells. boxes: of the boxes. fall: see `Films.targets`. average: of the weights.
+    sizes: of the input, each for an equal part of the backbone's stage; none: the model's own."""
 
     batch: int = 128
     teacher_rate: float = 7e-4
@@ -41,6 +43,7 @@ class BackboneRecipe:
     boxes: float = 0.08
     fall: float = 0.5
     average: float = 0.998
+    sizes: tuple[int, ...] = ()
     precision: torch.dtype = torch.bfloat16
 
 
@@ -90,8 +93,12 @@ def train_backbone(
     recipe: BackboneRecipe,
     log: Log,
     compiled: bool = False,
+    kept: Path | None = None,
 ) -> LMeRAN:
-    """Backbone and classifier of `model` (its label branch is not used); the moving average."""
+    """Backbone and classifier of `model` (its label branch is not used); the moving average.
+
+    kept: file that the stage's state is kept in, to go on with after a stop.
+    """
     device = films.device
     model = model.to(device, memory_format=torch.channels_last)
     hint = nn.Linear(model.config.backbone.width, teacher.width).to(device) if teacher else None
@@ -102,10 +109,17 @@ def train_backbone(
     backbone = torch.compile(model.backbone) if compiled else model.backbone
     teach = torch.compile(teacher) if compiled and teacher else teacher
     generator = torch.Generator(device).manual_seed(2)
+    parts = {"model": model, "optimizer": optimizer, "average": average}
+    state = State(kept, stage, parts | ({"hint": hint} if hint else {}), every=50)
+    if state.restore():
+        log(f"backbone goes on at step {stage.step}")
     model.train()
     for batch in batches(rows, recipe.batch, stage, seed=12):
+        torch.manual_seed(stage.step)
+        generator.manual_seed(stage.step)
         drawn = films.draw(batch, generator)
-        images = network_input(drawn.gray, model.config.preprocessing)
+        gray = at_size(drawn.gray, recipe.sizes, stage.progress)
+        images = network_input(gray, model.config.preprocessing)
         taught, wanted = drawn.soft, None
         with torch.autocast(device.type, recipe.precision):
             if teach is not None:
@@ -118,7 +132,7 @@ def train_backbone(
         loss = label_loss(logits, taught, drawn, recipe.hard)
         if hint is not None and wanted is not None:
             loss = loss + recipe.hint * _hint(hint, cells, wanted.float())
-        targets = films.targets(drawn, model.config.grid, recipe.fall)
+        targets = films.targets(drawn, round(cells.shape[1] ** 0.5), recipe.fall)
         boxed = cells.new_zeros(())
         if targets is not None:
             boxed = box_loss(cells @ model.class_weight.T, targets)
@@ -129,12 +143,25 @@ def train_backbone(
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         average.update(model)
-        if stage.step % 100 == 0:
+        state.step()
+        if stage.step % 20 == 0:
             log(
                 f"backbone step {stage.step} progress {stage.progress:.2f} "
                 f"loss {loss.item():.4f} boxes {boxed.item():.3f}"
             )
     return average.module.eval().requires_grad_(False)
+
+
+def at_size(gray: torch.Tensor, sizes: tuple[int, ...], progress: float) -> torch.Tensor:
+    """Films (B, S, S) reduced to the size of this part of a stage."""
+    if not sizes:
+        return gray
+    size = sizes[min(len(sizes) - 1, int(progress * len(sizes)))]
+    if size == gray.shape[-1]:
+        return gray
+    return functional.interpolate(gray[:, None], (size, size), mode="bilinear", antialias=True)[
+        :, 0
+    ]
 
 
 def label_loss(

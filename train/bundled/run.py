@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from train.bundled.pack import TEST, TRAIN, VALIDATION, facts_of, read_pack
 from train.bundled.schedule import Stage
 from train.distill.network import Teacher
 
+STAGES = ("teacher", "backbone", "labels", "branch")
 PART_BYTES = 14_000_000
 KNOWN = (0, 3, 7, 10)
 
@@ -73,36 +75,50 @@ def run(arguments: argparse.Namespace) -> None:
     films = Films(pack, device, Augmentation(crop=0.75, rotate=7, contrast=0.25))
     size = pack.gray.shape[-1]
     recipe, branch = BackboneRecipe(), BranchRecipe()
-    if arguments.batch:
-        recipe = replace(recipe, batch=arguments.batch)
-        branch = replace(branch, batch=arguments.batch, label_batch=4 * arguments.batch)
-    parts = dict(zip(("teacher", "backbone", "labels", "branch"), arguments.seconds, strict=True))
-    steps = arguments.steps or float("inf")
+    recipe = replace(recipe, sizes=tuple(arguments.sizes))
+    if arguments.batch:  # the rates are for 128 films a step
+        slower = (arguments.batch / 128) ** 0.5
+        recipe = replace(recipe, batch=arguments.batch, rate=recipe.rate * slower)
+        branch = replace(
+            branch,
+            batch=arguments.batch,
+            label_batch=4 * arguments.batch,
+            rate=branch.rate * slower,
+        )
+    seconds = dict(zip(STAGES, arguments.seconds, strict=True))
+    steps = dict(zip(STAGES, arguments.steps, strict=True))
 
     def stage(name: str) -> Stage:
-        log(f"stage {name}: {parts[name]} s")
-        return Stage(name, parts[name], steps)
+        log(f"stage {name}: {seconds[name]} s, {steps[name]} steps")
+        return Stage(name, seconds[name] or math.inf, steps[name] or math.inf)
 
     train, validation, test = (pack.rows(p) for p in (TRAIN, VALIDATION, TEST))
-    teacher = Teacher(Preprocessing(image_size=size), dropout=0.3, network="lite2")
-    teacher.network.load_state_dict(_float(load_file(pack_folder / "teacher.safetensors")))
-    _start_at_prevalence(teacher.classifier.bias, pack.labels[train])
-    softly = train[~np.isnan(pack.soft[train, 0])]
-    teacher = train_teacher(
-        films, teacher, softly, stage("teacher"), recipe, log, arguments.compile
-    )
-    log(f"teacher validation {_teacher_auc(films, teacher, validation, recipe)}")
+    teacher = None
+    if seconds["teacher"] or steps["teacher"]:
+        teacher = Teacher(Preprocessing(image_size=size), dropout=0.3, network="lite2")
+        teacher.network.load_state_dict(_float(load_file(pack_folder / "teacher.safetensors")))
+        _start_at_prevalence(teacher.classifier.bias, pack.labels[train])
+        softly = train[~np.isnan(pack.soft[train, 0])]
+        teacher = train_teacher(
+            films, teacher, softly, stage("teacher"), recipe, log, arguments.compile
+        )
+        log(f"teacher validation {_teacher_auc(films, teacher, validation, recipe)}")
 
     config = model_config(size)
     torch.manual_seed(arguments.seed)
     base = LMeRAN(replace(config, label_branch="none"))
     start = _float(load_file(pack_folder / "init.safetensors"))
-    base.load_state_dict(start, strict=False)
-    _start_at_prevalence(base.class_bias, pack.labels[train])
-    base = train_backbone(
-        films, base, teacher, train, stage("backbone"), recipe, log, arguments.compile
-    )
-    save_file({k: _half(v) for k, v in base.state_dict().items()}, out / "backbone.safetensors")
+    base.load_state_dict(start)
+    trained = out / "backbone.safetensors"
+    if trained.is_file():
+        base.load_state_dict(_float(load_file(trained)))
+        base = base.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    else:
+        base = train_backbone(
+            films, base, teacher, train, stage("backbone"), recipe, log, arguments.compile,
+            out / "backbone.state" if arguments.keep else None,
+        )  # fmt: skip
+        save_file({k: _half(v) for k, v in base.state_dict().items()}, trained)
     precision = recipe.precision
     seen = encode_rows(films, base, train[:: max(1, len(train) // 2500)], precision)
     log(f"plain, films learned from {_free(films, base, seen, precision)}")
@@ -132,7 +148,8 @@ def run(arguments: argparse.Namespace) -> None:
     facts = {
         "findings": list(FINDINGS),
         "config": config.to_dict(),
-        "seconds": parts,
+        "seconds": seconds,
+        "steps": steps,
         "history": history,
         "train": len(train),
         "validation": len(validation),

@@ -6,6 +6,8 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,20 +44,21 @@ class Stage:
 
 
 def batches(rows: np.ndarray, size: int, stage: Stage, seed: int) -> Iterator[np.ndarray]:
-    """Rows of one batch after the other, epoch by epoch in new order, until the stage ends."""
-    epoch = 0
-    while True:
+    """Rows of the batch of each step, epoch by epoch in new order, until the stage ends.
+
+    From the step where the stage stands, so that a stage that goes on sees what it would have seen.
+    Raises `ValueError` where there are fewer rows than a batch has.
+    """
+    an_epoch = len(rows) // size
+    if not an_epoch:
+        raise ValueError(f"a batch of {size} needs as many films: {len(rows)}")
+    while stage.progress < 1:
+        epoch, position = divmod(stage.step, an_epoch)
         order = np.random.default_rng([seed, epoch]).permutation(rows)
-        for start in range(0, len(order) - size + 1, size):
-            if stage.progress >= 1:
-                return
-            yield order[start : start + size]
-            if not stage.step:  # the first step chooses and compiles kernels
-                stage.started = time.monotonic()
-            stage.step += 1
-        epoch += 1
-        if len(rows) < size:
-            raise ValueError(f"a batch of {size} needs as many films: {len(rows)}")
+        yield order[position * size :][:size]
+        if not stage.step:  # the first step chooses and compiles kernels
+            stage.started = time.monotonic()
+        stage.step += 1
 
 
 class MovingAverage:
@@ -72,6 +75,13 @@ class MovingAverage:
     @property
     def module(self) -> nn.Module:
         return self._average.module
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"updates": self.updates, "average": self._average.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.updates = state["updates"]
+        self._average.load_state_dict(state["average"])
 
     def _mix(
         self, averaged: list[torch.Tensor], current: list[torch.Tensor], _: torch.Tensor | int
@@ -100,3 +110,31 @@ def optimiser(
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+class State:
+    """What a stage goes on with after a stop: kept in one file, every `every` steps and when asked.
+
+    parts: things with `state_dict` and `load_state_dict`. Without a path nothing is kept.
+    """
+
+    def __init__(self, path: Path | None, stage: Stage, parts: dict[str, Any], every: int) -> None:
+        self.path, self.stage, self.parts, self.every = path, stage, parts, every
+
+    def restore(self) -> bool:
+        """Whether there was something to go on with."""
+        if self.path is None or not self.path.is_file():
+            return False
+        state = torch.load(self.path, weights_only=True)
+        self.stage.step = state.pop("step")
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+        return True
+
+    def step(self) -> None:
+        """After a step was made, which the stage does not count yet."""
+        if self.path is not None and (self.stage.step + 1) % self.every == 0:
+            state = {name: part.state_dict() for name, part in self.parts.items()}
+            partial = self.path.with_suffix(".partial")
+            torch.save(state | {"step": self.stage.step + 1}, partial)
+            partial.replace(self.path)
