@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
-from lmeran.config import LMeRANConfig
+from lmeran.config import ConfigError, LMeRANConfig
 from lmeran.findings import FINDINGS, State
 from lmeran.model.lmeran import LMeRAN
 from tests.conftest import lively_model, small_config
@@ -92,6 +93,29 @@ def test_forward_is_the_equations(config: LMeRANConfig) -> None:
 
 
 @torch.no_grad()
+def test_stride_16_gives_the_same_weights_four_times_as_many_cells() -> None:
+    coarse = small_config(96)
+    fine = replace(coarse, backbone=replace(coarse.backbone, output_stride=16))
+    model, other = lively_model(coarse), LMeRAN(fine).eval()
+    other.load_state_dict(model.state_dict())
+    images = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        before = model.backbone[:-2](images)  # all but the last block and norm
+        unpooled = other.backbone[:-2](images)
+        encoding = other.encode(images)
+    assert torch.allclose(torch.nn.functional.avg_pool2d(unpooled, 2), before, atol=1e-5)
+    assert encoding.cells.shape == (2, 36, coarse.backbone.width)
+    assert fine.grid == 2 * coarse.grid == 6
+    with pytest.raises(ConfigError, match="output_stride"):
+        replace(coarse.backbone, output_stride=8)
+
+
+def test_embeddings_start_at_the_scale_of_the_configuration() -> None:
+    for scale in (0.02, 0.5):
+        model = LMeRAN(small_config(embedding_std=scale))
+        assert float(model.label_embedding.detach().std()) == pytest.approx(scale, rel=0.1)
+
+
 def test_without_label_branch_it_is_a_densenet_and_a_linear_layer() -> None:
     model = lively_model(small_config(label_branch="none"))
     image = torch.randn(1, 3, 96, 96)

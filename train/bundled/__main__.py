@@ -1,4 +1,4 @@
-"""python -m train.bundled pack | run | speed: needs torch, numpy, pandas and OpenCV only."""
+"""python -m train.bundled pack | run | speed | assemble: needs torch, numpy, pandas, OpenCV."""
 
 from __future__ import annotations
 
@@ -38,6 +38,10 @@ def main() -> None:
     speed.add_argument("--batch", type=int, default=64)
     speed.add_argument("--steps", type=int, default=20)
     speed.set_defaults(run=_speed)
+    assemble = commands.add_parser("assemble", help="the parts of a run as a checkpoint")
+    for name in ("run", "pack", "data", "out"):
+        assemble.add_argument(f"--{name}", dest=f"{name}_folder", type=Path, required=True)
+    assemble.set_defaults(run=_assemble)
     arguments = parser.parse_args()
     arguments.run(arguments)
 
@@ -68,6 +72,12 @@ def _run(given: argparse.Namespace) -> None:
     from train.bundled.run import run
 
     run(given)
+
+
+def _assemble(given: argparse.Namespace) -> None:
+    from train.bundled.assemble import assemble
+
+    assemble(given.run_folder, given.pack_folder, given.data_folder, given.out_folder)
 
 
 def _speed(given: argparse.Namespace) -> None:

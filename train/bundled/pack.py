@@ -106,6 +106,8 @@ def make_pack(
     np.savez_compressed(
         out / "index.npz",
         size=size,
+        share=share,
+        seed=seed,
         starts=np.cumsum([0, *map(len, films)]),
         names=names,
         part=np.repeat(np.arange(3), [len(p) for p in parts]).astype(np.uint8),
@@ -135,6 +137,7 @@ def read_pack(folder: Path) -> Pack:
     with np.load(folder / "index.npz") as index:
         kept = {name: index[name] for name in index.files}
     data, starts, size = (folder / "films.bin").read_bytes(), kept.pop("starts"), kept.pop("size")
+    del kept["share"], kept["seed"]
     gray = np.empty((len(starts) - 1, size, size), np.uint8)
 
     def decode(k: int) -> None:
