@@ -145,6 +145,27 @@ def localisation(films: Films, encoded: Encoded, maps: np.ndarray) -> dict[str, 
     return means | {"boxes": {FINDINGS[f]: len(v) for f, v in own.items()}}
 
 
+@torch.no_grad()
+def token_cosines(films: Films, model: LMeRAN, encoded: Encoded, count: int = 32) -> list[float]:
+    """Mean cosine between the 14 label tokens, before the first layer and after each one, free.
+
+    Near 1 the findings have become one token, and their maps one map.
+    """
+    if model.config.label_branch != "attention":
+        return []
+    n = len(FINDINGS)
+    cells = encoded.cells[:count].float()
+    states = torch.zeros(len(cells), n, dtype=torch.int64, device=cells.device)
+    tokens = torch.cat([cells, model.label_embedding + model.state_embedding[states]], dim=1)
+    pairs = ~torch.eye(n, dtype=torch.bool, device=cells.device)
+    cosines = []
+    for block in (None, *model.blocks):
+        tokens = tokens if block is None else block(tokens)[0]
+        labels = torch.nn.functional.normalize(tokens[:, -n:], dim=-1)
+        cosines.append(round(float((labels @ labels.transpose(1, 2))[:, pairs].mean()), 3))
+    return cosines
+
+
 def overlap(maps: np.ndarray) -> float:
     """Mean over films and pairs of findings of sum min(a, b), each map normed to sum 1."""
     share = maps / maps.sum(-1, keepdims=True)

@@ -29,6 +29,7 @@ from train.bundled.measure import (
     logits_of,
     maps_of,
     overlap,
+    token_cosines,
 )
 from train.bundled.pack import TEST, TRAIN, VALIDATION, facts_of, read_pack
 from train.bundled.schedule import Stage
@@ -181,6 +182,7 @@ def _look(films: Films, arm: Arm, held, counting: np.ndarray, precision) -> dict
     if "attention" in maps:
         entry["attention"] = localisation(films, held, maps["attention"])
         entry["overlap"] = overlap(maps["attention"][::10])
+        entry["token_cosines"] = token_cosines(films, model, held)
     return entry
 
 

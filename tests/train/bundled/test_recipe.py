@@ -22,7 +22,7 @@ from train.bundled.assemble import assemble
 from train.bundled.backbone import box_loss
 from train.bundled.branch import attention_loss
 from train.bundled.films import BoxTargets
-from train.bundled.measure import counting_shift, overlap
+from train.bundled.measure import Encoded, counting_shift, overlap, token_cosines
 from train.bundled.pack import make_pack, read_pack
 from train.data.index import label_sets
 from train.evaluation.metrics import known_masks
@@ -170,6 +170,19 @@ def test_counting_is_the_label_prior(pack_folder: Path) -> None:
         with np.errstate(divide="ignore"):
             shift = np.log(share / (1 - share)) - np.log(marginal / (1 - marginal))
         assert np.allclose(found[mask], shift, atol=1e-4)
+
+
+def test_cosines_of_label_tokens_are_one_where_all_labels_are_one() -> None:
+    model = LMeRAN(small_config(64, layers=2, embedding_std=0.5)).eval()
+    encoded = Encoded(np.arange(3), torch.rand(3, 4, model.config.backbone.width).half())
+    apart = token_cosines(None, model, encoded)
+    assert len(apart) == 3
+    labels = model.label_embedding.detach() + model.state_embedding.detach()[0]
+    expected = torch.corrcoef(labels)  # of centred rows: a rough check of the first value
+    assert abs(apart[0] - float(expected[~torch.eye(14, dtype=bool)].mean())) < 0.1
+    with torch.no_grad():
+        model.label_embedding.copy_(model.label_embedding[:1].expand_as(model.label_embedding))
+    assert token_cosines(None, model, encoded) == pytest.approx([1, 1, 1])
 
 
 def test_a_run_becomes_a_checkpoint_that_loads(
