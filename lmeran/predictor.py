@@ -63,15 +63,18 @@ class Reading:
     @property
     def calibrated_free(self) -> np.ndarray | None:
         """Calibrated probability without the pins, float64 (14,); NaN for a finding that is not
-        calibrated, None without calibration."""
-        return None if self.calibration is None else calibrate(self.calibration, self.free, 0)
+        calibrated. None without calibration, and where it leaves every raw probability as it is."""
+        return self._calibrate(self.free)
 
     @property
     def calibrated(self) -> np.ndarray | None:
-        """Calibrated probability with the pins, float64 (14,); NaN where pinned too."""
-        if self.calibration is None:
+        """The same with the pins; NaN where pinned too."""
+        return self._calibrate(self.conditioned)
+
+    def _calibrate(self, raw: np.ndarray) -> np.ndarray | None:
+        if self.calibration is None or self.calibration.keeps_raw:
             return None
-        return calibrate(self.calibration, self.conditioned, self.pin_count)
+        return calibrate(self.calibration, raw)
 
     @property
     def percentile(self) -> np.ndarray | None:

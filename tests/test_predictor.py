@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,9 @@ from lmeran.model.maps import attention_map, attention_maps
 from lmeran.model.rollout import rollout
 from lmeran.ood import UNLIKE, gate_scores
 from lmeran.predictor import Predictor
-from lmeran.serialize import csv_columns, csv_row
+from lmeran.serialize import csv_columns, csv_row, fitted_findings
 from tests.conftest import film_pixels
-from tests.support.fitting import OFFSET, SLOPE, UNCALIBRATED, fitted_copy
+from tests.support.fitting import OFFSET, SLOPE, UNCALIBRATED, a_calibration, fitted_copy
 from tests.support.predicting import predict_file
 
 
@@ -235,3 +236,24 @@ def test_what_was_not_fitted_has_no_column(predictor: Predictor, film_file: Path
     assert (film["calibration"], film["gate"]) == (None, None)
     assert set(film["findings"][0]) == {"finding", "state", "free", "conditioned"}
     assert csv_columns(predictor.checkpoint) == ("file", *FINDINGS, "warnings", "error")
+
+
+def test_a_calibration_that_changes_nothing_shows_nothing(
+    predictor: Predictor, film_file: Path
+) -> None:
+    """Operating points and percentile stay; the calibrated probability would say the same twice."""
+    same = tuple(
+        f if f.slope is None else replace(f, slope=1.0, offset=0.0)
+        for f in a_calibration().findings
+    )
+    kept = replace(predictor.checkpoint, calibration=replace(a_calibration(), findings=same))
+    fitted = Predictor(kept)
+    film = predict_file(fitted, film_file, {})
+    names = {"percentile", "above_youden", "above_sensitivity_90"}
+    assert set(film["findings"][0]) == {"finding", "state", "free", "conditioned"} | names
+    assert not [name for name in csv_columns(kept) if "calibrated" in name]
+    assert set(csv_row(film)) <= set(csv_columns(kept))
+    reading = fitted.read(fitted.encode(radiograph()), {})
+    assert (reading.calibrated, reading.calibrated_free) == (None, None)
+    (raw, *_) = [entry["calibrated"] for entry in fitted_findings(reading)]
+    assert raw == pytest.approx(reading.free[0], abs=1e-6)

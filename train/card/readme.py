@@ -98,9 +98,11 @@ def _maps(metrics: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _free_calibration(metrics: dict[str, Any]) -> dict[str, Any] | None:
+    """Agreement with nothing known on all images, of calibrated probabilities where there are."""
     cases = metrics.get("calibration", {}).get("cases", [])
-    free = [case for case in cases if not case["known"] and case["calibrated"] is not None]
-    return free[-1] if free else None
+    kind = "raw" if metrics.get("calibration", {}).get("keeps_raw") else "calibrated"
+    free = [case[kind] for case in cases if not case["known"] and case[kind] is not None]
+    return {"kind": kind, **free[-1]} if free else None
 
 
 def _gate(metrics: dict[str, Any]) -> list[str]:

@@ -49,14 +49,14 @@ def cases_of(study: Study, calibration: Calibration) -> list[Case]:
     selections = {MIX: rows, ALL: np.ones(len(rows), dtype=bool)} if rows.any() else {}
     if not rows.any() or rows.all():
         selections = {ALL: np.ones(len(rows), dtype=bool)}
-    calibrated = np.array([bool(f.slopes) for f in calibration.findings])
+    calibrated = np.array([f.slope is not None for f in calibration.findings])
     most = study.predictions.known_counts[-1]
     pinned = pins_given(study.index, Scenario(most))[..., 0] > 0
     found = []
     for images, kept in selections.items():
         for known in study.predictions.known_counts:
             raw = study.predictions.known(known)
-            fitted = calibrate(calibration, raw, known)
+            fitted = calibrate(calibration, raw)
             every = kept[:, None] & calibrated
             parts = {EVERY: every}
             if known == most and most:

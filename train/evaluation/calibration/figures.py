@@ -17,13 +17,13 @@ FINDING_BINS = 5
 """Of one finding there are too few positives for more."""
 
 
-def pins_figure(cases: Sequence[Case]) -> Figure:
+def pins_figure(cases: Sequence[Case], keeps_raw: bool) -> Figure:
     """A panel for each number of known findings, all findings together, raw and calibrated."""
     with styled():
         figure = new_figure(2.9)
         panels = figure.subplots(1, len(cases), squeeze=False)[0]
         for axes, case in zip(panels, cases, strict=True):
-            _panel(axes, case.labels[case.kept], case, case.kept, BINS)
+            _panel(axes, case.labels[case.kept], case, case.kept, BINS, keeps_raw)
             axes.set_title("nothing known" if not case.known else f"{case.known} known")
             axes.set_xlabel("probability")
         panels[0].set_ylabel("share observed")
@@ -31,7 +31,7 @@ def pins_figure(cases: Sequence[Case]) -> Figure:
     return figure
 
 
-def finding_figure(case: Case) -> Figure:
+def finding_figure(case: Case, keeps_raw: bool) -> Figure:
     """A small panel for each calibrated finding."""
     shown = [i for i in range(len(FINDINGS)) if case.kept[:, i].any()]
     wide = 5
@@ -42,7 +42,7 @@ def finding_figure(case: Case) -> Figure:
         for axes, i in zip(panels, shown, strict=False):
             kept = np.zeros_like(case.kept)
             kept[:, i] = case.kept[:, i]
-            _panel(axes, case.labels[kept], case, kept, FINDING_BINS)
+            _panel(axes, case.labels[kept], case, kept, FINDING_BINS, keeps_raw)
             axes.set_title(display_name(FINDINGS[i]))
         for axes in panels[len(shown) :]:
             axes.set_axis_off()
@@ -51,11 +51,12 @@ def finding_figure(case: Case) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, labels: np.ndarray, case: Case, kept: np.ndarray, bins: int) -> None:
-    drawn = [
-        (reliability(labels, case.raw[kept], bins), ORANGE, "o", "raw"),
-        (reliability(labels, case.fitted[kept], bins), BLUE, "s", "calibrated"),
-    ]
+def _panel(
+    axes: Axes, labels: np.ndarray, case: Case, kept: np.ndarray, bins: int, keeps_raw: bool
+) -> None:
+    drawn = [(reliability(labels, case.raw[kept], bins), ORANGE, "o", "raw")]
+    if not keeps_raw:
+        drawn.append((reliability(labels, case.fitted[kept], bins), BLUE, "s", "calibrated"))
     for points, colour, marker, name in drawn:
         _points(axes, points, colour, marker, name)
     end = 1.08 * max((max(b.mean, b.observed.high) for p, *_ in drawn for b in p), default=1)

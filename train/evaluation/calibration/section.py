@@ -37,7 +37,7 @@ def calibration_section(study: Study) -> Section | None:
         title="Calibration and operating points",
         text=_sentences(calibration, cases, gains),
         tables=(
-            case_table(cases),
+            case_table(cases, calibration.keeps_raw),
             finding_table(calibration, free),
             point_table(calibration, free),
             pin_point_table(calibration, cases),
@@ -46,7 +46,10 @@ def calibration_section(study: Study) -> Section | None:
             Plot(
                 "reliability",
                 "Reliability with nothing known and with pins",
-                pins_figure([c for c in cases if c.images == free.images and c.pins == EVERY]),
+                pins_figure(
+                    [c for c in cases if c.images == free.images and c.pins == EVERY],
+                    calibration.keeps_raw,
+                ),
                 f"All calibrated findings together, {free.images}. Points: ten bins of equal count "
                 "with Wilson's 95 % interval; on the dashed line the share observed is the "
                 "probability given.",
@@ -54,7 +57,7 @@ def calibration_section(study: Study) -> Section | None:
             Plot(
                 "reliability_findings",
                 "Reliability of each finding with nothing known",
-                finding_figure(free),
+                finding_figure(free, calibration.keeps_raw),
                 f"{free.images.capitalize()}, five bins of equal count.",
             ),
         ),
@@ -71,7 +74,7 @@ def _sentences(
         f"Calibration {calibration.identity} was fitted on {calibration.described}; what follows "
         "is on images of the split measured, none of which it was fitted on."
     ]
-    left_out = [i for i, f in enumerate(calibration.findings) if not f.slopes]
+    left_out = [i for i, f in enumerate(calibration.findings) if f.slope is None]
     if left_out:
         lines.append(
             f"Not calibrated, for fewer than {calibration.min_positives} positive validation "
@@ -79,15 +82,15 @@ def _sentences(
         )
     if raw is None or fitted is None:
         return (*lines, "None of these images can be measured.")
-    lines += [
+    beside = "" if calibration.keeps_raw else f", calibrated ones {100 * fitted.expected:.1f} %"
+    lines.append(
         f"With nothing known ({free.images}), raw probabilities are {100 * raw.expected:.1f} % on "
-        f"average, calibrated ones {100 * fitted.expected:.1f} %; {100 * raw.observed:.1f} % of "
-        "the labels are positive.",
-    ]
+        f"average{beside}; {100 * raw.observed:.1f} % of the labels are positive."
+    )
     if calibration.keeps_raw:
         lines.append(
-            "Calibrated probabilities are the raw ones: no map fitted on some sources of the "
-            "validation films had a higher likelihood on the others, beyond one standard error."
+            "No map is applied: for no finding did Platt scaling gain on patients left out of its "
+            "fit, beyond one standard error and at every number of known findings."
         )
     else:
         lines += [
@@ -102,26 +105,26 @@ def _sentences(
         "are too far apart; a shift of 0 is right, above 0 findings are more frequent than said):"
     )
     for case in (c for c in cases if c.images == free.images and c.pins == EVERY):
-        lines.append(_by_pins(case))
+        lines.append(_by_pins(case, calibration.keeps_raw))
     other = next((c for c in cases if c.images != free.images), None)
     if other is not None:
         found = other.agreement(other.fitted)
         lines.append(
             f"On {other.images}, where findings occur as often as their sources have them, "
-            f"calibrated probabilities are {100 * found.expected:.1f} % on average and "
+            f"probabilities are {100 * found.expected:.1f} % on average and "
             f"{100 * found.observed:.1f} % of the labels are positive: the calibration holds for "
             "its mix alone."
         )
     return tuple(lines)
 
 
-def _by_pins(case: Case) -> str:
-    """How calibrated probabilities hold with so many findings known."""
+def _by_pins(case: Case, keeps_raw: bool) -> str:
+    """How probabilities, calibrated where that is another number, hold with findings known."""
     found = case.agreement(case.fitted)
     line = (
-        f"{case.known or 'None'} known: calibrated {100 * found.expected:.1f} % on average, "
-        f"observed {100 * found.observed:.1f} %, error with bins of equal count "
-        f"{found.ece_mass:.4f}"
+        f"{case.known or 'None'} known: {'raw' if keeps_raw else 'calibrated'} "
+        f"{100 * found.expected:.1f} % on average, observed {100 * found.observed:.1f} %, "
+        f"error with bins of equal count {found.ece_mass:.4f}"
     )
     if found.slope is None or found.shift is None:
         return line + "."
@@ -154,19 +157,19 @@ def _metrics(
     return {
         "identity": calibration.identity,
         "fitted_on": calibration.described,
-        "cases": [_case_json(case) for case in cases],
-        "gain_nll": as_json(gains["nll"]),
-        "gain_brier": as_json(gains["brier"]),
+        "keeps_raw": calibration.keeps_raw,
+        "cases": [_case_json(case, calibration.keeps_raw) for case in cases],
+        **({} if calibration.keeps_raw else {f"gain_{k}": as_json(g) for k, g in gains.items()}),
         "operating_points": points,
     }
 
 
-def _case_json(case: Case) -> dict[str, Any]:
+def _case_json(case: Case, keeps_raw: bool) -> dict[str, Any]:
     raw, fitted = case.agreement(case.raw), case.agreement(case.fitted)
     return {
         "images": case.images,
         "known": case.known,
         "pins": case.pins,
         "raw": None if raw is None else asdict(raw),
-        "calibrated": None if fitted is None else asdict(fitted),
+        **({} if keeps_raw else {"calibrated": None if fitted is None else asdict(fitted)}),
     }

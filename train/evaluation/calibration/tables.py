@@ -33,7 +33,7 @@ class Reached:
     specificity: Estimate | None
 
 
-def case_table(cases: list[Case]) -> Table:
+def case_table(cases: list[Case], keeps_raw: bool) -> Table:
     """Raw and calibrated beside each other for each case."""
     rows = []
     for case in cases:
@@ -42,10 +42,10 @@ def case_table(cases: list[Case]) -> Table:
             continue
         pins = case.pins if case.known else ""
         head = {"Images": case.images, "Known": case.known, "Pins": pins, "Labels": raw.labels}
-        rows.append(head | _beside(raw, fitted))
+        rows.append(head | _beside(raw, None if keeps_raw else fitted))
     return Table(
         "calibration",
-        "Agreement of probabilities with labels, before and after calibration",
+        "Agreement of probabilities with labels",
         pd.DataFrame(rows),
         "All calibrated findings together, each scored while it was unknown. Observed, raw, "
         "calibrated: share of positive labels and mean probabilities. NLL in nats. ECE: expected "
@@ -67,7 +67,7 @@ def finding_table(calibration: Calibration, free: Case) -> Table:
             "Fitted on": calibration.findings[i].positives,
             "Positive": int(labels.sum()),
         }
-        rows.append(head | _beside(raw, fitted))
+        rows.append(head | _beside(raw, None if calibration.keeps_raw else fitted))
     return Table(
         "calibration_findings",
         "Each finding with nothing known",
@@ -142,17 +142,14 @@ def pin_point_table(calibration: Calibration, cases: list[Case]) -> Table:
     )
 
 
-def _beside(raw: Agreement, fitted: Agreement) -> dict[str, Any]:
-    both: dict[str, Any] = {
-        "Observed %": 100 * raw.observed,
-        "Raw %": 100 * raw.expected,
-        "Calibrated %": 100 * fitted.expected,
-    }
-    for name, field in (
-        ("NLL", "nll"),
-        ("Brier", "brier"),
-        ("ECE a", "ece_mass"),
-        ("ECE b", "ece_width"),
-    ):
-        both |= {f"{name} raw": getattr(raw, field), f"{name} calibrated": getattr(fitted, field)}
-    return both
+def _beside(raw: Agreement, fitted: Agreement | None) -> dict[str, Any]:
+    """Raw and, where that is another number, calibrated beside it."""
+    row: dict[str, Any] = {"Observed %": 100 * raw.observed, "Raw %": 100 * raw.expected}
+    if fitted is not None:
+        row["Calibrated %"] = 100 * fitted.expected
+    fields = {"NLL": "nll", "Brier": "brier", "ECE a": "ece_mass", "ECE b": "ece_width"}
+    for name, field in fields.items():
+        row[f"{name} raw"] = getattr(raw, field)
+        if fitted is not None:
+            row[f"{name} calibrated"] = getattr(fitted, field)
+    return row
