@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from lmeran.errors import UserError
 from lmeran.findings import FINDINGS
 
 SMALLEST = 1e-7
 """Raw probabilities are kept this far from 0 and 1 before their log-odds are taken."""
 
 
-class CalibrationError(ValueError):
+class CalibrationError(UserError):
     """Stored calibration that cannot be used; the message says what is wrong with it."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from lmeran.checkpoint import (
-    FACTS_FILE,
+    CONFIG_FILE,
     WEIGHTS_FILE,
     files_beside,
     load_checkpoint,
@@ -61,7 +61,7 @@ def files_to_publish(folder: Path) -> list[str]:
         raise PublishError(
             "The card is of other weights; write it anew with `python -m train card`."
         )
-    return [CARD_FILE, FACTS_FILE, WEIGHTS_FILE, *files_beside(folder)]
+    return [CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, *files_beside(folder)]
 
 
 def push(folder: Path, names: list[str], repo: str, revision: str | None, private: bool) -> str:

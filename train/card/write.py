@@ -1,6 +1,6 @@
 """`python -m train card`: the model card of a checkpoint, every figure from its files.
 
-Sources: the checkpoint's lmeran.json (architecture, training, calibration) and the metrics.json of
+Sources: the checkpoint's config.json (architecture, training, calibration) and the metrics.json of
 `python -m train evaluate --out`. No figure stands in the template.
 """
 

@@ -150,7 +150,7 @@ def test_the_shipped_arms_of_the_bundled_network_differ_in_their_label_branch_al
     assert arms == blocks | {("attention", "residual", False), ("none", "residual", False)}
     assert {v.config.backbone_weights for v in table.variants} == {"lmeran:assets/checkpoint"}
 
-    facts = json.loads((ROOT / "assets" / "checkpoint" / "lmeran.json").read_text())
+    facts = json.loads((ROOT / "assets" / "checkpoint" / "config.json").read_text())
     bundled, base = facts["training"]["config"], plan.base.config.to_dict()
     assert base["model"]["backbone"] == {
         **bundled["model"]["backbone"],

@@ -189,7 +189,7 @@ def test_a_checkpoint_is_published_with_its_card(
         done = _publish(folder, hub, tmp_path)
         assert done.returncode == 0, done.stderr
         assert f"hf://lab/lmeran@{COMMIT}" in done.stdout
-        assert set(hub.files) == set(names) == {"README.md", "lmeran.json", "model.safetensors"}
+        assert set(hub.files) == set(names) == {"README.md", "config.json", "model.safetensors"}
         for name in names:
             assert hub.files[name] == (folder / name).read_bytes()
         refused = _publish(folder, hub, tmp_path, token="hf_wrong")
