@@ -14,12 +14,13 @@ from lmeran.checkpoint import (
     files_beside,
     load_checkpoint,
 )
+from lmeran.errors import UserError
 from train.card.write import CARD_FILE
 
 _REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
-class PublishError(RuntimeError):
+class PublishError(UserError):
     """Nothing, or not all, was published; one sentence that says what to do."""
 
 

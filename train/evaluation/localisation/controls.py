@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from lmeran.files import replacing
 from lmeran.findings import FINDINGS
 from lmeran.model.maps import CONTOUR_LEVEL
 from train.data.boxes import Box, Boxes, coverage
@@ -98,10 +99,8 @@ def cached_best_maps(cases: list[tuple[Box, ...]], grid: int, cache: Path) -> np
         return np.load(path)
     found = best_maps(cases, grid)
     cache.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with replacing(path) as partial, partial.open("wb") as file:
         np.save(file, found)
-    partial.replace(path)
     return found
 
 
