@@ -10,23 +10,18 @@ import jinja2
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, display_name
 from train.data.index import DataError
+from train.evaluation.calibration.section import ALL, EVERY
+from train.evaluation.conditioning.arms import OWN
 from train.evaluation.discrimination.published import read_paper
+from train.evaluation.section import MEAN, find
 
 TEMPLATE = Path(__file__).with_name("readme.md.jinja")
 START, END = "<!-- measured: python -m train card -->", "<!-- end of measured -->"
 
-MAPS = {
-    "attention": "attention",
-    "cam": "exact CAM",
-    "gradcam": "Grad-CAM",
-    "centre": "control: the usual place",
-    "random": "control: random map",
-}
-
 
 def figure(estimate: dict[str, Any] | float | None, digits: int = 3) -> str:
     """'0.712 (0.690 to 0.733)', '0.712' without an interval, 'none' for None."""
-    if estimate is None:
+    if estimate is None or (isinstance(estimate, dict) and estimate["value"] is None):
         return "none"
     if not isinstance(estimate, dict):
         return f"{estimate:.{digits}f}"
@@ -55,67 +50,70 @@ def measured_part(checkpoint: Checkpoint, metrics: dict[str, Any]) -> str:
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    free = metrics["discrimination"]["discrimination"]
+    localisation = metrics.get("localisation", {}).get("localisation", [])
+    gate = metrics.get("gate", {}).get("gate", [])
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         metrics=metrics,
         paper=read_paper(),
         findings=[(name, display_name(name)) for name in FINDINGS],
+        find=find,
         figure=figure,
         detail=checkpoint.config.preprocessing.detail,
-        short=_short_of_the_paper(metrics),
-        chance=_chance(metrics),
-        maps=_maps(metrics),
-        free=_free_calibration(metrics),
-        gate=_gate(metrics),
-        gaps=[
-            line for line in metrics.get("subgroups", {}).get("text", []) if "the gap is" in line
-        ],
+        free=free,
+        means=known_means(metrics),
+        short=_short_of_the_paper(find(free, finding=MEAN, measure="AUC")["value"]),
+        chance=chance(metrics),
+        maps=[r for r in localisation if r["measure"] == "IoU" and not r["others_pinned"]],
+        agreement=_free_agreement(metrics),
+        gate=[r for r in gate if r["measure"] == "warned of"],
+        gaps=metrics.get("subgroups", {}).get("subgroup_gaps", []),
     )
 
 
-def _short_of_the_paper(metrics: dict[str, Any]) -> str:
-    mean = metrics["discrimination"]["mean_auc"]
-    if mean is None:
-        return "No finding could be measured."
-    paper = read_paper()
-    less = paper.own_mean - mean["value"]
-    verdict = "below" if less > 0 else "above"
-    return f"The mean AUC is {abs(less):.3f} {verdict} the {paper.own_mean:.3f} published."
+def known_means(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """known, auc and gain (None with nothing known) of the checkpoint's own arm."""
+    records = metrics["conditioning"]["known_labels"]
+    own = [r for r in records if r["arm"] == OWN and r["finding"] == MEAN]
+    return [
+        {
+            "known": r["known"],
+            "auc": r,
+            "gain": find(own, known=r["known"], measure="gain"),
+        }
+        for r in own
+        if r["measure"] == "AUC"
+    ]
 
 
-def _chance(metrics: dict[str, Any]) -> str:
-    found = metrics["discrimination"]["findings"]
+def chance(metrics: dict[str, Any]) -> str:
+    """The findings whose AUC is not shown to be better than chance."""
+    records = metrics["discrimination"]["discrimination"]
     names = [
-        display_name(name)
-        for name in FINDINGS
-        if (auc := found[name]["auc"]) is not None and auc["low"] is not None and auc["low"] <= 0.5
+        display_name(r["finding"])
+        for r in records
+        if r["measure"] == "AUC" and r["finding"] in FINDINGS and (r["low"] or 1) <= 0.5
     ]
     return ", ".join(names)
 
 
-def _maps(metrics: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    maps = metrics.get("localisation", {}).get("maps", {})
-    return [(name, maps[kind]["free"]["macro"]) for kind, name in MAPS.items() if kind in maps]
+def _short_of_the_paper(mean: float | None) -> str:
+    if mean is None:
+        return "No finding could be measured."
+    paper = read_paper()
+    less = paper.own_mean - mean
+    verdict = "below" if less > 0 else "above"
+    return f"The mean AUC is {abs(less):.3f} {verdict} the {paper.own_mean:.3f} published."
 
 
-def _free_calibration(metrics: dict[str, Any]) -> dict[str, Any] | None:
+def _free_agreement(metrics: dict[str, Any]) -> dict[str, Any]:
     """Agreement with nothing known on all images, of calibrated probabilities where there are."""
-    cases = metrics.get("calibration", {}).get("cases", [])
-    kind = "raw" if metrics.get("calibration", {}).get("keeps_raw") else "calibrated"
-    free = [case[kind] for case in cases if not case["known"] and case[kind] is not None]
-    return {"kind": kind, **free[-1]} if free else None
-
-
-def _gate(metrics: dict[str, Any]) -> list[str]:
-    if "gate" not in metrics:
-        return []
-    real, *others = metrics["gate"]["kinds"]
-    warned = real["warned_of"]["value"]
-    told = [
-        f"{kind['name'].removeprefix('the same, ')} {100 * kind['warned_of']['value']:.0f} %"
-        for kind in others
-        if not kind["should_pass"]
-    ]
-    return [
-        f"Accepts {100 * (1 - warned):.1f} % of {real['pictures']} test films, and warns of: "
-        f"{', '.join(told)}."
-    ]
+    section = metrics.get("calibration", {})
+    kind = "raw" if section.get("keeps_raw") else "calibrated"
+    keys = {"images": ALL, "known": 0, "pins": EVERY, "probability": kind}
+    found = {
+        r["measure"]: r["value"]
+        for r in section.get("calibration", [])
+        if all(r[name] == value for name, value in keys.items())
+    }
+    return {"kind": kind, **found} if found else {}

@@ -15,8 +15,9 @@ from jsonargparse import ArgumentParser, Namespace
 
 from lmeran.checkpoint import CheckpointError, load_checkpoint
 from lmeran.findings import FINDINGS, display_name
-from train.card.readme import figure, write_readme
+from train.card.readme import chance, figure, known_means, write_readme
 from train.data.index import DataError
+from train.evaluation.section import find
 
 CARD_FILE = "README.md"
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
@@ -77,7 +78,9 @@ def write_card(folder: Path, metrics: dict[str, Any]) -> str:
         lineage=_lineage(checkpoint.training),
         metrics=metrics,
         findings=[(name, display_name(name)) for name in FINDINGS],
+        find=find,
         figure=figure,
+        chance=chance(metrics),
     )
     return str(card)
 
@@ -102,12 +105,14 @@ def _metadata(metrics: dict[str, Any]) -> ModelCardData:
         f"{metrics['split']} split",
         "dataset_split": metrics["split"],
     }
-    scores = {"mean AUC, nothing pinned": metrics["discrimination"]["mean_auc"]}
-    for step in metrics["conditioning"]["arms"]["lmeran"]:
-        if step["known"]:
-            scores[f"mean AUC, {step['known']} other findings known"] = step["mean_auc"]
+    scores = {
+        f"mean AUC, {step['known']} other findings known"
+        if step["known"]
+        else "mean AUC, nothing pinned": step["auc"]["value"]
+        for step in known_means(metrics)
+    }
     results = [
-        EvalResult(**dataset, metric_type="roc_auc", metric_name=name, metric_value=value["value"])
+        EvalResult(**dataset, metric_type="roc_auc", metric_name=name, metric_value=value)
         for name, value in scores.items()
         if value is not None
     ]

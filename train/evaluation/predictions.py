@@ -43,6 +43,30 @@ class Scenario:
 
 FREE = Scenario(0)
 
+KNOWN = (0, 3, 7, 10)
+"""Known findings along the curve; training shows at most 10."""
+
+WRONG = 0.1
+"""Share of wrong pins in the arm that has some."""
+
+SCENARIOS: tuple[Scenario, ...] = (
+    FREE,
+    *(
+        Scenario(known, which, wrong)
+        for known in KNOWN[1:]
+        for which, wrong in (
+            ("all", 0.0),
+            ("positive", 0.0),
+            ("negative", 0.0),
+            ("all", WRONG),
+        )
+    ),
+)
+"""All that the measured checkpoint must be read under."""
+
+MIXED: tuple[Scenario, ...] = tuple(Scenario(known) for known in KNOWN)
+"""All that a checkpoint without label masking must be read under."""
+
 
 @dataclass(frozen=True, eq=False)
 class SinglePins:

@@ -1,7 +1,6 @@
 """Maps made without the model, to judge a figure by: chance, the usual place, the grid's limit.
 
-`field-notes.md`: localisation figures stand "always beside a random-map control, a centre-prior
-control and the grid's ceiling".
+Every figure of localisation stands beside a random map, a centre prior and the grid's ceiling.
 """
 
 from __future__ import annotations
