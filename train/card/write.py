@@ -15,7 +15,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from lmeran.checkpoint import CheckpointError, load_checkpoint
 from lmeran.findings import FINDINGS, display_name
-from train.card.readme import chance, figure, known_means, write_readme
+from train.card.results import HEADLINE, RESULTS, chance, figure, known_means, write_measured
 from train.data.index import DataError
 from train.evaluation.section import find
 
@@ -29,9 +29,8 @@ def card_parser() -> ArgumentParser:
     parser = ArgumentParser(description="Write the model card into the checkpoint's folder.")
     parser.add_argument("--checkpoint", type=str, required=True)
     parser.add_argument("--report", type=str, required=True, help="folder of `evaluate --out`")
-    parser.add_argument(
-        "--readme", type=str | None, help="a README whose measured part is to be written, too"
-    )
+    parser.add_argument("--readme", type=str | None, help="README whose headline is written, too")
+    parser.add_argument("--results", type=str | None, help="page whose figures are written, too")
     return parser
 
 
@@ -41,9 +40,10 @@ def run_card(given: Namespace) -> None:
     text = write_card(folder, metrics)
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
     print(f"the card is {folder / CARD_FILE}")
-    if given.readme is not None:
-        write_readme(Path(given.readme), load_checkpoint(folder), metrics)
-        print(f"its figures are in {given.readme}")
+    for page, template in ((given.readme, HEADLINE), (given.results, RESULTS)):
+        if page is not None:
+            write_measured(Path(page), template, load_checkpoint(folder), metrics)
+            print(f"its figures are in {page}")
 
 
 def read_metrics(report: Path) -> dict[str, Any]:

@@ -20,8 +20,7 @@ from lmeran.findings import FINDINGS
 from tests.support.training import CPU, config
 from train.__main__ import main
 from train.card.publish import PublishError, Target, files_to_publish, push
-from train.card.readme import END, START, figure, known_means
-from train.card.readme import TEMPLATE as README_TEMPLATE
+from train.card.results import END, HEADLINE, RESULTS, START, figure, known_means
 from train.card.write import TEMPLATE, read_metrics, write_card
 from train.data.index import DataError
 from train.evaluation.section import MEAN, find
@@ -67,28 +66,32 @@ def test_figures_are_said_with_their_interval() -> None:
     assert figure(None) == "none"
 
 
-def test_the_readme_gets_its_figures_between_its_marks(
+def test_pages_get_their_figures_between_their_marks(
     measured: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     original, report = measured
     folder = tmp_path / "checkpoint"
     shutil.copytree(original, folder)
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{START}\nold figures\n{END}\nafter\n")
+    readme, results = tmp_path / "README.md", tmp_path / "results.md"
+    for page in (readme, results):
+        page.write_text(f"before\n{START}\nold figures\n{END}\nafter\n")
     arguments = ["card", "--checkpoint", str(folder), "--report", str(report)]
-    assert main([*arguments, "--readme", str(readme)]) == 0
-    text = readme.read_text()
-    assert text.startswith(f"before\n{START}\nOn ")
-    assert text.endswith(f"{END}\nafter\n")
-    assert "old figures" not in text
+    assert main([*arguments, "--readme", str(readme), "--results", str(results)]) == 0
     metrics = read_metrics(report)
+    for page in (readme, results):
+        text = page.read_text()
+        assert text.startswith(f"before\n{START}\nOn ")
+        assert text.endswith(f"{END}\nafter\n")
+        assert "old figures" not in text
+        for step in known_means(metrics):
+            assert figure(step["auc"]) in text
+    assert len(readme.read_text()) < len(text)
     records = metrics["discrimination"]["discrimination"]
     for finding in FINDINGS:
         positive, auc = (find(records, finding=finding, measure=m) for m in ("positive", "AUC"))
         assert f"| {positive['value']} | {figure(auc)} |" in text
-    for step in known_means(metrics):
-        assert figure(step["auc"]) in text
-    assert not re.search(r"\d\.\d\d", README_TEMPLATE.read_text())
+    for template in (HEADLINE, RESULTS):
+        assert not re.search(r"\d\.\d\d", template.read_text())
     readme.write_text("no marks")
     assert main([*arguments, "--readme", str(readme)]) == 1
     assert "needs the lines" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The measured part of the repository's README, from metrics.json: no figure in it is typed."""
+"""The measured parts of README.md and docs/results.md, from metrics.json: no figure is typed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from train.evaluation.conditioning.arms import OWN
 from train.evaluation.discrimination.published import read_paper
 from train.evaluation.section import MEAN, find
 
-TEMPLATE = Path(__file__).with_name("readme.md.jinja")
+RESULTS = Path(__file__).with_name("results.md.jinja")
+HEADLINE = Path(__file__).with_name("headline.md.jinja")
+"""Templates: of all figures, and of those that stand in the README."""
+
 START, END = "<!-- measured: python -m train card -->", "<!-- end of measured -->"
 
 
@@ -31,8 +34,10 @@ def figure(estimate: dict[str, Any] | float | None, digits: int = 3) -> str:
     return f"{value} ({estimate['low']:.{digits}f} to {estimate['high']:.{digits}f})"
 
 
-def write_readme(path: Path, checkpoint: Checkpoint, metrics: dict[str, Any]) -> None:
-    """Put the measured part between the two marks of a README. Raises `DataError` without them."""
+def write_measured(
+    path: Path, template: Path, checkpoint: Checkpoint, metrics: dict[str, Any]
+) -> None:
+    """Put a measured part between the two marks of a page. Raises `DataError` without them."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -41,11 +46,11 @@ def write_readme(path: Path, checkpoint: Checkpoint, metrics: dict[str, Any]) ->
     _, end, after = rest.partition(END)
     if not start or not end:
         raise DataError(f"{path.name} needs the lines '{START}' and '{END}'.")
-    made = measured_part(checkpoint, metrics)
+    made = measured_part(template, checkpoint, metrics)
     path.write_text(f"{before}{START}\n{made}\n{END}{after}", encoding="utf-8")
 
 
-def measured_part(checkpoint: Checkpoint, metrics: dict[str, Any]) -> str:
+def measured_part(template: Path, checkpoint: Checkpoint, metrics: dict[str, Any]) -> str:
     """The part as Markdown."""
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -53,7 +58,7 @@ def measured_part(checkpoint: Checkpoint, metrics: dict[str, Any]) -> str:
     free = metrics["discrimination"]["discrimination"]
     localisation = metrics.get("localisation", {}).get("localisation", [])
     gate = metrics.get("gate", {}).get("gate", [])
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return environment.from_string(template.read_text(encoding="utf-8")).render(
         metrics=metrics,
         paper=read_paper(),
         findings=[(name, display_name(name)) for name in FINDINGS],
