@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from lmeran.checkpoint import load_checkpoint
-from lmeran.config import CELL_STRIDE, Preprocessing
+from lmeran.config import Preprocessing
 from lmeran.findings import FINDINGS
 from lmeran.imaging.preprocess import network_pixels
 from lmeran.model.lmeran import LMeRAN
@@ -58,10 +58,11 @@ def test_cells_come_from_the_highest_to_the_lowest_ties_shuffled() -> None:
     assert {int(order[4]) for order in orders} == {3, 4, 5, 6, 7}, "no tie has a fixed order"
 
 
-def test_the_first_cells_are_whole_cells_of_the_network() -> None:
-    pixels = pixels_of(first_cells(np.array([3, 0, 1, 2]), 0.5))
-    assert pixels.shape == (2 * CELL_STRIDE, 2 * CELL_STRIDE)
-    cells = pixels.reshape(2, CELL_STRIDE, 2, CELL_STRIDE).mean(axis=(1, 3))
+@pytest.mark.parametrize("stride", [16, 32])
+def test_the_first_cells_are_whole_cells_of_the_network(stride: int) -> None:
+    pixels = pixels_of(first_cells(np.array([3, 0, 1, 2]), 0.5), 2 * stride)
+    assert pixels.shape == (2 * stride, 2 * stride)
+    cells = pixels.reshape(2, stride, 2, stride).mean(axis=(1, 3))
     assert cells.tolist() == [[1, 0], [0, 1]]
     assert not first_cells(np.arange(4), 0).any()
     assert first_cells(np.arange(4), 1).all()
@@ -76,7 +77,7 @@ def test_deletion_ends_gray_and_insertion_ends_whole() -> None:
     assert away[-1][0, 0] == pytest.approx(gray.mean())
     assert np.array_equal(back[-1], gray)
     assert np.ptp(back[0]) < 0.2 * np.ptp(gray)
-    kept = ~pixels_of(first_cells(order, SHARES[4]))
+    kept = ~pixels_of(first_cells(order, SHARES[4]), 96)
     assert np.array_equal(away[4][kept], gray[kept])
     assert np.array_equal(back[4][~kept], gray[~kept])
 
@@ -124,7 +125,7 @@ def test_imputation_continues_a_slope_and_leaves_the_rest_alone() -> None:
     cells = np.zeros((4, 4), bool)
     cells[1:3, 1] = True
     found = Film(gray, np.random.default_rng(0)).picture(Altered.of("around", cells.ravel()))
-    missing = pixels_of(cells.ravel())
+    missing = pixels_of(cells.ravel(), 128)
     assert np.array_equal(found[~missing], gray[~missing])
     assert np.abs(found - gray).mean() < 0.01
     assert np.std((found - gray)[missing]) == pytest.approx(0.01, rel=0.3)
