@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from lmeran.errors import UserError
 from lmeran.findings import FINDINGS
 
 SMALLEST = 1e-7
 """Raw probabilities are kept this far from 0 and 1 before their log-odds are taken."""
 
 
-class CalibrationError(ValueError):
+class CalibrationError(UserError):
     """Stored calibration that cannot be used; the message says what is wrong with it."""
 
 
@@ -41,16 +42,16 @@ class OperatingPoint:
 class FindingCalibration:
     """What validation gave for one finding.
 
-    positives: validation films that have it. slopes, offsets: per entry of `Calibration.known`,
-        calibrated = sigmoid(slope * logit(raw) + offset), slope > 0; empty where not calibrated.
+    positives: validation films that have it. slope, offset: calibrated = sigmoid(slope *
+        logit(raw) + offset), slope > 0; 1 and 0 where no map is better than the raw probability.
     youden: the threshold with the largest sensitivity + specificity. sensitive: the highest
-        threshold that finds 90 % of the positives. All of it is lacking where validation has too
+        threshold that finds 90 % of the positives. All of it is None where validation has too
         few positives (or negatives).
     """
 
     positives: int
-    slopes: tuple[float, ...] = ()
-    offsets: tuple[float, ...] = ()
+    slope: float | None = None
+    offset: float | None = None
     youden: OperatingPoint | None = None
     sensitive: OperatingPoint | None = None
 
@@ -62,8 +63,6 @@ class Calibration:
     films: validation films fitted on; source: the one source they were taken from, None for all;
     min_size: their smallest side in pixels; index_sha256: digest of their names; min_positives:
     fewer positives than this in them leave a finding without map and thresholds.
-    known: numbers of known findings that maps were fitted for, from 0 upward; between them slope
-    and offset are interpolated, beyond the last they stay.
     quantiles: per finding the 0, 1, .. 100 % quantiles of the raw free probability.
     """
 
@@ -72,7 +71,6 @@ class Calibration:
     min_size: int
     min_positives: int
     index_sha256: str
-    known: tuple[int, ...]
     findings: tuple[FindingCalibration, ...]
     quantiles: tuple[tuple[float, ...], ...]
 
@@ -92,39 +90,34 @@ class Calibration:
 
     @property
     def keeps_raw(self) -> bool:
-        """Whether calibrated probabilities are the raw ones: no map fitted on some sources of
-        validation films helped the others."""
-        maps = [m for f in self.findings for m in zip(f.slopes, f.offsets, strict=True)]
+        """Whether calibrated probabilities are the raw ones for every finding: nothing then shows
+        them beside the raw ones."""
+        maps = [(f.slope, f.offset) for f in self.findings if f.slope is not None]
         return all(m == (1, 0) for m in maps)
 
-    def maps(self, pins: int) -> tuple[np.ndarray, np.ndarray]:
-        """Slope and offset of each finding with `pins` findings known, float64 (14,) each; NaN
-        where a finding is not calibrated."""
-        slopes, offsets = np.full((2, len(FINDINGS)), np.nan)
-        for i, finding in enumerate(self.findings):
-            if finding.slopes:
-                # slopes are interpolated as logarithms: a ratio, and never negative
-                slopes[i] = np.exp(np.interp(pins, self.known, np.log(finding.slopes)))
-                offsets[i] = np.interp(pins, self.known, finding.offsets)
-        return slopes, offsets
-
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; `from_dict` is the inverse."""
+        """Plain values for JSON; `from_dict` is the inverse.
+
+        Slope and offset stand in lists of one, under "known": [0], as files always had them.
+        """
         values = dataclasses.asdict(self)
-        del values["findings"], values["quantiles"]
+        findings, quantiles = values.pop("findings"), values.pop("quantiles")
+        values["known"] = [0]
         values["findings"] = {
-            name: dataclasses.asdict(finding)
-            for name, finding in zip(FINDINGS, self.findings, strict=True)
+            name: _stored(finding) for name, finding in zip(FINDINGS, findings, strict=True)
         }
-        values["quantiles"] = dict(zip(FINDINGS, self.quantiles, strict=True))
+        values["quantiles"] = dict(zip(FINDINGS, quantiles, strict=True))
         return json.loads(json.dumps(values))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Calibration:
-        """The inverse of `to_dict`. Raises `CalibrationError` for what is no calibration of the 14
-        findings."""
+        """The inverse of `to_dict`. Files of earlier versions may hold a map for each of several
+        numbers of known findings: the first, of nothing known, is the one that counts.
+
+        Raises `CalibrationError` for what is no calibration of the 14 findings.
+        """
         try:
-            plain = {**values, "known": tuple(values["known"])}
+            plain = {name: value for name, value in values.items() if name != "known"}
             plain["findings"] = tuple(_finding(values["findings"][name]) for name in FINDINGS)
             plain["quantiles"] = tuple(
                 tuple(float(q) for q in values["quantiles"][name]) for name in FINDINGS
@@ -136,13 +129,14 @@ class Calibration:
         return found
 
 
-def calibrate(calibration: Calibration, raw: np.ndarray, pins: int) -> np.ndarray:
-    """Calibrated probabilities of raw ones (..., 14) read with `pins` findings known.
+def calibrate(calibration: Calibration, raw: np.ndarray) -> np.ndarray:
+    """Calibrated probabilities of raw ones (..., 14), free or with pins.
 
     Float64 of the same shape; NaN where `raw` is NaN (a pinned finding) or the finding is not
     calibrated. Rises with `raw` in every finding.
     """
-    slopes, offsets = calibration.maps(pins)
+    maps = [(f.slope, f.offset) for f in calibration.findings]
+    slopes, offsets = np.array(maps, dtype=np.float64).T  # None becomes NaN
     clipped = np.clip(np.asarray(raw, dtype=np.float64), SMALLEST, 1 - SMALLEST)
     return 1 / (1 + np.exp(-(slopes * np.log(clipped / (1 - clipped)) + offsets)))
 
@@ -162,28 +156,34 @@ def is_above(point: OperatingPoint | None, raw: float) -> bool | None:
     return None if point is None or np.isnan(raw) else bool(raw >= point.threshold)
 
 
+def _stored(finding: dict[str, Any]) -> dict[str, Any]:
+    slope, offset = finding.pop("slope"), finding.pop("offset")
+    maps = (
+        {"slopes": [], "offsets": []} if slope is None else {"slopes": [slope], "offsets": [offset]}
+    )
+    return finding | maps
+
+
 def _finding(values: dict[str, Any]) -> FindingCalibration:
     points = {
         name: None if values[name] is None else OperatingPoint(**values[name])
         for name in ("youden", "sensitive")
     }
-    slopes, offsets = (tuple(float(x) for x in values[name]) for name in ("slopes", "offsets"))
-    return FindingCalibration(int(values["positives"]), slopes, offsets, **points)
+    slope, offset = (
+        float(values[name][0]) if values[name] else None for name in ("slopes", "offsets")
+    )
+    return FindingCalibration(int(values["positives"]), slope, offset, **points)
 
 
 def _check(calibration: Calibration) -> None:
-    known = calibration.known
-    if not known or known[0] != 0 or list(known) != sorted(set(known)):
-        raise CalibrationError("its numbers of known findings do not rise from 0")
-    for name, finding, quantiles in zip(
-        FINDINGS, calibration.findings, calibration.quantiles, strict=True
-    ):
-        maps = len(finding.slopes), len(finding.offsets)
-        if maps not in ((0, 0), (len(known), len(known))):
-            raise CalibrationError(f"{name} does not have one map for each number of known ones")
-        if not all(0 < slope < np.inf for slope in finding.slopes):
-            raise CalibrationError(f"a slope of {name} is not positive")
-        if not np.isfinite(finding.offsets).all():
-            raise CalibrationError(f"an offset of {name} is no number")
+    columns = zip(FINDINGS, calibration.findings, calibration.quantiles, strict=True)
+    for name, finding, quantiles in columns:
+        if (finding.slope is None) != (finding.offset is None):
+            raise CalibrationError(f"{name} lacks a slope or an offset")
+        if finding.slope is not None:
+            if not 0 < finding.slope < np.inf:
+                raise CalibrationError(f"the slope of {name} is not positive")
+            if not np.isfinite(finding.offset):
+                raise CalibrationError(f"the offset of {name} is no number")
         if len(quantiles) < 2 or not (np.diff(quantiles) >= 0).all():
             raise CalibrationError(f"the quantiles of {name} do not rise")

@@ -1,4 +1,4 @@
-"""A checkpoint: `model.safetensors` beside `lmeran.json`, loaded strictly or not at all.
+"""A checkpoint: `model.safetensors` beside `config.json`, loaded strictly or not at all.
 
 The JSON holds the format version, the ordered findings and states, the model's configuration
 (with its preprocessing), the SHA-256 of the weights, facts of the training, measured metrics, and
@@ -21,7 +21,9 @@ from safetensors.torch import load, save
 
 from lmeran.calibration import Calibration
 from lmeran.config import ConfigError, LMeRANConfig
+from lmeran.errors import UserError
 from lmeran.extras import GATE_FILES, Extras, ExtrasError, facts_of, listed_files, read_extras
+from lmeran.files import write_atomic
 from lmeran.findings import FINDINGS, State
 from lmeran.imaging.preprocess import to_input
 from lmeran.model.lmeran import LMeRAN
@@ -29,12 +31,14 @@ from lmeran.ood import Gate
 
 FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"
-FACTS_FILE = "lmeran.json"
+CONFIG_FILE = "config.json"
+OLD_CONFIG_FILE = "lmeran.json"
+"""What the JSON was called before the Hub's name for it; such folders still load."""
 SELF_TEST_TOLERANCE = 2e-3
 """Probabilities may differ by this much between machines (convolution algorithms, float order)."""
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError):
     """A checkpoint that must not be used: one sentence that names what is wrong with it."""
 
 
@@ -87,8 +91,8 @@ def save_checkpoint(
         "training": training,
         "metrics": metrics,
     }
-    _replace(folder / WEIGHTS_FILE, weights)
-    _replace(folder / FACTS_FILE, json.dumps(facts, indent=1).encode())
+    write_atomic(folder / WEIGHTS_FILE, weights)
+    _write_facts(folder, facts)
 
 
 def record_metrics(folder: str | Path, name: str, values: dict[str, Any]) -> None:
@@ -98,7 +102,7 @@ def record_metrics(folder: str | Path, name: str, values: dict[str, Any]) -> Non
     """
     facts = _read_facts(Path(folder))
     facts["metrics"][name] = values
-    _replace(Path(folder) / FACTS_FILE, json.dumps(facts, indent=1).encode())
+    _write_facts(Path(folder), facts)
 
 
 def record_extras(folder: str | Path, extras: Extras) -> None:
@@ -112,8 +116,8 @@ def record_extras(folder: str | Path, extras: Extras) -> None:
     parts, files = facts_of(extras, facts["weights_sha256"])
     kept = {name: value for name, value in facts.items() if name not in ("calibration", "gate")}
     for name, data in files.items():
-        _replace(folder / name, data)
-    _replace(folder / FACTS_FILE, json.dumps({**kept, **parts}, indent=1).encode())
+        write_atomic(folder / name, data)
+    _write_facts(folder, {**kept, **parts})
     for stale in set(folder.glob(GATE_FILES)) - {folder / name for name in files}:
         stale.unlink()
 
@@ -137,7 +141,7 @@ def load_checkpoint(folder: str | Path, source: str | None = None) -> Checkpoint
     digest = hashlib.sha256(weights).hexdigest()
     if digest != facts["weights_sha256"]:
         raise CheckpointError(
-            f"{WEIGHTS_FILE} is not the file {FACTS_FILE} describes (SHA-256 differs); "
+            f"{WEIGHTS_FILE} is not the file {CONFIG_FILE} describes (SHA-256 differs); "
             "download or copy both again."
         )
     try:
@@ -191,20 +195,32 @@ def run_self_test(model: LMeRAN) -> dict[str, Any]:
     }
 
 
+def config_file(folder: Path) -> Path:
+    """The JSON of a checkpoint's folder, under its name of today or of before."""
+    old = folder / OLD_CONFIG_FILE
+    return old if old.is_file() and not (folder / CONFIG_FILE).is_file() else folder / CONFIG_FILE
+
+
+def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
+    write_atomic(folder / CONFIG_FILE, json.dumps(facts, indent=1))
+    (folder / OLD_CONFIG_FILE).unlink(missing_ok=True)
+
+
 def _read_facts(folder: Path) -> dict[str, Any]:
+    path = config_file(folder)
     try:
-        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
-        raise CheckpointError(f"There is no {FACTS_FILE} at {folder}.") from None
+        raise CheckpointError(f"There is no {CONFIG_FILE} at {folder}.") from None
     except ValueError:
-        raise CheckpointError(f"{FACTS_FILE} is damaged; it is not JSON.") from None
+        raise CheckpointError(f"{path.name} is damaged; it is not JSON.") from None
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         found = facts.get("format") if isinstance(facts, dict) else None
         raise CheckpointError(f"The checkpoint has format {found}; this version reads {FORMAT}.")
     needed = ("findings", "states", "config", "weights_sha256", "self_test", "training", "metrics")
     missing = [name for name in needed if name not in facts]
     if missing:
-        raise CheckpointError(f"{FACTS_FILE} lacks {', '.join(missing)}.")
+        raise CheckpointError(f"{path.name} lacks {', '.join(missing)}.")
     if facts["findings"] != list(FINDINGS):
         raise CheckpointError(
             "The checkpoint's findings are not the 14 of ChestX-ray14 in this program's order; "
@@ -260,9 +276,3 @@ def _stored(tensor: torch.Tensor, half: bool) -> torch.Tensor:
     if half and tensor.is_floating_point() and tensor.ndim >= 2:
         return tensor.half()
     return tensor
-
-
-def _replace(path: Path, data: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data)
-    partial.replace(path)

@@ -1,6 +1,6 @@
 """Optional parts of a checkpoint, fitted to its weights after training: calibration, input gate.
 
-They stand in `lmeran.json` under their names, with the SHA-256 of the weights they belong to; the
+They stand in `config.json` under their names, with the SHA-256 of the weights they belong to; the
 arrays of the gate in a file of their own, named by its content, so that the JSON, replaced last
 and at once, never names a file of another fit. The weights' identity does not change by them.
 """
@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from lmeran.calibration import Calibration, CalibrationError
+from lmeran.errors import UserError
 from lmeran.ood import Gate, GateError
 
 GATE_FILES = "gate-*.safetensors"
 _GATE_FILE = re.compile(r"gate-[0-9a-f]{12}\.safetensors")
 
 
-class ExtrasError(ValueError):
+class ExtrasError(UserError):
     """A part that must not be used: one sentence that names it and what is wrong."""
 
 

@@ -11,6 +11,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from lmeran.errors import UserError
+
 FINDINGS: tuple[str, ...] = (
     "Atelectasis",
     "Cardiomegaly",
@@ -41,7 +43,7 @@ Pins = Mapping[str, State]
 """What the reader knows: finding name -> NEGATIVE or POSITIVE. A finding not named is unknown."""
 
 
-class PinError(ValueError):
+class PinError(UserError):
     """A pin that names no finding or no state; the message says what to write instead."""
 
 
@@ -57,23 +59,31 @@ def finding_index(name: str) -> int:
 def parse_state(text: str) -> State:
     """'positive', 'negative' or 'unknown' (any case) to a `State`."""
     try:
-        return State[text.strip().upper()]
+        return State[str(text).strip().upper()]
     except KeyError:
         raise PinError(f"'{text}' is not a state; use positive, negative or unknown.") from None
 
 
-def parse_pins(texts: Iterable[str]) -> dict[str, State]:
-    """`["Effusion=positive", "Edema=negative"]` to pins; a finding pinned twice is refused."""
+def parse_pins(given: Iterable[str] | Mapping[str, State | str]) -> dict[str, State]:
+    """`["Effusion=positive"]` or `{"Effusion": "positive"}` to pins; unknown findings are left out.
+
+    Raises `PinError` for what is no finding or no state, and for a finding pinned twice.
+    """
+    items = given.items() if isinstance(given, Mapping) else [_split(text) for text in given]
     pins: dict[str, State] = {}
-    for text in texts:
-        name, separator, state = text.partition("=")
-        if not separator:
-            raise PinError(f"'{text}' is not a pin; write FINDING=positive or FINDING=negative.")
+    for name, state in items:
         finding = FINDINGS[finding_index(name)]
         if finding in pins:
             raise PinError(f"{finding} is pinned twice; pin each finding once.")
-        pins[finding] = parse_state(state)
+        pins[finding] = state if isinstance(state, State) else parse_state(state)
     return {finding: state for finding, state in pins.items() if state is not State.UNKNOWN}
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, separator, state = text.partition("=")
+    if not separator:
+        raise PinError(f"'{text}' is not a pin; write FINDING=positive or FINDING=negative.")
+    return name, state
 
 
 def states_of(pins: Pins) -> np.ndarray:

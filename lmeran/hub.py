@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from lmeran.checkpoint import (
-    FACTS_FILE,
+    CONFIG_FILE,
+    OLD_CONFIG_FILE,
     WEIGHTS_FILE,
     Checkpoint,
     CheckpointError,
@@ -15,14 +17,33 @@ from lmeran.checkpoint import (
     load_checkpoint,
 )
 
-BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "checkpoint"
+
+def assets_folder() -> Path:
+    """What comes with the program: `checkpoint/` and `examples/`.
+
+    `assets/` of the repository, or `lmeran/_assets/` where the package was installed.
+    """
+    package = Path(__file__).resolve().parent
+    installed = package / "_assets"
+    return installed if installed.is_dir() else package.parent / "assets"
+
+
+BUNDLED = assets_folder() / "checkpoint"
 """The checkpoint that comes with the program."""
 
-_HUB = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+_NAME = r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def open_checkpoint(source: str | Path | None = None) -> Checkpoint:
+@dataclass(frozen=True)
+class Hub:
+    """Which Hub is asked, and where what it sends is kept; None: as the Hub's client is set up."""
+
+    endpoint: str | None = None
+    cache_dir: Path | None = None
+
+
+def open_checkpoint(source: str | Path | None = None, hub: Hub = Hub()) -> Checkpoint:
     """Load a checkpoint from a folder, from the Hub, or (None) the bundled one.
 
     Raises `CheckpointError` in one sentence.
@@ -32,13 +53,21 @@ def open_checkpoint(source: str | Path | None = None) -> Checkpoint:
     text = str(source)
     if not text.startswith("hf://"):
         return load_checkpoint(Path(text), Path(text).name)
-    match = _HUB.fullmatch(text)
+    match = re.fullmatch(f"hf://{_NAME}", text)
     if match is None:
         raise CheckpointError(f"'{text}' is not of the form hf://OWNER/REPO@REVISION.")
-    return load_checkpoint(_download(match["repo"], match["revision"]), text)
+    return load_checkpoint(_download(match["repo"], match["revision"], hub), text)
 
 
-def _download(repo: str, revision: str | None) -> Path:
+def resolve_source(source: str | Path | None) -> str | Path | None:
+    """ "OWNER/REPO" as the Hub's users write it to `hf://OWNER/REPO`, where no such folder is;
+    anything else as it is."""
+    if isinstance(source, str) and re.fullmatch(_NAME, source) and not Path(source).is_dir():
+        return f"hf://{source}"
+    return source
+
+
+def _download(repo: str, revision: str | None, hub: Hub) -> Path:
     """Folder in the Hub's cache; the network is asked only for what the cache cannot vouch for."""
     # Read when the package is imported: without it, each start asks the Hub for a registry.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -53,21 +82,33 @@ def _download(repo: str, revision: str | None) -> Path:
 
     # A commit never changes: what is cached of it is final and needs no look at the network.
     frozen = revision is not None and _COMMIT.fullmatch(revision) is not None
+    place = {"endpoint": hub.endpoint, "cache_dir": hub.cache_dir}
 
     def fetch(name: str) -> Path:
         if frozen:
             try:
-                return Path(hf_hub_download(repo, name, revision=revision, local_files_only=True))
+                cached = hf_hub_download(
+                    repo, name, revision=revision, local_files_only=True, **place
+                )
+                return Path(cached)
             except LocalEntryNotFoundError:
                 pass
-        return Path(hf_hub_download(repo, name, revision=revision))
+        return Path(hf_hub_download(repo, name, revision=revision, **place))
+
+    def fetch_config() -> Path:
+        try:
+            return fetch(CONFIG_FILE)
+        except LocalEntryNotFoundError:  # an EntryNotFoundError too, but of a Hub out of reach
+            raise
+        except EntryNotFoundError:
+            return fetch(OLD_CONFIG_FILE)
 
     where = f"{repo}@{revision or 'main'}"
     try:
-        facts = fetch(FACTS_FILE)
+        config = fetch_config()
         # The commit that the first file resolved to, so that all come from one revision.
-        revision, frozen = facts.parent.name, True
-        for name in (WEIGHTS_FILE, *files_beside(facts.parent)):
+        revision, frozen = config.parent.name, True
+        for name in (WEIGHTS_FILE, *files_beside(config.parent)):
             fetch(name)
     except RepositoryNotFoundError:
         raise CheckpointError(f"The Hub has no model {repo}, or it is private.") from None
@@ -80,9 +121,9 @@ def _download(repo: str, revision: str | None) -> Path:
         ) from None
     except EntryNotFoundError:
         raise CheckpointError(
-            f"{where} is no whole LMeRAN checkpoint: {FACTS_FILE}, {WEIGHTS_FILE} or a file it "
+            f"{where} is no whole LMeRAN checkpoint: {CONFIG_FILE}, {WEIGHTS_FILE} or a file it "
             "lists is missing."
         ) from None
     except (HfHubHTTPError, OSError) as error:
         raise CheckpointError(f"{where} cannot be fetched ({type(error).__name__}).") from None
-    return facts.parent
+    return config.parent

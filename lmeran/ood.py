@@ -17,6 +17,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from lmeran.errors import UserError
 from lmeran.model.lmeran import Encoding
 
 UNLIKE = (
@@ -29,7 +30,7 @@ Layer = Literal["cells", "middle"]
 """Which features of an `Encoding` a gate looks at: the last ones, or those half-way."""
 
 
-class GateError(ValueError):
+class GateError(UserError):
     """A stored gate that cannot be used; the message says what is wrong with it."""
 
 

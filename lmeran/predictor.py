@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from lmeran.calibration import Calibration, calibrate, percentiles
 from lmeran.checkpoint import Checkpoint
-from lmeran.findings import FINDINGS, Pins, State, states_of
+from lmeran.findings import FINDINGS, Pins, State, parse_pins, states_of
+from lmeran.hub import open_checkpoint, resolve_source
+from lmeran.imaging.files import read_file
 from lmeran.imaging.geometry import Geometry
 from lmeran.imaging.preprocess import network_pixels, to_input
 from lmeran.imaging.radiograph import Radiograph
@@ -56,6 +59,11 @@ class Reading:
         return np.where(np.isnan(self.conditioned), self.free, self.conditioned)
 
     @property
+    def probabilities(self) -> dict[str, float]:
+        """`shown` by the name of the finding."""
+        return dict(zip(FINDINGS, self.shown.tolist(), strict=True))
+
+    @property
     def pin_count(self) -> int:
         """Number of findings pinned."""
         return int((self.states != State.UNKNOWN).sum())
@@ -63,15 +71,18 @@ class Reading:
     @property
     def calibrated_free(self) -> np.ndarray | None:
         """Calibrated probability without the pins, float64 (14,); NaN for a finding that is not
-        calibrated, None without calibration."""
-        return None if self.calibration is None else calibrate(self.calibration, self.free, 0)
+        calibrated. None without calibration, and where it leaves every raw probability as it is."""
+        return self._calibrate(self.free)
 
     @property
     def calibrated(self) -> np.ndarray | None:
-        """Calibrated probability with the pins, float64 (14,); NaN where pinned too."""
-        if self.calibration is None:
+        """The same with the pins; NaN where pinned too."""
+        return self._calibrate(self.conditioned)
+
+    def _calibrate(self, raw: np.ndarray) -> np.ndarray | None:
+        if self.calibration is None or self.calibration.keeps_raw:
             return None
-        return calibrate(self.calibration, self.conditioned, self.pin_count)
+        return calibrate(self.calibration, raw)
 
     @property
     def percentile(self) -> np.ndarray | None:
@@ -125,6 +136,18 @@ class Predictor:
         self._model = checkpoint.model.to(self.device).eval()
         self._preprocessing = checkpoint.config.preprocessing
 
+    @classmethod
+    def from_pretrained(
+        cls, source: str | Path | None = None, device: str | torch.device = "cpu"
+    ) -> Predictor:
+        """A predictor of a published checkpoint.
+
+        source: "OWNER/REPO" or "OWNER/REPO@REVISION" of the Hugging Face Hub, a folder, or None
+            for the checkpoint that comes with the program.
+        Raises `CheckpointError` for one that cannot be had or must not be used.
+        """
+        return cls(open_checkpoint(resolve_source(source)), device)
+
     def encode(self, film: Radiograph) -> EncodedRadiograph:
         """The one backbone pass of a film, and its reading with nothing pinned."""
         square = network_pixels(film.pixels, self._preprocessing)
@@ -155,50 +178,73 @@ class Predictor:
     ) -> EncodedRadiograph:
         geometry = Geometry(*size, self._preprocessing.image_size)
         gate = self.checkpoint.gate
-        verdict = None if gate is None else judge(gate, encoding)
-        return EncodedRadiograph(encoding, geometry, logits, attention, verdict)
+        return EncodedRadiograph(
+            encoding=encoding,
+            geometry=geometry,
+            free_logits=logits,
+            free_attention=attention,
+            gate=None if gate is None else judge(gate, encoding),
+        )
 
-    def read(self, film: EncodedRadiograph, pins: Pins) -> Reading:
-        """The reading under one set of pins."""
-        return self.read_many(film, [pins])[0]
+    def read(
+        self,
+        film: EncodedRadiograph | Radiograph | str | Path,
+        pins: Mapping[str, State | str] | None = None,
+    ) -> Reading:
+        """The reading under one set of pins.
 
-    @torch.inference_mode()
+        film: a file (DICOM, PNG or JPEG), a film read from one, or its encoding, which answers
+            further pins without another pass of the backbone. pins: finding -> "positive" or
+            "negative"; None or empty for the free reading.
+        Raises `ReadError` for a file that cannot be read, `PinError` for what is no pin.
+        """
+        if isinstance(film, str | Path):
+            film = read_file(film)
+        if isinstance(film, Radiograph):
+            film = self.encode(film)
+        return self.read_many(film, [parse_pins(pins or {})])[0]
+
     def read_many(self, film: EncodedRadiograph, scenarios: Sequence[Pins]) -> list[Reading]:
         """The readings under several sets of pins, in one batched pass of the label branch."""
         states = np.stack([states_of(pins) for pins in scenarios])
-        pinned = states != State.UNKNOWN
-        free, fitted = _probabilities(film.free_logits), self.checkpoint.calibration
-        if not pinned.any():
-            attention = film.free_attention
-            return [Reading(row, free, free, attention, attention, fitted) for row in states]
-        logits, attention = self._condition(film.encoding.expand(len(states)), states)
-        conditioned = np.where(pinned, np.nan, _probabilities(logits))
-        return [
-            Reading(states[i], free, conditioned[i], film.free_attention, attention[i], fitted)
-            for i in range(len(states))
-        ]
+        return self._read([film] * len(states), states)
 
-    @torch.inference_mode()
     def read_films(self, films: Sequence[EncodedRadiograph], pins: Pins) -> list[Reading]:
         """The readings of several films under the same pins, in one pass of the label branch."""
-        if not pins or not films:
-            return [self.read(film, pins) for film in films]
-        states = states_of(pins)
-        rows = np.repeat(states[None], len(films), axis=0)
-        logits, attention = self._condition(join([film.encoding for film in films]), rows)
-        conditioned = np.where(states != State.UNKNOWN, np.nan, _probabilities(logits))
-        fitted = self.checkpoint.calibration
-        return [
-            Reading(
-                states,
-                _probabilities(film.free_logits),
-                conditioned[i],
-                film.free_attention,
-                attention[i],
-                fitted,
+        return self._read(films, np.repeat(states_of(pins)[None], len(films), axis=0))
+
+    @torch.inference_mode()
+    def _read(self, films: Sequence[EncodedRadiograph], states: np.ndarray) -> list[Reading]:
+        """The reading of each film under its row of states (S, 14)."""
+        logits: Sequence[torch.Tensor] = [film.free_logits for film in films]
+        attention: Sequence[np.ndarray] = [film.free_attention for film in films]
+        if (states != State.UNKNOWN).any():
+            same = all(film is films[0] for film in films)
+            encoding = (
+                films[0].encoding.expand(len(films))
+                if same
+                else join([film.encoding for film in films])
             )
-            for i, film in enumerate(films)
-        ]
+            logits, attention = self._condition(encoding, states)
+        rows = zip(films, states, logits, attention, strict=True)
+        return [self._reading(*row) for row in rows]
+
+    def _reading(
+        self,
+        film: EncodedRadiograph,
+        states: np.ndarray,
+        logits: torch.Tensor,
+        attention: np.ndarray,
+    ) -> Reading:
+        """A reading from the logits (14,) and the attention under states (14,)."""
+        return Reading(
+            states=states,
+            free=_probabilities(film.free_logits),
+            conditioned=np.where(states != State.UNKNOWN, np.nan, _probabilities(logits)),
+            free_attention=film.free_attention,
+            attention=attention,
+            calibration=self.checkpoint.calibration,
+        )
 
     @torch.inference_mode()
     def rollouts(
@@ -214,14 +260,14 @@ class Predictor:
         return [rollout_maps(rows) for rows in mixed[:, -len(FINDINGS) :].cpu().numpy()]
 
     @torch.inference_mode()
-    def fixed_logits(self, film: EncodedRadiograph) -> tuple[np.ndarray, np.ndarray]:
+    def fixed_logits(self, encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:
         """b_i and w_i . g, float64 (14,) each: the two parts of a logit that no pin can move."""
         model = self._model
-        image = film.encoding.pooled[0].double() @ model.class_weight.double().T
+        image = encoding.pooled[0].double() @ model.class_weight.double().T
         return model.class_bias.double().cpu().numpy(), image.cpu().numpy()
 
     @torch.inference_mode()
-    def label_logits(self, film: EncodedRadiograph, states: np.ndarray) -> np.ndarray:
+    def label_logits(self, encoding: Encoding, states: np.ndarray) -> np.ndarray:
         """lambda w_i . r_i under state vectors int64 (S, 14), float64 (S, 14).
 
         With `fixed_logits` this is the whole logit. Computed in passes of `ROWS_A_PASS` rows
@@ -231,7 +277,7 @@ class Predictor:
         parts = []
         for start in range(0, len(states), ROWS_A_PASS):
             rows = torch.from_numpy(states[start : start + ROWS_A_PASS]).to(self.device)
-            output = self._model.condition(film.encoding.expand(len(rows)), rows)
+            output = self._model.condition(encoding.expand(len(rows)), rows)
             parts.append((output.residual.double() * weight).sum(-1))
         return self.checkpoint.config.residual_weight * torch.cat(parts).cpu().numpy()
 

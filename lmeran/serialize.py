@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lmeran.calibration import FindingCalibration, is_above
+from lmeran.calibration import Calibration, FindingCalibration, calibrate, is_above
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, State
 from lmeran.ood import GateResult
@@ -15,7 +15,8 @@ from lmeran.predictor import Reading
 DIGITS = 6
 
 FITTED = ("calibrated_free", "calibrated", "percentile", "above_youden", "above_sensitivity_90")
-"""What a calibrated checkpoint adds to each finding, beside the raw probabilities."""
+"""What a calibrated checkpoint adds to each finding, beside the raw probabilities. The calibrated
+ones are left out where they are the raw ones for every finding (`fitted_names`)."""
 
 
 def reading_object(
@@ -27,13 +28,17 @@ def reading_object(
 ) -> dict[str, Any]:
     """One film: file, checkpoint, calibration, gate, warnings and its 14 findings.
 
-    Of each finding `raw_findings`, and with a calibrated checkpoint the entries of `FITTED`, null
-    where a finding is not calibrated or pinned. "calibration" is the identity of the calibration
-    and "gate" score, threshold and verdict; null where the checkpoint has none.
+    Of each finding `raw_findings`, and with a calibrated checkpoint the entries `fitted_names`,
+    null where a finding is not calibrated or pinned. "calibration" is the identity of the
+    calibration and "gate" score, threshold and verdict; null where the checkpoint has none.
     """
     findings = raw_findings(reading)
     if reading.calibration is not None:
-        findings = [e | f for e, f in zip(findings, fitted_findings(reading), strict=True)]
+        names = fitted_names(reading.calibration)
+        findings = [
+            entry | {name: fitted[name] for name in names}
+            for entry, fitted in zip(findings, fitted_findings(reading), strict=True)
+        ]
     return {
         "file": file,
         "checkpoint": checkpoint,
@@ -58,19 +63,25 @@ def raw_findings(reading: Reading) -> list[dict[str, Any]]:
     ]
 
 
+def fitted_names(calibration: Calibration | None) -> tuple[str, ...]:
+    """The entries of `FITTED` that say something."""
+    if calibration is None:
+        return ()
+    same = ("calibrated_free", "calibrated") if calibration.keeps_raw else ()
+    return tuple(name for name in FITTED if name not in same)
+
+
 def fitted_findings(reading: Reading) -> list[dict[str, Any]]:
-    """The entries of `FITTED` for each finding of a calibrated reading.
+    """All entries of `FITTED` for each finding of a calibrated reading.
 
     percentile: percent of the validation films with a lower free probability. above_...: whether
     the raw probability of this reading (with its pins) reaches the operating point.
     """
     if reading.calibration is None:
         raise ValueError("the reading is not calibrated")
-    free, calibrated, percentile = (
-        reading.calibrated_free,
-        reading.calibrated,
-        reading.percentile,
-    )
+    free = calibrate(reading.calibration, reading.free)
+    calibrated = calibrate(reading.calibration, reading.conditioned)
+    percentile = reading.percentile
     return [
         {
             "calibrated_free": _number(free[i]),
@@ -105,10 +116,9 @@ def error_object(file: str, checkpoint: str, error: str) -> dict[str, Any]:
 
 
 def csv_columns(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """file; the 14 findings, raw; per entry of `FITTED` 14 columns named FINDING_entry; the gate;
-    warnings, one after the other; error. What the checkpoint was not fitted for has no column."""
-    calibrated = checkpoint.calibration is not None
-    fitted = [f"{f}_{name}" for name in FITTED for f in FINDINGS] if calibrated else []
+    """file; the 14 findings, raw; per entry of `fitted_names` 14 columns named FINDING_entry; the
+    gate; warnings, one after the other; error. What was not fitted has no column."""
+    fitted = [f"{f}_{name}" for name in fitted_names(checkpoint.calibration) for f in FINDINGS]
     gate = ["gate_score", "gate_accepted"] if checkpoint.gate is not None else []
     return ("file", *FINDINGS, *fitted, *gate, "warnings", "error")
 

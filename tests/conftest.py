@@ -81,9 +81,14 @@ def film_file(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """40 small films of 20 patients; a bright corner means Effusion, which comes with Edema."""
     root = tmp_path_factory.mktemp("data")
-    (root / "images").mkdir()
+    make_data(root)
+    return root
+
+
+def make_data(root: Path) -> None:
+    """40 small films of 20 patients; a bright corner means Effusion, which comes with Edema."""
+    (root / "images").mkdir(parents=True)
     rows = []
     rng = np.random.default_rng(0)
     for k in range(40):
@@ -107,4 +112,3 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             }
         )
     pd.DataFrame(rows).to_csv(root / "index.csv", index=False)
-    return root

@@ -14,12 +14,13 @@ import torch
 from safetensors.torch import load, save
 
 from lmeran.checkpoint import (
-    FACTS_FILE,
+    CONFIG_FILE,
     WEIGHTS_FILE,
     CheckpointError,
     files_beside,
     load_checkpoint,
     record_extras,
+    record_metrics,
 )
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS
@@ -33,9 +34,9 @@ def copy(checkpoint_folder: Path, tmp_path: Path) -> Path:
 
 
 def change_facts(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    facts = json.loads((folder / FACTS_FILE).read_text())
+    facts = json.loads((folder / CONFIG_FILE).read_text())
     change(facts)
-    (folder / FACTS_FILE).write_text(json.dumps(facts))
+    (folder / CONFIG_FILE).write_text(json.dumps(facts))
 
 
 def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
@@ -123,7 +124,7 @@ def test_facts_that_do_not_fit_are_refused(copy: Path, change: dict[str, Any], w
 
 
 def test_a_folder_without_checkpoint_is_refused(tmp_path: Path) -> None:
-    assert FACTS_FILE in refused(tmp_path)
+    assert CONFIG_FILE in refused(tmp_path)
 
 
 def test_damaged_files_are_refused(copy: Path) -> None:
@@ -132,7 +133,7 @@ def test_damaged_files_are_refused(copy: Path) -> None:
     digest = hashlib.sha256(data).hexdigest()
     change_facts(copy, lambda f: f.update(weights_sha256=digest))
     assert "damaged" in refused(copy)
-    (copy / FACTS_FILE).write_text("{")
+    (copy / CONFIG_FILE).write_text("{")
     assert "damaged" in refused(copy)
 
 
@@ -163,7 +164,7 @@ def test_fitting_again_replaces_both_and_leaves_no_file(fitted: Path) -> None:
     assert files_beside(fitted) == tuple(p.name for p in fitted.glob("gate-*"))
     record_extras(fitted, Extras())
     assert load_checkpoint(fitted).calibration is None
-    assert sorted(p.name for p in fitted.iterdir()) == [FACTS_FILE, WEIGHTS_FILE]
+    assert sorted(p.name for p in fitted.iterdir()) == [CONFIG_FILE, WEIGHTS_FILE]
 
 
 def test_an_interrupted_fit_leaves_a_whole_checkpoint(
@@ -174,7 +175,7 @@ def test_an_interrupted_fit_leaves_a_whole_checkpoint(
     replace = Path.replace
 
     def fail_on_facts(self: Path, target: Path) -> Path:
-        if target.name == FACTS_FILE:
+        if target.name == CONFIG_FILE:
             raise OSError("the disk is full")
         return replace(self, target)
 
@@ -221,3 +222,12 @@ def test_a_damaged_calibration_is_refused(fitted: Path) -> None:
 def test_a_gate_of_another_model_is_refused(fitted: Path) -> None:
     record_extras(fitted, Extras(gate=a_gate(12, 9)))
     assert "another kind of model" in refused(fitted)
+
+
+def test_a_folder_of_before_loads_and_takes_the_new_name_when_it_is_written(fitted: Path) -> None:
+    before = load_checkpoint(fitted)
+    (fitted / CONFIG_FILE).rename(fitted / "lmeran.json")
+    assert load_checkpoint(fitted).identity == before.identity
+    record_metrics(fitted, "test", {"images": 3})
+    assert load_checkpoint(fitted).metrics["test"] == {"images": 3}
+    assert not (fitted / "lmeran.json").exists()

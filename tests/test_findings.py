@@ -32,3 +32,15 @@ def test_a_bad_pin_is_refused_in_one_sentence(texts: list[str]) -> None:
         parse_pins(texts)
     assert str(caught.value).endswith(".")
     assert "\n" not in str(caught.value)
+
+
+def test_pins_come_as_texts_or_by_name() -> None:
+    expected = {"Effusion": State.POSITIVE, "Pleural_Thickening": State.NEGATIVE}
+    assert parse_pins(["effusion=Positive", "Pleural Thickening=negative"]) == expected
+    given = {"effusion": "positive", "Pleural Thickening": State.NEGATIVE, "Mass": "unknown"}
+    assert parse_pins(given) == expected
+    for wrong in ({"Effusion": 2}, {"Effusion": "yes"}, {"Lung": "positive"}):
+        with pytest.raises(PinError):
+            parse_pins(wrong)
+    with pytest.raises(PinError, match="twice"):
+        parse_pins({"Mass": "positive", "mass": "negative"})

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lmeran.checkpoint import CheckpointError
-from lmeran.hub import open_checkpoint
-from tests.conftest import ROOT
+from lmeran.checkpoint import CONFIG_FILE, CheckpointError
+from lmeran.hub import Hub, open_checkpoint, resolve_source
 from tests.support.fitting import fitted_copy
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -72,27 +68,15 @@ def hub(checkpoint_folder: Path) -> Iterator[FakeHub]:
     server.server_close()
 
 
-def open_in_new_process(source: str, home: Path, hub_url: str) -> tuple[int, str]:
-    """The Hub's address and cache are read when huggingface_hub is imported: a new process."""
-    code = (
-        "import sys\nfrom lmeran.hub import open_checkpoint\n"
-        "from lmeran.checkpoint import CheckpointError\n"
-        "try: print(open_checkpoint(sys.argv[1]).identity)\n"
-        "except CheckpointError as error: print(error); sys.exit(1)\n"
-    )
-    names = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy")
-    environment = {k: v for k, v in os.environ.items() if k not in names}
-    environment |= {"HF_HOME": str(home), "HF_ENDPOINT": hub_url, "HF_HUB_DISABLE_XET": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code, source],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, done.stdout.strip()
+def opened(source: str, home: Path, hub: FakeHub) -> str:
+    """Identity of the checkpoint, by way of a cache in `home`."""
+    return open_checkpoint(source, Hub(hub.url, home)).identity
+
+
+def refusal(source: str, home: Path, hub: FakeHub) -> str:
+    with pytest.raises(CheckpointError) as error:
+        open_checkpoint(source, Hub(hub.url, home))
+    return str(error.value)
 
 
 def test_a_commit_is_fetched_once_and_then_opens_without_any_network(
@@ -100,11 +84,23 @@ def test_a_commit_is_fetched_once_and_then_opens_without_any_network(
 ) -> None:
     source = f"hf://lab/lmeran@{COMMIT}"
     expected = open_checkpoint(checkpoint_folder).identity
-    assert open_in_new_process(source, tmp_path, hub.url) == (0, expected)
+    assert opened(source, tmp_path, hub) == expected
     asked = len(hub.asked)
     assert asked > 0
-    assert open_in_new_process(source, tmp_path, hub.url) == (0, expected)
+    assert opened(source, tmp_path, hub) == expected
     assert len(hub.asked) == asked
+
+
+def test_a_hub_out_of_reach_is_said(hub: FakeHub, tmp_path: Path) -> None:
+    nowhere = FakeHub({}, "http://127.0.0.1:9")
+    assert "cannot be reached" in refusal("hf://lab/lmeran", tmp_path, nowhere)
+
+
+def test_a_repository_of_before_has_its_json_under_the_old_name(
+    hub: FakeHub, tmp_path: Path, checkpoint_folder: Path
+) -> None:
+    hub.files["lmeran.json"] = hub.files.pop(CONFIG_FILE)
+    assert opened("hf://lab/lmeran", tmp_path, hub) == open_checkpoint(checkpoint_folder).identity
 
 
 def test_the_gate_is_fetched_where_it_is_listed(
@@ -112,18 +108,15 @@ def test_the_gate_is_fetched_where_it_is_listed(
 ) -> None:
     folder = fitted_copy(checkpoint_folder, tmp_path / "fitted")
     hub.files = {p.name: p.read_bytes() for p in folder.iterdir()}
-    status, _ = open_in_new_process(f"hf://lab/lmeran@{COMMIT}", tmp_path / "home", hub.url)
-    assert status == 0
+    opened(f"hf://lab/lmeran@{COMMIT}", tmp_path / "home", hub)
     (gate,) = (name for name in hub.files if name.startswith("gate-"))
     assert any(gate in request for request in hub.asked)
     del hub.files[gate]
-    status, text = open_in_new_process("hf://lab/lmeran", tmp_path / "empty", hub.url)
-    assert (status, "is missing" in text) == (1, True)
+    assert "is missing" in refusal("hf://lab/lmeran", tmp_path / "empty", hub)
 
 
 def test_a_branch_takes_both_files_from_one_commit(hub: FakeHub, tmp_path: Path) -> None:
-    status, _ = open_in_new_process("hf://lab/lmeran", tmp_path, hub.url)
-    assert status == 0
+    opened("hf://lab/lmeran", tmp_path, hub)
     weights = [request for request in hub.asked if "safetensors" in request]
     assert weights
     assert all(COMMIT in request for request in weights)
@@ -139,19 +132,27 @@ def test_a_branch_takes_both_files_from_one_commit(hub: FakeHub, tmp_path: Path)
 def test_what_the_hub_has_not_is_said(
     hub: FakeHub, tmp_path: Path, source: str, words: str
 ) -> None:
-    status, text = open_in_new_process(source, tmp_path, hub.url)
-    assert status == 1
-    assert words in text
+    assert words in refusal(source, tmp_path, hub)
 
 
 def test_a_repository_without_checkpoint_is_said(hub: FakeHub, tmp_path: Path) -> None:
     del hub.files["model.safetensors"]
-    status, text = open_in_new_process("hf://lab/lmeran", tmp_path, hub.url)
-    assert status == 1
-    assert "model.safetensors" in text
+    assert "model.safetensors" in refusal("hf://lab/lmeran", tmp_path, hub)
 
 
 @pytest.mark.parametrize("source", ["hf://", "hf://one", "hf://a/b/c", "hf://a/b@"])
 def test_a_malformed_address_is_refused(source: str) -> None:
     with pytest.raises(CheckpointError, match="hf://OWNER/REPO"):
         open_checkpoint(source)
+
+
+def test_a_repository_may_be_named_as_on_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert resolve_source("lab/lmeran") == "hf://lab/lmeran"
+    assert resolve_source("lab/lmeran@v2") == "hf://lab/lmeran@v2"
+    assert resolve_source(None) is None
+    assert resolve_source(Path("lab/lmeran")) == Path("lab/lmeran")
+    (tmp_path / "runs" / "best").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert resolve_source("runs/best") == "runs/best"

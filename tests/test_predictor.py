@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +14,16 @@ import torch
 from lmeran.checkpoint import load_checkpoint
 from lmeran.findings import FINDINGS, Pins, State, states_of
 from lmeran.hub import BUNDLED, open_checkpoint
+from lmeran.imaging.files import read_file
 from lmeran.imaging.preprocess import network_pixels, to_input
 from lmeran.imaging.radiograph import Radiograph
 from lmeran.model.maps import attention_map, attention_maps
 from lmeran.model.rollout import rollout
 from lmeran.ood import UNLIKE, gate_scores
 from lmeran.predictor import Predictor
-from lmeran.serialize import csv_columns, csv_row
-from tests.conftest import film_pixels
-from tests.support.fitting import OFFSET, SLOPE, UNCALIBRATED, fitted_copy
+from lmeran.serialize import csv_columns, csv_row, fitted_findings
+from tests.conftest import ROOT, film_pixels
+from tests.support.fitting import OFFSET, SLOPE, UNCALIBRATED, a_calibration, fitted_copy
 from tests.support.predicting import predict_file
 
 
@@ -235,3 +239,46 @@ def test_what_was_not_fitted_has_no_column(predictor: Predictor, film_file: Path
     assert (film["calibration"], film["gate"]) == (None, None)
     assert set(film["findings"][0]) == {"finding", "state", "free", "conditioned"}
     assert csv_columns(predictor.checkpoint) == ("file", *FINDINGS, "warnings", "error")
+
+
+def test_a_calibration_that_changes_nothing_shows_nothing(
+    predictor: Predictor, film_file: Path
+) -> None:
+    """Operating points and percentile stay; the calibrated probability would say the same twice."""
+    same = tuple(
+        f if f.slope is None else replace(f, slope=1.0, offset=0.0)
+        for f in a_calibration().findings
+    )
+    kept = replace(predictor.checkpoint, calibration=replace(a_calibration(), findings=same))
+    fitted = Predictor(kept)
+    film = predict_file(fitted, film_file, {})
+    names = {"percentile", "above_youden", "above_sensitivity_90"}
+    assert set(film["findings"][0]) == {"finding", "state", "free", "conditioned"} | names
+    assert not [name for name in csv_columns(kept) if "calibrated" in name]
+    assert set(csv_row(film)) <= set(csv_columns(kept))
+    reading = fitted.read(fitted.encode(radiograph()), {})
+    assert (reading.calibrated, reading.calibrated_free) == (None, None)
+    (raw, *_) = [entry["calibrated"] for entry in fitted_findings(reading)]
+    assert raw == pytest.approx(reading.free[0], abs=1e-6)
+
+
+def test_four_lines_read_a_film(
+    checkpoint_folder: Path, predictor: Predictor, film_file: Path
+) -> None:
+    import lmeran
+
+    ours = lmeran.Predictor.from_pretrained(checkpoint_folder)
+    reading = ours.read(film_file, pins={"effusion": "positive"})
+    film = predictor.encode(read_file(film_file))
+    expected = predictor.read(film, {"Effusion": State.POSITIVE})
+    np.testing.assert_allclose(reading.shown, expected.shown)
+    assert reading.probabilities["Effusion"] == pytest.approx(expected.free[2])
+    assert list(reading.probabilities) == list(lmeran.FINDINGS)
+    assert np.array_equal(predictor.read(read_file(film_file)).free, expected.free)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = lmeran.nothing
+
+
+def test_importing_the_package_does_not_wait_for_torch() -> None:
+    code = "import sys, lmeran; lmeran.FINDINGS; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from lmeran.checkpoint import save_checkpoint
+from lmeran.errors import UserError
 from lmeran.findings import FINDINGS
 from train.batches import Batch
 from train.config import TrainConfig
@@ -30,7 +31,7 @@ LOOK_EVERY = 20
 """Steps between looks at the loss: on a GPU each one waits for all that was queued."""
 
 
-class TrainingError(RuntimeError):
+class TrainingError(UserError):
     """A run that cannot go on; the message says why and what state it left."""
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
 
+from lmeran.files import replacing
+
 
 class History:
     """The epochs of a run: a row each in history.csv, the same as scalars in `tensorboard/`."""
@@ -28,12 +30,10 @@ class History:
     def epoch(self, row: dict[str, Any]) -> None:
         """A finished epoch; one run again after a kill replaces its row."""
         rows = [old for old in self.rows() if old["epoch"] != str(row["epoch"])]
-        partial = self._csv.with_suffix(".partial")
-        with partial.open("w", newline="") as file:
+        with replacing(self._csv) as partial, partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, row)
             writer.writeheader()
             writer.writerows([*rows, row])
-        partial.replace(self._csv)
         for name, value in row.items():
             if name not in ("epoch", "step") and value is not None:
                 self._scalars.add_scalar(f"epoch/{name}", value, row["step"])

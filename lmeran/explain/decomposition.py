@@ -101,10 +101,10 @@ def decompose_logits(
     def value(coalitions: np.ndarray) -> np.ndarray:
         rows = np.zeros((len(coalitions), len(FINDINGS)), dtype=np.int64)
         rows[:, players] = np.where(coalitions, states[players], int(State.UNKNOWN))
-        return predictor.label_logits(film, rows)
+        return predictor.label_logits(film.encoding, rows)
 
     shares = shapley(len(players), value)
-    bias, image = predictor.fixed_logits(film)
+    bias, image = predictor.fixed_logits(film.encoding)
     return LogitDecomposition(
         states=states,
         pins=tuple(FINDINGS[i] for i in players),

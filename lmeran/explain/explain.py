@@ -41,7 +41,7 @@ class Explanation:
 def explain(predictor: Predictor, film: EncodedRadiograph, pins: Pins) -> Explanation:
     """Explain the reading of one encoded film under one set of pins."""
     reading = predictor.read(film, pins)
-    moves = influence(predictor, film, pins)
+    moves = influence(predictor, film.encoding, pins)
     prior = LabelPrior.of(predictor.checkpoint)
     return Explanation(
         pins=pins,

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from lmeran.findings import FINDINGS, Pins, State, states_of
-from lmeran.predictor import EncodedRadiograph, Predictor
+from lmeran.model.lmeran import Encoding
+from lmeran.predictor import Predictor
 
 Criterion = Literal["expected change", "expected entropy reduction"]
 
@@ -51,8 +52,9 @@ class NextFinding:
     if_negative: float
 
 
-def influence(predictor: Predictor, film: EncodedRadiograph, pins: Pins) -> Influence:
-    """The matrices from one batched pass: the pins there are, and two rows an unknown finding."""
+def influence(predictor: Predictor, encoding: Encoding, pins: Pins) -> Influence:
+    """The matrices of one encoded film from one batched pass: the pins there are, and two rows for
+    each unknown finding."""
     states = states_of(pins)
     unknown = np.flatnonzero(states == State.UNKNOWN)
     rows = np.repeat(states[None], 1 + 2 * len(unknown), axis=0)
@@ -61,8 +63,8 @@ def influence(predictor: Predictor, film: EncodedRadiograph, pins: Pins) -> Infl
     rows[positive_rows, unknown] = int(State.POSITIVE)
     rows[negative_rows, unknown] = int(State.NEGATIVE)
 
-    bias, image = predictor.fixed_logits(film)
-    logits = bias + image + predictor.label_logits(film, rows)
+    bias, image = predictor.fixed_logits(encoding)
+    logits = bias + image + predictor.label_logits(encoding, rows)
     # a finding pinned in a row was never trained there: pinned ones in all rows, i in its own
     logits[rows != State.UNKNOWN] = np.nan
     probabilities = 1 / (1 + np.exp(-logits))

@@ -138,7 +138,7 @@ def _foot(page: Canvas, record: Record, width: float) -> None:
     made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
     fitted = record.reading.calibration
     kind = "Raw, uncalibrated probabilities"
-    if fitted is not None:
+    if fitted is not None and not fitted.keeps_raw:
         kind = f"Raw probabilities, and as calibrated on {fitted.described} ({fitted.identity}),"
     lines = (
         f"<b>{NOTICE}.</b> {kind} of a research model that reads frontal chest films of adults; "
@@ -167,7 +167,7 @@ def _film_in_words(record: Record) -> str:
 
 
 def _columns_in_words(record: Record) -> str:
-    if record.reading.calibration is not None:
+    if record.reading.calibrated is not None:
         return "Free: raw, with nothing pinned. With pins: raw, and calibrated beside it."
     return (
         "Free (hollow): with nothing pinned. With pins: filled, on a log-odds axis from "

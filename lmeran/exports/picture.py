@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lmeran.exports.reading_file import VERSION
+from lmeran import __version__
 from lmeran.exports.record import NOTICE, ExportError, Record
 from lmeran.exports.words import finding_in_words, map_in_words, pins_in_words
 from lmeran.imaging.radiograph import Radiograph
@@ -70,7 +70,7 @@ def captioned(record: Record, scale: Scale = "absolute") -> np.ndarray:
         finding_in_words(record),
         f"Pins: {pins_in_words(record)}",
         map_in_words(record, scale),
-        f"{NOTICE}. LMeRAN {VERSION}, checkpoint {record.checkpoint.identity}",
+        f"{NOTICE}. LMeRAN {__version__}, checkpoint {record.checkpoint.identity}",
     )
     return np.vstack([picture, _caption(lines, picture.shape[1])])
 

@@ -17,14 +17,13 @@ import cv2
 import numpy as np
 import torch
 
+from lmeran import __version__
+from lmeran.errors import UserError
 from lmeran.explain.decomposition import DecompositionEntry, LogitDecomposition, decompose_logits
 from lmeran.findings import FINDINGS, PinError, Pins, State, parse_pins
 from lmeran.imaging.radiograph import Radiograph
 from lmeran.predictor import EncodedRadiograph, Predictor
 from lmeran.serialize import DIGITS, raw_findings
-
-VERSION = "0.1.0"
-"""Of this program; the same as in pyproject.toml."""
 
 SCHEMA = "lmeran-reading"
 SCHEMA_VERSION = 1
@@ -45,7 +44,7 @@ _DAMAGED = "The reading file is damaged ({}); export it again."
 def versions() -> dict[str, str]:
     """Name to version of this program and of the libraries that a reading's numbers depend on."""
     return {
-        "lmeran": VERSION,
+        "lmeran": __version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
         "opencv": cv2.__version__,
@@ -53,7 +52,7 @@ def versions() -> dict[str, str]:
     }
 
 
-class ReadingFileError(ValueError):
+class ReadingFileError(UserError):
     """A file that is no reading file this version can read: one sentence."""
 
 
@@ -218,7 +217,7 @@ def _pins(value: Any) -> Pins:
     if not isinstance(value, dict) or not all(isinstance(s, str) for s in value.values()):
         raise ReadingFileError(_DAMAGED.format("pins"))
     try:
-        pins = parse_pins(f"{finding}={state}" for finding, state in value.items())
+        pins = parse_pins(value)
     except PinError:
         raise ReadingFileError(_DAMAGED.format("pins")) from None
     if len(pins) != len(value):

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from lmeran.checkpoint import Checkpoint
+from lmeran.errors import UserError
 from lmeran.explain.decomposition import LogitDecomposition, decompose_logits
 from lmeran.exports.reading_file import ImageIdentity
 from lmeran.findings import FINDINGS, Pins, State, finding_index
@@ -18,7 +19,7 @@ from lmeran.predictor import EncodedRadiograph, Predictor, Reading
 NOTICE = "Research use only, not for diagnosis"
 
 
-class ExportError(ValueError):
+class ExportError(UserError):
     """An export that cannot be made: one sentence that says why and what to do."""
 
 

@@ -57,7 +57,7 @@ def main() -> None:
     ways: dict[str, Callable[[], object]] = {
         "plain": lambda: plain(model, film),
         "pin": lambda: film.geometry.map_to_original(predictor.read(film, PIN).maps()[2].values),
-        "matrix": lambda: influence(predictor, film, {}),
+        "matrix": lambda: influence(predictor, film.encoding, {}),
     }
     difference = np.nanmax(
         np.abs(plain(model, film).numpy()[0] - predictor.read(film, PIN).conditioned)

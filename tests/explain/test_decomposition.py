@@ -12,6 +12,7 @@ from lmeran.explain.cam import image_maps, sum_maps
 from lmeran.explain.decomposition import decompose_logits
 from lmeran.findings import FINDINGS, Pins, State, states_of
 from lmeran.imaging.preprocess import network_pixels, to_input
+from lmeran.model.lmeran import Encoding
 from lmeran.predictor import EncodedRadiograph, Predictor
 from tests.conftest import lively_model, small_config
 from tests.explain.test_shapley import shares_over_all_orders
@@ -192,7 +193,7 @@ def test_a_coalition_is_read_once_for_all_findings(
     read: list[np.ndarray] = []
     plain = Predictor.label_logits
 
-    def counted(self: Predictor, given: EncodedRadiograph, states: np.ndarray) -> np.ndarray:
+    def counted(self: Predictor, given: Encoding, states: np.ndarray) -> np.ndarray:
         read.append(states)
         return plain(self, given, states)
 

@@ -32,7 +32,7 @@ def logit(p: np.ndarray) -> np.ndarray:
 def test_the_matrix_is_what_single_readings_say(
     predictor: Predictor, film: EncodedRadiograph, pins: Pins
 ) -> None:
-    matrix = influence(predictor, film, pins)
+    matrix = influence(predictor, film.encoding, pins)
     now = predictor.read(film, pins).conditioned
     np.testing.assert_allclose(matrix.probability, now, atol=1e-6)
     for i, finding in enumerate(FINDINGS):
@@ -51,7 +51,7 @@ def test_the_matrix_is_what_single_readings_say(
 def test_what_is_pinned_and_the_diagonal_are_nan_and_nothing_else(
     predictor: Predictor, film: EncodedRadiograph
 ) -> None:
-    matrix = influence(predictor, film, SOME)
+    matrix = influence(predictor, film.encoding, SOME)
     expected = np.eye(N, dtype=bool)
     for finding in SOME:
         expected[FINDINGS.index(finding)] = True
@@ -72,15 +72,15 @@ def test_it_takes_one_pass_of_at_most_29_rows(
         return plain(encoding, states, *rest, **named)
 
     monkeypatch.setattr(model, "condition", counted)
-    influence(predictor, film, {})
-    influence(predictor, film, SOME)
+    influence(predictor, film.encoding, {})
+    influence(predictor, film.encoding, SOME)
     assert rows == [29, 25]
 
 
 def test_without_label_branch_nothing_moves() -> None:
     predictor = predictor_of(small_config(label_branch="none"))
     film = predictor.encode(radiograph())
-    matrix = influence(predictor, film, {})
+    matrix = influence(predictor, film.encoding, {})
     assert np.nanmax(np.abs(matrix.positive)) == 0
     ranked = next_findings(matrix)
     assert [n.finding for n in ranked] == list(FINDINGS)
@@ -90,7 +90,7 @@ def test_without_label_branch_nothing_moves() -> None:
 def test_embedding_moves_without_attention() -> None:
     predictor = predictor_of(small_config(label_branch="embedding"))
     film = predictor.encode(radiograph())
-    matrix = influence(predictor, film, {})
+    matrix = influence(predictor, film.encoding, {})
     then = predictor.read(film, {"Hernia": State.POSITIVE}).shift
     np.testing.assert_allclose(matrix.positive[13], then, atol=1e-6)
 
@@ -104,7 +104,7 @@ def bits(p: float) -> float:
 def test_the_ranking_is_the_formula(
     predictor: Predictor, film: EncodedRadiograph, pins: Pins, criterion: Criterion
 ) -> None:
-    ranked = next_findings(influence(predictor, film, pins), criterion)
+    ranked = next_findings(influence(predictor, film.encoding, pins), criterion)
     now = predictor.read(film, pins).conditioned
     expected: dict[str, float] = {}
     for i, finding in enumerate(FINDINGS):
@@ -134,7 +134,7 @@ def test_with_one_or_no_finding_unknown_there_is_little_to_rank(
     predictor: Predictor, film: EncodedRadiograph
 ) -> None:
     thirteen = dict.fromkeys(FINDINGS[:13], State.NEGATIVE)
-    (last,) = next_findings(influence(predictor, film, thirteen))
+    (last,) = next_findings(influence(predictor, film.encoding, thirteen))
     assert (last.finding, last.value) == ("Hernia", 0.0)
     all_known = dict.fromkeys(FINDINGS, State.NEGATIVE)
-    assert next_findings(influence(predictor, film, all_known)) == []
+    assert next_findings(influence(predictor, film.encoding, all_known)) == []

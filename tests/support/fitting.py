@@ -22,10 +22,10 @@ SLOPE, OFFSET = 0.5, -1.0
 def a_calibration(threshold: float = 0.5) -> Calibration:
     """The same map and thresholds for every finding but one; percentiles are the probability."""
     low = OperatingPoint(threshold / 2, 0.91, 0.4)
-    fitted = FindingCalibration(20, (SLOPE,), (OFFSET,), OperatingPoint(threshold, 0.7, 0.8), low)
+    fitted = FindingCalibration(20, SLOPE, OFFSET, OperatingPoint(threshold, 0.7, 0.8), low)
     findings = tuple(FindingCalibration(1) if f == UNCALIBRATED else fitted for f in FINDINGS)
     quantiles = (tuple(np.linspace(0, 1, 101).tolist()),) * len(FINDINGS)
-    return Calibration(300, None, 0, 10, "0" * 64, (0,), findings, quantiles)
+    return Calibration(300, None, 0, 10, "0" * 64, findings, quantiles)
 
 
 def a_gate(width: int, places: int, threshold: float = 1.5, seed: int = 0) -> Gate:

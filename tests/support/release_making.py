@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from pathlib import Path
 
 import cv2
@@ -85,16 +83,3 @@ def write_tables(folder: Path, spelling: str = "v2020") -> None:
     ]
     name = "BBox_List_2017_Official_NIH.csv" if old else "BBox_List_2017.csv"
     (folder / name).write_text("\n".join([BOX_HEADER, *boxes]) + "\n")
-
-
-def packed(members: dict[str, bytes], kind: bytes = tarfile.REGTYPE) -> bytes:
-    """A .tar.gz of the members; `kind` other than a regular file makes links or devices."""
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.type = kind
-            info.linkname = "/etc/passwd"
-            info.size = len(data) if kind == tarfile.REGTYPE else 0
-            tar.addfile(info, io.BytesIO(data))
-    return stream.getvalue()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +15,7 @@ from lmeran.findings import FINDINGS
 from tests.conftest import lively_model, small_config
 from train.data.index import Index, label_sets
 from train.evaluation.bootstrap import draw
-from train.evaluation.conditioning.arms import SCENARIOS
-from train.evaluation.predictions import Predictions, Scenario, SinglePins
+from train.evaluation.predictions import SCENARIOS, Predictions, Scenario, SinglePins
 from train.evaluation.study import Study
 
 N = len(FINDINGS)
@@ -84,3 +85,17 @@ def made_study(
         compared=Predictions(other, weaker),
         map_films=0,
     )
+
+
+def bare_study(checkpoint: Checkpoint, index: Index, cache: Path, **changes: Any) -> Study:
+    """A study of a real checkpoint and index for the parts that read films by themselves."""
+    study = Study(
+        index=index,
+        split="test",
+        data=index.root,
+        cache=cache,
+        device=torch.device("cpu"),
+        predictions=Predictions(checkpoint, {}),
+        resamples=draw(index.patients, 20),
+    )
+    return dataclasses.replace(study, **changes)

@@ -100,7 +100,7 @@ def test_nothing_in_a_file_is_run(tmp_path: Path, kind: str, zipped: bool) -> No
 
 
 def test_a_checkpoint_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
-    refuse(f"lmeran:{tmp_path / 'none'}", "cannot be used: There is no lmeran.json")
+    refuse(f"lmeran:{tmp_path / 'none'}", "cannot be used: There is no config.json")
     refuse("lmeran:", "must be imagenet")
     save_checkpoint(tmp_path, lively_model(small_config()), {}, {})
     refuse(f"lmeran:{tmp_path}", "has another backbone than this model")

@@ -170,7 +170,7 @@ def test_soft_labels_are_found_by_image_name(data: Path, tmp_path: Path) -> None
         tmp_path / "run",
         CPU,
     )
-    assert str(tmp_path) not in (best / "lmeran.json").read_text()
+    assert str(tmp_path) not in (best / "config.json").read_text()
 
 
 def test_a_frozen_backbone_keeps_its_weights_then_moves(data: Path, tmp_path: Path) -> None:

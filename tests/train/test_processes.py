@@ -5,62 +5,41 @@ from __future__ import annotations
 import csv
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from torch.multiprocessing import start_processes
 
 from lmeran.checkpoint import load_checkpoint
 from lmeran.config import ConfigError
-from tests.conftest import ROOT
+from tests.support.killing import quick_processes
 from tests.support.training import CPU, config
 from train.fit import fit
 from train.plan import prepare
-from train.processes import Processes
+from train.processes import Processes, started
 
-OPTIONS = """
-epochs: 2
-batch_size: 8
-micro_batch: 4
-validation_share: 0.3
-learning_rate: 1.0e-3
-free_share: 0.25
-model:
-  layers: 2
-  preprocessing: {image_size: 64}
-  backbone: {growth_rate: 8, layers_per_block: [2, 2, 2, 2], initial_features: 16}
-"""
+SETTINGS = {"micro_batch": 4, "free_share": 0.25}
 
 
-def _launch(data: Path, out: Path, count: int) -> None:
-    (out.parent / "run.yaml").write_text(OPTIONS)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    launcher = ["-m", "torch.distributed.run", f"--nproc_per_node={count}"]
-    launcher += ["--master_addr=127.0.0.1", f"--master_port={port}"]
-    command = ["-m", "train", "fit", "--config", str(out.parent / "run.yaml")]
-    command += ["--data", str(data), "--out", str(out), "--device", "cpu"]
-    done = subprocess.run(
-        [sys.executable, *(launcher if count > 1 else []), *command],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+def _part(rank: int, port: int, data: Path, out: Path) -> None:
+    """One of two processes, as PyTorch's launcher would start it."""
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+    os.environ |= {"LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.set_num_threads(1)
+    with started("cpu") as processes:
+        fit(config(**SETTINGS), data, out, processes)
 
 
 def test_two_processes_give_the_loss_curve_and_weights_of_one(data: Path, tmp_path: Path) -> None:
+    fit(config(**SETTINGS), data, tmp_path / "1", CPU)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    quick_processes()
+    start_processes(_part, (port, data, tmp_path / "2"), nprocs=2, start_method="forkserver")
     curves, states = [], []
-    for count in (1, 2):
-        out = tmp_path / str(count) / "run"
-        out.parent.mkdir()
-        _launch(data, out, count)
+    for out in (tmp_path / "1", tmp_path / "2"):
         rows = list(csv.DictReader((out / "history.csv").open()))
         curves.append([float(row["loss"]) for row in rows])
         states.append(torch.load(out / "state.pt", weights_only=True))

@@ -2,110 +2,51 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import multiprocessing
 import os
-import resource
 import signal
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from lmeran.checkpoint import load_checkpoint
+from tests.support.killing import (
+    LONG,
+    assert_same_run,
+    await_progress,
+    killed_runs,
+    last_saved,
+    quick_processes,
+    start,
+    train_silently,
+)
 from tests.support.training import CPU, config
-from train.config import TrainConfig
 from train.fit import TrainingError, fit
 from train.learner import Learner
 from train.run import StateError
 
-KILLS = 20
-LONG = {"epochs": 8, "save_every": 1, "batch_size": 4}
-"""48 steps: long enough to be killed in the middle of."""
-
-
-def _train(settings: TrainConfig, data: Path, out: Path, file_limit: int = 0) -> None:
-    """In a process of its own, silent; file_limit: the largest file it may write, in bytes."""
-    torch.set_num_threads(1)
-    if file_limit:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
-    out.mkdir(parents=True, exist_ok=True)
-    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
-        try:
-            fit(settings, data, out, CPU)
-        except StateError as error:
-            (out.parent / "said.txt").write_text(str(error))
-            raise SystemExit(3) from None
+KILLS = 5
+"""`python -m tests.benchmarks.kills` kills more often."""
 
 
 @pytest.fixture(scope="module")
-def processes() -> multiprocessing.context.BaseContext:
-    """Forked from a clean process that has imported torch but run nothing: quick to start."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.train.test_resume"])
-    return context
+def processes():
+    return quick_processes()
 
 
 @pytest.fixture(scope="module")
 def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory, processes) -> Path:
     out = tmp_path_factory.mktemp("whole") / "run"
-    child = processes.Process(target=_train, args=(config(**LONG), data, out))
-    child.start()
+    child = start(processes, data, out)
     child.join()
     assert child.exitcode == 0
     return out
 
 
-def _assert_same(one: Path, other: Path) -> None:
-    expected, found = (torch.load(p / "state.pt", weights_only=True) for p in (one, other))
-    assert found["step"] == expected["step"]
-    assert found["epoch_loss"] == expected["epoch_loss"]
-    for part in ("learner", "average"):
-        for name, tensor in expected[part].items():
-            assert torch.equal(tensor, found[part][name]), name
-    histories = [list(csv.DictReader((p / "history.csv").open())) for p in (one, other)]
-    for row, again in zip(*histories, strict=True):
-        assert {**row, "seconds": 0} == {**again, "seconds": 0}
-    assert load_checkpoint(one / "best").identity == load_checkpoint(other / "best").identity
-
-
-def test_killed_at_twenty_random_points_it_ends_in_the_same_weights(
-    data: Path,
-    tmp_path: Path,
-    undisturbed: Path,
-    processes,
+def test_killed_at_random_points_it_ends_in_the_same_weights(
+    data: Path, tmp_path: Path, undisturbed: Path, processes
 ) -> None:
-    chance = np.random.default_rng(7)
-    settings, killed, run = config(**LONG), 0, 0
-    while killed < KILLS:
-        out = tmp_path / str(run)
-        child = processes.Process(target=_train, args=(settings, data, out))
-        child.start()
-        before = _written(out)
-        deadline = time.monotonic() + 60
-        while _written(out) == before and child.is_alive() and time.monotonic() < deadline:
-            time.sleep(0.01)  # until it has saved something: every kill comes after some progress
-        child.join(chance.uniform(0, 0.4))
-        if child.exitcode is None:
-            os.kill(child.pid, signal.SIGKILL)
-            killed += 1
-        child.join()
-        if child.exitcode == 0:  # reached its end before it could be killed
-            _assert_same(undisturbed, out)
-            run += 1
-        else:
-            assert child.exitcode == -signal.SIGKILL
-    _train(settings, data, tmp_path / str(run))
-    _assert_same(undisturbed, tmp_path / str(run))
-
-
-def _written(out: Path) -> int:
-    state = out / "state.pt"
-    return state.stat().st_mtime_ns if state.is_file() else 0
+    for run in killed_runs(processes, data, tmp_path, KILLS):
+        assert_same_run(undisturbed, run)
 
 
 def test_an_interrupt_ends_after_a_whole_step_and_the_run_goes_on(
@@ -116,18 +57,16 @@ def test_an_interrupt_ends_after_a_whole_step_and_the_run_goes_on(
 ) -> None:
     out = tmp_path / "run"
     for number in (signal.SIGINT, signal.SIGTERM):
-        child = processes.Process(target=_train, args=(config(**LONG), data, out))
-        child.start()
-        before = _written(out)
-        while _written(out) == before and child.is_alive():
-            time.sleep(0.01)
+        before = last_saved(out)
+        child = start(processes, data, out)
+        await_progress(child, out, before)
         os.kill(child.pid, number)
         child.join()
         assert child.exitcode == 0
     assert torch.load(out / "state.pt", weights_only=True)["step"] < 48
     assert (out / "curves.png").is_file() or not (out / "history.csv").is_file()
-    _train(config(**LONG), data, out)
-    _assert_same(undisturbed, out)
+    train_silently(config(**LONG), data, out)
+    assert_same_run(undisturbed, out)
 
 
 def test_a_full_disk_is_told_and_the_last_state_stays_good(
@@ -139,14 +78,13 @@ def test_a_full_disk_is_told_and_the_last_state_stays_good(
     out = tmp_path / "run"
     fit(config(**{**LONG, "max_steps": 6}), data, tmp_path / "short", CPU)
     size = (tmp_path / "short" / "state.pt").stat().st_size
-    child = processes.Process(target=_train, args=(config(**LONG), data, out, size // 2))
-    child.start()
+    child = start(processes, data, out, size // 2)
     child.join()
     assert child.exitcode == 3
     assert "could not be saved" in (tmp_path / "said.txt").read_text()
     assert not list(out.glob("*.partial"))
-    _train(config(**LONG), data, out)
-    _assert_same(undisturbed, out)
+    train_silently(config(**LONG), data, out)
+    assert_same_run(undisturbed, out)
 
 
 def test_a_damaged_state_is_refused_in_words(data: Path, tmp_path: Path) -> None:
@@ -175,4 +113,4 @@ def test_a_loss_that_is_no_number_stops_with_words(
     assert saved["step"] == 4
     assert all(t.isfinite().all() for t in saved["learner"].values())
     fit(settings, data, tmp_path / "bad", CPU)
-    _assert_same(tmp_path / "good", tmp_path / "bad")
+    assert_same_run(tmp_path / "good", tmp_path / "bad")

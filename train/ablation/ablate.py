@@ -20,6 +20,8 @@ from jsonargparse import ArgumentParser, Namespace
 
 from lmeran.checkpoint import load_checkpoint
 from lmeran.config import ConfigError
+from lmeran.errors import UserError
+from lmeran.files import write_atomic
 from train.ablation.plan import Plan, read_plan
 from train.ablation.table import Measured, Runs, as_csv, as_json, as_markdown
 from train.config import TrainConfig
@@ -33,7 +35,7 @@ KNOWN = 7
 """Findings given in the conditioned measurement, as everywhere in this project."""
 
 
-class AblationError(RuntimeError):
+class AblationError(UserError):
     """An ablation that is not complete; the message says what is missing and how to go on."""
 
 
@@ -179,7 +181,7 @@ def _measure(trial: Trial, data: Path, out: Path, split: Split, processes: Proce
             "checkpoint": checkpoint.identity,
             **scores_as_json(scores, index),
         }
-        _replace(path, json.dumps(kept, indent=1))
+        write_atomic(path, json.dumps(kept, indent=1))
     return _measured(kept)
 
 
@@ -208,12 +210,6 @@ def _write(plan: Plan, runs: Runs, split: Split, out: Path) -> None:
             )
     counts = sorted({m.images for seeds in runs.values() for m in seeds.values()})
     measured_on = f"{' or '.join(f'{count:,}' for count in counts)} {split.name} images"
-    _replace(out / "table.md", as_markdown(plan, runs, measured_on))
-    _replace(out / "table.csv", as_csv(plan, runs))
-    _replace(out / "table.json", json.dumps(as_json(plan, runs), indent=1))
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_atomic(out / "table.md", as_markdown(plan, runs, measured_on))
+    write_atomic(out / "table.csv", as_csv(plan, runs))
+    write_atomic(out / "table.json", json.dumps(as_json(plan, runs), indent=1))

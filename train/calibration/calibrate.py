@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,7 @@ from lmeran.model.lmeran import Encoding
 from lmeran.ood import Gate, features, identity
 from train.calibration.left_out import LeftOut, leave_out
 from train.calibration.ood import fit_gate
-from train.calibration.platt import logits_of, operating_points
-from train.calibration.platt_maps import Choice, choose, fit_maps, softened
+from train.calibration.platt import PlattFit, choose_platt, logits_of, operating_points
 from train.data.index import DataError, Index
 from train.data.pixels import cached_pixels
 from train.evaluation.evaluate import choose_split
@@ -41,18 +40,20 @@ class CalibrateConfig:
         source: fit calibration, operating points and percentiles on films of this one source
             (column `source` of the index), because how often findings occur differs between
             sources; the gate is always fitted on all. None: all films
-        known: numbers of known findings at which calibration is fitted or checked
+        known: numbers of known findings at which a map must not lose; it is fitted at 0
         min_positives: a finding with fewer positive films than this gets neither map nor points
         batch_size: images in one pass
     """
 
     min_size: int = 0
     source: str | None = None
-    known: tuple[int, ...] = (0, 3, 7)
+    known: tuple[int, ...] = (0, 3, 7, 10)
     min_positives: int = 10
     batch_size: int = 32
 
     def __post_init__(self) -> None:
+        if self.min_positives < 2:
+            raise DataError("--min_positives must be 2 or more.")
         if not self.known or self.known[0] != 0 or list(self.known) != sorted(set(self.known)):
             raise DataError("--known must begin with 0 and rise.")
 
@@ -104,11 +105,11 @@ def calibrate_checkpoint(
         seen=keep,
     )
     of_source = {known: values[rows] for known, values in found.items()}
-    calibration, choice = fit_calibration(every.take(rows), of_source, config)
+    calibration, fits = fit_calibration(every.take(rows), of_source, config)
     gate = fit_gate(np.concatenate(cells), left_out_of(every.take(kept)))
     record_extras(folder, Extras(calibration, gate))
-    record_metrics(folder, "calibration", _as_json(calibration, choice, config.known))
-    return report(calibration, choice, gate, config.known)
+    record_metrics(folder, "calibration", _as_json(calibration, fits, config.known))
+    return report(calibration, fits, gate, config.known)
 
 
 def rows_of_source(index: Index, source: str | None) -> np.ndarray:
@@ -123,37 +124,31 @@ def rows_of_source(index: Index, source: str | None) -> np.ndarray:
 
 def fit_calibration(
     index: Index, probabilities: Mapping[int, np.ndarray], config: CalibrateConfig
-) -> tuple[Calibration, Choice]:
+) -> tuple[Calibration, dict[str, PlattFit]]:
     """Calibration from raw probabilities (N, 14) for each of `config.known`, each made while that
-    finding was unknown. Raises `DataError` where no finding has films enough."""
-    labels = index.labels
-    positives = labels.sum(axis=0).astype(int)
-    enough = np.minimum(positives, len(labels) - positives) >= config.min_positives
-    usable = np.flatnonzero(enough)
-    if not len(usable):
+    finding was unknown; and how the map of each finding with films enough was chosen.
+
+    Raises `DataError` where no finding has films enough.
+    """
+    logits = np.stack([logits_of(probabilities[known]) for known in config.known])
+    free = probabilities[0]
+    fits: dict[str, PlattFit] = {}
+    findings = []
+    for i, finding in enumerate(FINDINGS):
+        labels = index.labels[:, i]
+        positives = int(labels.sum())
+        if min(positives, len(labels) - positives) < config.min_positives:
+            findings.append(FindingCalibration(positives))
+            continue
+        fits[finding] = choose_platt(logits[:, :, i], labels, index.patients)
+        applied = fits[finding].applied
+        points = operating_points(free[:, i], labels)
+        findings.append(FindingCalibration(positives, applied.slope, applied.offset, *points))
+    if not fits:
         raise DataError(
             f"No finding has {config.min_positives} positive validation films; "
             "give more films or a smaller --min_positives."
         )
-    logits = np.stack([logits_of(probabilities[k])[:, usable] for k in config.known])
-    choice = choose(logits, labels[:, usable], left_out_of(index))
-    known = config.known if choice.by_number else config.known[:1]
-    maps = [fit_maps(z, labels[:, usable], choice.spread) for z in logits[: len(known)]]
-    middles = logits.mean(axis=1)
-    column = {int(i): j for j, i in enumerate(usable)}
-    free = probabilities[0]
-    findings = []
-    for i in range(len(FINDINGS)):
-        if i not in column:
-            findings.append(FindingCalibration(int(positives[i])))
-            continue
-        j = column[i]
-        youden, sensitive = operating_points(free[:, i], labels[:, i])
-        slopes, offsets = zip(
-            *(softened(row[j], middles[k, j], choice.strength) for k, row in enumerate(maps)),
-            strict=True,
-        )
-        findings.append(FindingCalibration(int(positives[i]), slopes, offsets, youden, sensitive))
     quantiles = np.quantile(free, np.linspace(0, 1, 101), axis=0)
     calibration = Calibration(
         films=len(index),
@@ -161,40 +156,36 @@ def fit_calibration(
         min_size=config.min_size,
         min_positives=config.min_positives,
         index_sha256=index.digest,
-        known=tuple(known),
         findings=tuple(findings),
         quantiles=tuple(tuple(float(f"{q:.6g}") for q in column) for column in quantiles.T),
     )
-    return calibration, choice
+    return calibration, fits
 
 
-def report(calibration: Calibration, choice: Choice, gate: Gate, known: tuple[int, ...]) -> str:
-    """What was fitted, as text."""
-    kind = "by number of known findings" if choice.by_number else "one for any number of pins"
-    told = (
-        f"maps: {kind}, {choice.strength:.0%} of them, prior spread {choice.spread}"
-        if choice.strength
-        else f"no map helps {choice.left_out} it was not fitted on, so raw probabilities stay as "
-        "they are"
-    )
+def report(
+    calibration: Calibration, fits: dict[str, PlattFit], gate: Gate, known: tuple[int, ...]
+) -> str:
+    """What was fitted, as text: a line for each finding."""
+    applied = [display_name(name) for name, fit in fits.items() if fit.applied == fit.fitted]
     lines = [
-        f"calibration {calibration.identity} on {calibration.described}; {told}",
-        f"{'NLL of a label, ' + choice.left_out + ' left out':<34}"
-        + "".join(f"{k:>7} known" for k in known),
+        f"calibration {calibration.identity} on {calibration.described}",
+        f"Platt scaling gains on patients left out for: {', '.join(applied) or 'no finding'}; "
+        "the others keep their raw probabilities",
+        "gain: nats of a left-out label, by number of known findings",
+        f"{'finding':<20}{'positive':>9}{'slope':>8}{'offset':>8}"
+        + "".join(f"{k:>7} known" for k in known)
+        + f"{'Youden':>9}{'90 % sens.':>12}",
     ]
-    for name, values in (("raw", choice.raw), ("map", choice.free), ("own map", choice.own)):
-        lines.append(f"{name:<34}" + "".join(f"{v:>13.5f}" for v in values))
-    lines.append(
-        f"{'finding':<20}{'positive':>9}{'slope':>8}{'offset':>8}{'Youden':>9}{'90 % sens.':>12}"
-    )
-    for finding, fitted in zip(FINDINGS, calibration.findings, strict=True):
-        start = f"{display_name(finding):<20}{fitted.positives:>9}"
-        if not fitted.slopes:
+    for finding, entry in zip(FINDINGS, calibration.findings, strict=True):
+        start = f"{display_name(finding):<20}{entry.positives:>9}"
+        if finding not in fits:
             lines.append(f"{start}   too few of one class: neither calibrated nor with points")
             continue
+        gains = "".join(f"{gain:>+13.5f}" for gain in fits[finding].gains)
+        gains = gains or f"{'none left out':>{13 * len(known)}}"
         lines.append(
-            f"{start}{fitted.slopes[0]:>8.3f}{fitted.offsets[0]:>8.3f}"
-            f"{fitted.youden.threshold:>9.4f}{fitted.sensitive.threshold:>12.4f}"
+            f"{start}{entry.slope:>8.3f}{entry.offset:>8.3f}{gains}"
+            f"{entry.youden.threshold:>9.4f}{entry.sensitive.threshold:>12.4f}"
         )
     lines.append(
         f"input gate {identity(gate)} on {gate.films} validation films of all sources, "
@@ -217,19 +208,18 @@ def _spread_rows(rows: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, rows - 1, min(rows, most)).round().astype(np.int64))
 
 
-def _as_json(calibration: Calibration, choice: Choice, known: tuple[int, ...]) -> dict[str, Any]:
-    """What stands in the checkpoint's metrics: how the fit was chosen."""
+def _as_json(
+    calibration: Calibration, fits: dict[str, PlattFit], known: tuple[int, ...]
+) -> dict[str, Any]:
+    """What stands in the checkpoint's metrics: how each map was chosen."""
     return {
         "calibration": calibration.identity,
         "films": calibration.described,
         "known": list(known),
-        "maps_by_number_of_known": choice.by_number,
-        "prior_spread": choice.spread,
-        "strength": choice.strength,
-        "left_out": choice.left_out,
-        "nll_left_out": {
-            "raw": list(choice.raw),
-            "map": list(choice.free),
-            "map_by_number": list(choice.own),
-        },
+        "findings": {name: _fit_json(fit) for name, fit in fits.items()},
     }
+
+
+def _fit_json(fit: PlattFit) -> dict[str, Any]:
+    # JSON has no infinity
+    return asdict(fit) | {"error": fit.error if np.isfinite(fit.error) else None}

@@ -9,30 +9,44 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit, log_expit
+from scipy.special import log_expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
 
 from lmeran.calibration import SMALLEST, OperatingPoint
 
 SENSITIVE = 0.9
-LARGEST_SLOPE = 20.0
-"""Slopes lie between this and its inverse: positive, so that the order of films is kept."""
+FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Platt:
-    """mapped = slope * (logit - middle) + middle + shift, where `middle` is the finding's mean
-    logit: slope 1 and shift 0 change nothing, and neither says anything of the other."""
+class PlattMap:
+    """mapped logit = slope * logit + offset."""
 
     slope: float = 1.0
-    shift: float = 0.0
+    offset: float = 0.0
 
-    def offset(self, middle: float) -> float:
-        """b in mapped = slope * logit + b."""
-        return (1 - self.slope) * middle + self.shift
+    def __call__(self, logits: np.ndarray) -> np.ndarray:
+        return self.slope * logits + self.offset
 
 
-UNCHANGED = Platt()
+UNCHANGED = PlattMap()
+
+
+@dataclass(frozen=True)
+class PlattFit:
+    """What Platt scaling does for one finding.
+
+    applied: the map of all films where it gains, else `UNCHANGED`. fitted: that map in any case.
+    gains: nats by which the log-likelihood of a left-out label rises, for each number of known
+    findings; none where too few films have the finding to leave any out. error: standard error of
+    their mean over the folds.
+    """
+
+    applied: PlattMap
+    fitted: PlattMap
+    gains: tuple[float, ...]
+    error: float
 
 
 def logits_of(probabilities: np.ndarray) -> np.ndarray:
@@ -46,37 +60,41 @@ def nll(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return -log_expit(np.where(labels > 0.5, logits, -logits))
 
 
-def fit_platt(
-    logits: np.ndarray,
-    labels: np.ndarray,
-    middle: np.ndarray | float,
-    centre: Platt = UNCHANGED,
-    spread: float = np.inf,
-) -> Platt:
-    """The map with the largest likelihood times a Gaussian prior on (log slope, shift).
+def fit_platt(logits: np.ndarray, labels: np.ndarray) -> PlattMap:
+    """The map with the largest likelihood of labels (N,) given logits (N,); its slope may be
+    negative. Raises `ValueError` for labels of a single class."""
+    positive = labels > 0.5
+    if positive.all() or not positive.any():
+        raise ValueError("Platt scaling needs both classes")
+    found = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(logits[:, None], positive)
+    return PlattMap(float(found.coef_[0, 0]), float(found.intercept_[0]))
 
-    logits, labels: (N,). middle: of each logit, (N,), or of all. centre, spread: mean and standard
-    deviation of the prior; an infinite spread is plain Platt scaling. Raises `ValueError` where
-    that has no maximum, with labels of a single class.
+
+def choose_platt(logits: np.ndarray, labels: np.ndarray, patients: np.ndarray) -> PlattFit:
+    """Platt scaling of one finding, applied only where it helps patients it was not fitted on.
+
+    Maps are fitted with nothing known and judged with every number of known findings, on a fifth
+    of the patients at a time. One is applied where it rises, so that the order of films is kept,
+    the mean gain is beyond its standard error and no number of known findings loses.
+
+    logits: (K, N), the first row with nothing known. labels: (N,), of both classes. patients: (N,).
     """
     positive = labels > 0.5
-    if np.isinf(spread) and (positive.all() or not positive.any()):
-        raise ValueError("Platt scaling needs both classes, or a prior")
-    away = logits - middle
-    prior = np.array([np.log(centre.slope), centre.shift])
-
-    def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        slope, pull = np.exp(theta[0]), (theta - prior) / spread**2
-        mapped = slope * away + middle + theta[1]
-        residual = expit(mapped) - positive
-        gradient = np.array([slope * (residual * away).sum(), residual.sum()])
-        value = nll(mapped, labels).sum() + 0.5 * pull @ (theta - prior)
-        return value, gradient + pull
-
-    widest = np.log(LARGEST_SLOPE)
-    bounds = [(-widest, widest), (None, None)]
-    found = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds).x
-    return Platt(float(np.exp(found[0])), float(found[1]))
+    parts = min(FOLDS, int(positive.sum()), int((~positive).sum()))
+    folds = StratifiedGroupKFold(max(2, parts), shuffle=True, random_state=0)
+    gains = []
+    for inside, held in folds.split(logits[0], positive, patients):
+        if len(np.unique(positive[inside])) == 2:
+            mapped = fit_platt(logits[0, inside], labels[inside])(logits[:, held])
+            gain = nll(logits[:, held], labels[held]) - nll(mapped, labels[held])
+            gains.append(gain.mean(axis=1))
+    fitted = fit_platt(logits[0], labels)
+    if len(gains) < 2:
+        return PlattFit(UNCHANGED, fitted, (), np.inf)
+    by_known = np.mean(gains, axis=0)
+    error = float(np.mean(gains, axis=1).std(ddof=1) / np.sqrt(len(gains)))
+    helps = fitted.slope > 0 and by_known.mean() > error and bool((by_known >= 0).all())
+    return PlattFit(fitted if helps else UNCHANGED, fitted, tuple(by_known.tolist()), error)
 
 
 def operating_points(

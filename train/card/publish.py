@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
 from lmeran.checkpoint import (
-    FACTS_FILE,
+    CONFIG_FILE,
     WEIGHTS_FILE,
     files_beside,
     load_checkpoint,
 )
+from lmeran.errors import UserError
 from train.card.write import CARD_FILE
 
 _REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
-class PublishError(RuntimeError):
+class PublishError(UserError):
     """Nothing, or not all, was published; one sentence that says what to do."""
 
 
@@ -44,7 +46,7 @@ def run_publish(given: Namespace) -> None:
     if given.dry_run:
         print(f"dry run: nothing was sent to {given.to}")
         return
-    commit = push(folder, names, given.to, given.revision, given.private)
+    commit = push(folder, names, Target(given.to, given.revision, given.private))
     print(f"published; open it with --checkpoint hf://{given.to}@{commit}")
 
 
@@ -61,29 +63,43 @@ def files_to_publish(folder: Path) -> list[str]:
         raise PublishError(
             "The card is of other weights; write it anew with `python -m train card`."
         )
-    return [CARD_FILE, FACTS_FILE, WEIGHTS_FILE, *files_beside(folder)]
+    return [CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, *files_beside(folder)]
 
 
-def push(folder: Path, names: list[str], repo: str, revision: str | None, private: bool) -> str:
-    """One commit with all files; returns its hash. The token is the Hub client's own."""
+@dataclass(frozen=True)
+class Target:
+    """Where to: repository "OWNER/REPO", branch (None: main), whether it is made private.
+
+    endpoint, token: of the Hub; None for those that its client is set up with.
+    """
+
+    repo: str
+    revision: str | None = None
+    private: bool = False
+    endpoint: str | None = None
+    token: str | None = None
+
+
+def push(folder: Path, names: list[str], target: Target) -> str:
+    """One commit with all files; returns its hash. Raises `PublishError`."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
-    api = HfApi(library_name="lmeran")
+    api = HfApi(endpoint=target.endpoint, token=target.token, library_name="lmeran")
     operations = [CommitOperationAdd(name, folder / name) for name in names]
-    identity = load_checkpoint(folder).identity
+    message = f"Weights {load_checkpoint(folder).identity}"
     try:
-        api.create_repo(repo, private=private, exist_ok=True)
-        if revision is not None:
-            api.create_branch(repo, branch=revision, exist_ok=True)
+        api.create_repo(target.repo, private=target.private, exist_ok=True)
+        if target.revision is not None:
+            api.create_branch(target.repo, branch=target.revision, exist_ok=True)
         done = api.create_commit(
-            repo, operations, commit_message=f"Weights {identity}", revision=revision
+            target.repo, operations, commit_message=message, revision=target.revision
         )
     except HfHubHTTPError as error:
         code = error.response.status_code if error.response is not None else "no answer"
         hint = "log in with `hf auth login`" if code in (401, 403) else "try again"
         raise PublishError(f"The Hub refused ({code}); {hint}.") from None
-    except OSError as error:
+    except Exception as error:  # of the client's HTTP library, which differs between its versions
         raise PublishError(f"The Hub cannot be reached ({type(error).__name__}).") from None
     return done.oid

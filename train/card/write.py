@@ -1,6 +1,6 @@
 """`python -m train card`: the model card of a checkpoint, every figure from its files.
 
-Sources: the checkpoint's lmeran.json (architecture, training, calibration) and the metrics.json of
+Sources: the checkpoint's config.json (architecture, training, calibration) and the metrics.json of
 `python -m train evaluate --out`. No figure stands in the template.
 """
 
@@ -15,8 +15,9 @@ from jsonargparse import ArgumentParser, Namespace
 
 from lmeran.checkpoint import CheckpointError, load_checkpoint
 from lmeran.findings import FINDINGS, display_name
-from train.card.readme import figure, write_readme
+from train.card.results import HEADLINE, RESULTS, chance, figure, known_means, write_measured
 from train.data.index import DataError
+from train.evaluation.section import find
 
 CARD_FILE = "README.md"
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
@@ -28,9 +29,8 @@ def card_parser() -> ArgumentParser:
     parser = ArgumentParser(description="Write the model card into the checkpoint's folder.")
     parser.add_argument("--checkpoint", type=str, required=True)
     parser.add_argument("--report", type=str, required=True, help="folder of `evaluate --out`")
-    parser.add_argument(
-        "--readme", type=str | None, help="a README whose measured part is to be written, too"
-    )
+    parser.add_argument("--readme", type=str | None, help="README whose headline is written, too")
+    parser.add_argument("--results", type=str | None, help="page whose figures are written, too")
     return parser
 
 
@@ -40,9 +40,10 @@ def run_card(given: Namespace) -> None:
     text = write_card(folder, metrics)
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
     print(f"the card is {folder / CARD_FILE}")
-    if given.readme is not None:
-        write_readme(Path(given.readme), load_checkpoint(folder), metrics)
-        print(f"its figures are in {given.readme}")
+    for page, template in ((given.readme, HEADLINE), (given.results, RESULTS)):
+        if page is not None:
+            write_measured(Path(page), template, load_checkpoint(folder), metrics)
+            print(f"its figures are in {page}")
 
 
 def read_metrics(report: Path) -> dict[str, Any]:
@@ -77,7 +78,9 @@ def write_card(folder: Path, metrics: dict[str, Any]) -> str:
         lineage=_lineage(checkpoint.training),
         metrics=metrics,
         findings=[(name, display_name(name)) for name in FINDINGS],
+        find=find,
         figure=figure,
+        chance=chance(metrics),
     )
     return str(card)
 
@@ -102,12 +105,14 @@ def _metadata(metrics: dict[str, Any]) -> ModelCardData:
         f"{metrics['split']} split",
         "dataset_split": metrics["split"],
     }
-    scores = {"mean AUC, nothing pinned": metrics["discrimination"]["mean_auc"]}
-    for step in metrics["conditioning"]["arms"]["lmeran"]:
-        if step["known"]:
-            scores[f"mean AUC, {step['known']} other findings known"] = step["mean_auc"]
+    scores = {
+        f"mean AUC, {step['known']} other findings known"
+        if step["known"]
+        else "mean AUC, nothing pinned": step["auc"]["value"]
+        for step in known_means(metrics)
+    }
     results = [
-        EvalResult(**dataset, metric_type="roc_auc", metric_name=name, metric_value=value["value"])
+        EvalResult(**dataset, metric_type="roc_auc", metric_name=name, metric_value=value)
         for name, value in scores.items()
         if value is not None
     ]

@@ -23,6 +23,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from lmeran.config import ConfigError, Preprocessing
+from lmeran.files import replacing
 from lmeran.findings import FINDINGS
 from lmeran.imaging.preprocess import normalise, to_input
 from train.augment import Augmentation, augment
@@ -205,10 +206,9 @@ def _save(
         "validation": scores,
     }
     (out / _FACTS).write_text(json.dumps(facts, indent=1))
-    partial = out / f"{_STATE}.partial"
     state = {"teacher": teacher.state_dict(), "optimizer": optimizer.state_dict(), "epochs": epochs}
-    torch.save(state, partial)
-    partial.replace(out / _STATE)
+    with replacing(out / _STATE) as partial:
+        torch.save(state, partial)
 
 
 def _restore(

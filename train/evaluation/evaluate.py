@@ -74,9 +74,10 @@ def _write_report(
     given: Namespace, checkpoint: Checkpoint, index: Index, cache: Path, device: torch.device
 ) -> list[Score]:
     """Everything of --out; returns the scores of the table."""
-    # here, because captum, scikit-learn and matplotlib take seconds that no other command needs
-    from train.evaluation.parts import make_study, sections_of
+    # here, because captum and matplotlib take seconds that no other command needs
     from train.evaluation.report import study_facts, write_report
+    from train.evaluation.sections import sections_of
+    from train.evaluation.study import make_study
 
     study = make_study(given, checkpoint, index, cache, device)
     scores = score(index, {known: study.predictions.known(known) for known in given.known})

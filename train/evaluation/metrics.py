@@ -6,19 +6,15 @@ import hashlib
 import math
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 
 def auc(labels: np.ndarray, scores: np.ndarray) -> float | None:
-    """Area under the ROC curve by midranks (ties count one half); None with a single class."""
+    """Area under the ROC curve, ties counting one half; None with a single class."""
     positive = labels > 0.5
-    n_pos, n_neg = int(positive.sum()), int((~positive).sum())
-    if n_pos == 0 or n_neg == 0:
+    if positive.all() or not positive.any():
         return None
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    midrank = last - (counts - 1) / 2.0
-    rank_sum = float(midrank[inverse][positive].sum())
-    return (rank_sum - n_pos * (n_pos + 1) / 2.0) / (n_pos * n_neg)
+    return float(roc_auc_score(positive, scores))
 
 
 def auc_per_finding(labels: np.ndarray, scores: np.ndarray) -> list[float | None]:

@@ -17,10 +17,10 @@ import torch
 
 from lmeran.checkpoint import Checkpoint
 from lmeran.explain.influence import influence
-from lmeran.findings import FINDINGS, State
-from lmeran.imaging.geometry import Geometry
+from lmeran.findings import State
+from lmeran.model.batching import split
 from lmeran.model.lmeran import Encoding, LMeRAN
-from lmeran.predictor import EncodedRadiograph, Predictor
+from lmeran.predictor import Predictor
 from train.data.index import Index
 from train.evaluation.metrics import known_masks
 from train.evaluation.scoring import encodings
@@ -42,6 +42,30 @@ class Scenario:
 
 
 FREE = Scenario(0)
+
+KNOWN = (0, 3, 7, 10)
+"""Known findings along the curve; training shows at most 10."""
+
+WRONG = 0.1
+"""Share of wrong pins in the arm that has some."""
+
+SCENARIOS: tuple[Scenario, ...] = (
+    FREE,
+    *(
+        Scenario(known, which, wrong)
+        for known in KNOWN[1:]
+        for which, wrong in (
+            ("all", 0.0),
+            ("positive", 0.0),
+            ("negative", 0.0),
+            ("all", WRONG),
+        )
+    ),
+)
+"""All that the measured checkpoint must be read under."""
+
+MIXED: tuple[Scenario, ...] = tuple(Scenario(known) for known in KNOWN)
+"""All that a checkpoint without label masking must be read under."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +132,7 @@ def predict(
     probabilities = {s: np.zeros(index.labels.shape, dtype=np.float64) for s in scenarios}
     wanted, single = set(single_rows), []
     for rows, batch in encodings(model, pixels, batch_size, device, label=label):
-        for place, row in enumerate(rows):
-            encoding = _one(batch, place)
+        for row, encoding in zip(rows, split(batch), strict=True):
             trials = [
                 (scenario, mask, states)
                 for scenario in scenarios
@@ -176,26 +199,14 @@ def _logits(
 
 
 def _single(predictor: Predictor, encoding: Encoding, row: int) -> SinglePins:
-    size = predictor.checkpoint.config.preprocessing.image_size
-    film = EncodedRadiograph(
-        encoding=encoding,
-        geometry=Geometry(size, size, size),
-        free_logits=torch.empty(0),  # no reading of this film is made
-        free_attention=np.zeros((0, 0, len(FINDINGS), 0), np.float32),
-    )
-    found = influence(predictor, film, {})
+    found = influence(predictor, encoding, {})
     return SinglePins(
-        np.array([row]),
-        *(
-            values[None]
-            for values in (
-                found.probability,
-                found.positive,
-                found.negative,
-                found.positive_logit,
-                found.negative_logit,
-            )
-        ),
+        rows=np.array([row]),
+        free=found.probability[None],
+        positive=found.positive[None],
+        negative=found.negative[None],
+        positive_logit=found.positive_logit[None],
+        negative_logit=found.negative_logit[None],
     )
 
 
@@ -205,14 +216,6 @@ def _stack(parts: Sequence[SinglePins]) -> SinglePins | None:
     return SinglePins(
         *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(SinglePins))
     )
-
-
-def _one(batch: Encoding, place: int) -> Encoding:
-    """The encoding of one image of a batch."""
-    first = batch.first
-    if first is not None:
-        first = type(first)(*(t[place : place + 1] for t in vars(first).values()))
-    return Encoding(batch.cells[place : place + 1], batch.pooled[place : place + 1], first)
 
 
 def _hashed(text: str) -> np.random.Generator:

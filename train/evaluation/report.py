@@ -1,4 +1,8 @@
-"""Writes a study's sections: one self-contained page, JSON, CSV of every table, figures."""
+"""Writes the sections of an evaluation: one self-contained page, JSON, CSVs and figures.
+
+The words of the page stand in report.yaml and report.html.jinja, one entry for each section,
+table and figure; no sentence is made here.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ import io
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,27 +19,19 @@ import jinja2
 import numpy as np
 import pandas as pd
 import torch
+import yaml
+from matplotlib.figure import Figure
 
 from lmeran.findings import FINDINGS
 from train.data.index import Index
-from train.evaluation.cells import Column, shown_columns
+from train.evaluation.figures import styled
 from train.evaluation.predictions import Predictions
-from train.evaluation.section import Plot, Section
+from train.evaluation.section import Section, plain
 from train.evaluation.study import Study
-from train.evaluation.style import styled
+from train.evaluation.tables import shown_table
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
-
-
-@dataclass(frozen=True, eq=False)
-class _ShownTable:
-    """A table as the template needs it."""
-
-    name: str
-    title: str
-    note: str
-    columns: list[Column]
-    rows: list[tuple[str, ...]]
+WORDS = Path(__file__).with_name("report.yaml")
 
 
 def write_report(
@@ -44,18 +39,17 @@ def write_report(
 ) -> None:
     """report.html, metrics.json, predictions.csv, tables/ and figures/ in the folder `out`.
 
-    facts: what metrics.json and the head of the page tell besides (`study_facts`, options).
-    Raises `ValueError` where two tables or two figures share a name.
+    facts: what metrics.json and the head of the page say besides (`study_facts`, options).
     """
     (out / "tables").mkdir(parents=True, exist_ok=True)
     (out / "figures").mkdir(exist_ok=True)
-    _check_names(sections)
     pictures = {}
-    for plot in (plot for section in sections for plot in section.plots):
-        pictures[plot.name] = _svg(plot)
-        (out / "figures" / f"{plot.name}.svg").write_text(pictures[plot.name], encoding="utf-8")
-    for table in (table for section in sections for table in section.tables):
-        table.frame.to_csv(out / "tables" / f"{table.name}.csv", index=False)
+    for section in sections:
+        for name, frame in section.frames.items():
+            frame.to_csv(out / "tables" / f"{name}.csv", index=False)
+        for name, figure in section.figures.items():
+            pictures[name] = _svg(figure)
+            (out / "figures" / f"{name}.svg").write_text(pictures[name], encoding="utf-8")
     prediction_table(study.index, study.predictions).to_csv(
         out / "predictions.csv", index=False, float_format="%.6g"
     )
@@ -66,10 +60,9 @@ def write_report(
 
 
 def metrics(sections: Sequence[Section], facts: dict[str, Any]) -> dict[str, Any]:
-    """metrics.json: the facts, then each section's title, text and metrics under its key. No NaN:
-    null."""
-    said = {s.key: {"title": s.title, "text": list(s.text), **s.metrics} for s in sections}
-    return _plain({**facts, **said})
+    """metrics.json: the facts, then the facts and the frames of each section under its key; a
+    frame is a list of records. No NaN: null."""
+    return plain({**facts, **{s.key: {**s.facts, **s.frames} for s in sections}})
 
 
 def study_facts(study: Study) -> dict[str, Any]:
@@ -108,53 +101,46 @@ def prediction_table(index: Index, predictions: Predictions) -> pd.DataFrame:
 
 
 def _page(sections: Sequence[Section], pictures: dict[str, str], facts: dict[str, Any]) -> str:
+    words = yaml.safe_load(WORDS.read_text(encoding="utf-8"))
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    sources = {
-        name: "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-        for name, svg in pictures.items()
-    }
-    tables = {
-        section.key: [_shown(table) for table in section.tables if table.shown]
-        for section in sections
-    }
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(sections=sections, tables=tables, sources=sources, facts=facts)
+    shown = [_shown(section, words[section.key], pictures) for section in sections]
+    return template.render(sections=shown, facts=facts)
 
 
-def _shown(table: Any) -> _ShownTable:
-    columns = shown_columns(table.frame)
-    rows = list(zip(*(column.cells for column in columns), strict=True))
-    return _ShownTable(table.name, table.title, table.note, columns, rows)
+def _shown(section: Section, words: dict[str, Any], pictures: dict[str, str]) -> dict[str, Any]:
+    """A section as the template needs it; frames without an entry are for their CSV alone."""
+    facts = [(name.replace("_", " "), value) for name, value in section.facts.items()]
+    tables = []
+    for name, table in words.get("tables", {}).items():
+        frame = section.frames.get(name.split("/")[0])
+        if frame is not None and len(frame):
+            made = shown_table(frame, table["down"], table.get("across"), table.get("where"))
+            tables.append({"title": table["title"], "note": table.get("note", ""), "table": made})
+    figures = [
+        {"title": f["title"], "note": f.get("note", ""), "source": _embedded(pictures[name])}
+        for name, f in words.get("figures", {}).items()
+        if name in pictures
+    ]
+    return {
+        "key": section.key,
+        "title": words["title"],
+        "notes": words.get("notes", []),
+        "facts": [(name, value) for name, value in facts if not isinstance(value, dict | list)],
+        "tables": tables,
+        "figures": figures,
+    }
 
 
-def _svg(plot: Plot) -> str:
+def _embedded(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def _svg(figure: Figure) -> str:
     """The figure as SVG without a date, so that the same numbers make the same file."""
     buffer = io.StringIO()
     with styled():
-        plot.figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
-
-
-def _check_names(sections: Sequence[Section]) -> None:
-    for kind in ("tables", "plots"):
-        names = [item.name for section in sections for item in getattr(section, kind)]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"Two {kind} of the report are named {twice[0]}; name one otherwise.")
-
-
-def _plain(value: Any) -> Any:
-    """Plain Python for JSON; numbers that are not finite become None."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

@@ -1,53 +1,71 @@
-"""What every part of the evaluation hands to the report: words, tables, figures, plain values."""
+"""What every part of the evaluation hands to the report: tidy frames, figures, plain values."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from train.evaluation.statistics import Estimate
 
-@dataclass(frozen=True, eq=False)
-class Table:
-    """A table of the report and a CSV of its own.
-
-    name: file stem; note: what a reader must know to read it (units, interval, cases).
-    Columns "X", "X low" and "X high" stand in one cell of the report, the interval in brackets; a
-    name with "%" has one digit after the point, "p" and "p ..." are probabilities of a test.
-    Values that lack are None. shown: whether the report shows it, or the CSV alone holds it.
-    """
-
-    name: str
-    title: str
-    frame: pd.DataFrame
-    note: str = ""
-    shown: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class Plot:
-    """A figure of the report and a file of its own (`name`)."""
-
-    name: str
-    title: str
-    figure: Figure
-    note: str = ""
+MEAN = "mean"
+"""In the column `finding`: the mean over the findings."""
 
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """One part of the evaluation.
+    """One part of the evaluation. Titles and notes of all of it stand in report.yaml.
 
-    key: name under which `metrics` (plain JSON values) stand in metrics.json, beside the keys
-        "title" and "text".
-    text: plain sentences, each made from the measured values.
+    key: name of the section in metrics.json. facts: plain values. frames: tidy data frames, each a
+    CSV and a list of records in metrics.json: columns that say what is measured, and `value` with
+    its interval `low` and `high` (None where there is none). figures: by the name of their file.
     """
 
     key: str
-    title: str
-    text: tuple[str, ...] = ()
-    tables: tuple[Table, ...] = ()
-    plots: tuple[Plot, ...] = ()
-    metrics: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+
+def row(value: Estimate | float | None, **keys: Any) -> dict[str, Any]:
+    """A row of a tidy frame: what is measured, then the value and its bounds."""
+    if isinstance(value, Estimate):
+        return {**keys, "value": value.value, "low": value.low, "high": value.high}
+    return {**keys, "value": value, "low": None, "high": None}
+
+
+def tidy(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Rows to a frame that keeps whole numbers whole and None as it is."""
+    return pd.DataFrame(list(rows), dtype=object)
+
+
+def plain(value: Any) -> Any:
+    """Plain Python for JSON: frames to records, numbers that are not finite to None."""
+    if isinstance(value, pd.DataFrame):
+        return plain(value.to_dict("records"))
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def find(records: Iterable[dict[str, Any]], **keys: Any) -> dict[str, Any] | None:
+    """The first record with these values, None where there is none: for templates of the card."""
+    return next((r for r in records if all(r[k] == v for k, v in keys.items())), None)
+
+
+def select(frame: pd.DataFrame, **keys: Any) -> pd.DataFrame:
+    """The rows of a frame with these values."""
+    kept = np.ones(len(frame), dtype=bool)
+    for name, value in keys.items():
+        kept &= (frame[name] == value).to_numpy()
+    return frame[kept]

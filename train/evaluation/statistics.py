@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from sklearn.metrics import average_precision_score
 
 NORMAL = NormalDist()
 LEVEL = 0.95
@@ -138,16 +139,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 def average_precision(labels: np.ndarray, scores: np.ndarray) -> float | None:
     """Sum over thresholds of (change of recall) x precision, tied scores one threshold.
 
-    No interpolation, as in scikit-learn. None without a positive or without a negative, where a
-    ranking shows nothing.
+    None without a positive or without a negative, where a ranking shows nothing.
     """
     positive = labels > 0.5
     if positive.all() or not positive.any():
         return None
-    order = np.argsort(-scores, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    found = np.cumsum(positive[order])[last]
-    return float((np.diff(found, prepend=0) * found / (last + 1)).sum() / found[-1])
+    return float(average_precision_score(positive, scores))
 
 
 def _share_below(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from jsonargparse import Namespace
 
+from lmeran.checkpoint import Checkpoint, load_checkpoint
 from train.data.index import Index
-from train.evaluation.bootstrap import Resamples
-from train.evaluation.predictions import Predictions
-from train.evaluation.section import Section
+from train.data.pixels import cached_pixels
+from train.evaluation.bootstrap import Resamples, draw
+from train.evaluation.predictions import (
+    FREE,
+    MIXED,
+    SCENARIOS,
+    Predictions,
+    Scenario,
+    predict,
+    sample_rows,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,5 +57,40 @@ class Study:
         return self.index.labels
 
 
-Part = Callable[[Study], Section | None]
-"""Makes one section of the report; None where the study has nothing for it."""
+def make_study(
+    given: Namespace, checkpoint: Checkpoint, index: Index, cache: Path, device: torch.device
+) -> Study:
+    """Every prediction the sections need, each checkpoint and image read once."""
+    scenarios = dict.fromkeys([*SCENARIOS, *(Scenario(k) for k in given.known)])
+    others: dict[str, Predictions] = {}
+    for path, wanted in ((given.without_masking, MIXED), (given.compare, (FREE,))):
+        if path is not None and path not in others:
+            others[path] = _predict(load_checkpoint(path), index, cache, wanted, device)
+    rows = sample_rows(index, given.pin_films)
+    return Study(
+        index=index,
+        split=given.split,
+        data=Path(given.data),
+        cache=cache,
+        device=device,
+        predictions=_predict(checkpoint, index, cache, list(scenarios), device, rows),
+        resamples=draw(index.patients, given.resamples),
+        without_masking=others.get(given.without_masking),
+        compared=others.get(given.compare),
+        map_films=given.map_films,
+        gate_films=given.gate_films,
+        dicom=None if given.dicom is None else Path(given.dicom),
+    )
+
+
+def _predict(
+    checkpoint: Checkpoint,
+    index: Index,
+    cache: Path,
+    scenarios: Sequence[Scenario],
+    device: torch.device,
+    single_rows: Sequence[int] = (),
+) -> Predictions:
+    pixels = cached_pixels(index, checkpoint.config.preprocessing, cache)
+    label = f"checkpoint {checkpoint.identity}"
+    return predict(checkpoint, pixels, index, scenarios, single_rows, device, label=label)

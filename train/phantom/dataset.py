@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from lmeran.files import write_atomic
 from lmeran.findings import FINDINGS
 from train.data.index import DataError
 from train.phantom.drawing.draw import draw
@@ -104,9 +105,9 @@ def write_world(
         for _ in tqdm(done, total=films, initial=films - len(tasks), desc="films", unit="film"):
             pass
     levels = pd.DataFrame(plan.levels, index=plan.names, columns=FINDINGS)
-    _replace(folder / "levels.csv", levels.to_csv(index_label="image_index"))
+    write_atomic(folder / "levels.csv", levels.to_csv(index_label="image_index"))
     # The index comes last: while it is missing, the set is not complete.
-    _replace(folder / "index.csv", pd.DataFrame(_rows(plan)).to_csv(index=False))
+    write_atomic(folder / "index.csv", pd.DataFrame(_rows(plan)).to_csv(index=False))
 
 
 def read_world(folder: Path) -> WorldData:
@@ -188,7 +189,7 @@ def _write_film(task: tuple[Path, str, PhantomSpec]) -> None:
         done, data = cv2.imencode(".png", pixels)
         if not done:
             raise OSError(f"{name} could not be encoded as PNG")
-        _replace(folder / part / name, data.tobytes())
+        write_atomic(folder / part / name, data.tobytes())
 
 
 def _one_thread() -> None:
@@ -203,11 +204,4 @@ def _keep_facts(path: Path, facts: dict[str, Any]) -> None:
             f"{path.parent} holds another synthetic world; choose another --out "
             "or give the same options."
         )
-    _replace(path, text)
-
-
-def _replace(path: Path, content: str | bytes) -> None:
-    """Atomically: a kill leaves no half-written file under its name."""
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(content.encode() if isinstance(content, str) else content)
-    partial.replace(path)
+    write_atomic(path, text)

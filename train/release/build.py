@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lmeran.files import write_atomic
 from train.data.index import DataError
 from train.release.checks import check_boxes, check_labels, with_splits
 from train.release.counts import check_counts, label_counts, release_of
@@ -100,8 +101,8 @@ def index_release(
     out.mkdir(parents=True, exist_ok=True)
     if sources.boxes is not None:
         (out / "labels").mkdir(exist_ok=True)
-        _write(out / "labels" / BOXES, sources.boxes.read_bytes())
-    _write(out / "index.csv", table.to_csv(index=False, lineterminator="\n").encode())
+        write_atomic(out / "labels" / BOXES, sources.boxes.read_bytes())
+    write_atomic(out / "index.csv", table.to_csv(index=False, lineterminator="\n").encode())
     return Indexed(out / "index.csv", table, release_of(tables.labels), tuple(problems))
 
 
@@ -157,13 +158,6 @@ def _as_index(films: pd.DataFrame, boxes: pd.DataFrame | None, out: Path) -> pd.
 
 def _file(path: Path, out: Path) -> str:
     return (path.relative_to(out) if path.is_relative_to(out) else path).as_posix()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Atomically: a kill leaves the old file or the new one."""
-    unfinished = path.with_name(f"{path.name}.partial")
-    unfinished.write_bytes(data)
-    unfinished.replace(path)
 
 
 def _refusal(folder: Path, refused: list[Problem], partial: bool) -> str:

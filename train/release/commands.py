@@ -1,4 +1,4 @@
-"""`python -m train index` and `prefetch`: their options and what they print."""
+"""`python -m train index`: its options and what it prints."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from train.release.build import index_release
-from train.release.download import PrefetchError
-from train.release.prefetch import NIH_URLS, prefetch
 
 
 def index_parser() -> ArgumentParser:
@@ -34,24 +32,3 @@ def run_index(given: Namespace) -> None:
             given.workers,
         )
     )
-
-
-def prefetch_parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        description="Fetch and unpack the NIH release; the same command again goes on."
-    )
-    parser.add_argument("--out", type=str, required=True, help="folder to write to (90 GB)")
-    parser.add_argument("--urls", type=str | None, help=f"list of links; default: {NIH_URLS.name}")
-    parser.add_argument(
-        "--keep_archives", type=bool, default=True, help="false: delete each when unpacked (48 GB)"
-    )
-    return parser
-
-
-def run_prefetch(given: Namespace) -> None:
-    urls = None if given.urls is None else Path(given.urls)
-    try:
-        prefetch(Path(given.out), urls, given.keep_archives)
-    except KeyboardInterrupt:
-        raise PrefetchError("Stopped; the same command goes on from here.") from None
-    print(f"The release is in {given.out}; next: python -m train index {given.out}")

@@ -13,8 +13,8 @@ import highdicom as hd
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.dataset import Dataset
 
+from lmeran import __version__
 from lmeran.exports.dicom.source import SourceImage, quiet_values
-from lmeran.exports.reading_file import VERSION
 from lmeran.exports.record import NOTICE, Record
 from lmeran.findings import display_name, finding_index
 
@@ -43,7 +43,7 @@ def scheme_facts() -> list[CodingSchemeIdentificationItem]:
         CodingSchemeIdentificationItem(
             designator=SCHEME,
             name="LMeRAN viewer: findings of ChestX-ray14 and terms of the model",
-            version=VERSION,
+            version=__version__,
             responsible_organization=PRODUCT,
         )
     ]
@@ -58,7 +58,7 @@ def header_of(record: Record, kind: str) -> dict[str, Any]:
         "instance_number": 1,
         "manufacturer": PRODUCT,
         "manufacturer_model_name": "LMeRAN",
-        "software_versions": VERSION,
+        "software_versions": __version__,
         "device_serial_number": record.checkpoint.identity,
         "series_description": f"{display_name(record.finding)}: {NOTICE}",
         "content_qualification": hd.ContentQualificationValues.RESEARCH,
@@ -67,7 +67,7 @@ def header_of(record: Record, kind: str) -> dict[str, Any]:
 
 def device_uid(record: Record) -> str:
     """UID of the observing device, the same for every report of one checkpoint (PS3.5 B.2)."""
-    name = f"lmeran:{VERSION}:{record.checkpoint.identity}"
+    name = f"lmeran:{__version__}:{record.checkpoint.identity}"
     return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, name).int}"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
+from lmeran import __version__
 from lmeran.exports.dicom.objects import (
     PRODUCT,
     code,
@@ -17,7 +18,6 @@ from lmeran.exports.dicom.objects import (
     scheme_facts,
 )
 from lmeran.exports.dicom.source import SourceImage
-from lmeran.exports.reading_file import VERSION
 from lmeran.exports.record import ExportError, Record
 from lmeran.findings import display_name
 
@@ -47,7 +47,7 @@ def segmentation(record: Record, source: SourceImage) -> bytes:
         algorithm_identification=hd.AlgorithmIdentificationSequence(
             name="LMeRAN",
             family=codes.DCM.ArtificialIntelligence,
-            version=VERSION,
+            version=__version__,
             source=PRODUCT,
             parameters={"checkpoint": record.checkpoint.identity},
         ),

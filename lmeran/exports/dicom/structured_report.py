@@ -28,6 +28,7 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
+from lmeran import __version__
 from lmeran.exports.dicom.objects import (
     PRODUCT,
     code,
@@ -38,7 +39,6 @@ from lmeran.exports.dicom.objects import (
     scheme_facts,
 )
 from lmeran.exports.dicom.source import SourceImage
-from lmeran.exports.reading_file import VERSION
 from lmeran.exports.record import Record
 from lmeran.findings import FINDINGS, State, display_name
 
@@ -56,7 +56,7 @@ def structured_report(record: Record, source: SourceImage, reader: str | None = 
     """
     algorithm = AlgorithmIdentification(
         name="LMeRAN",
-        version=VERSION,
+        version=__version__,
         parameters=[f"checkpoint {record.checkpoint.identity}"],
     )
     image = SourceImageForMeasurementGroup(

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_curve
 
 from lmeran.calibration import (
@@ -30,8 +29,14 @@ from tests.conftest import lively_model, small_config
 from train.__main__ import main
 from train.calibration.calibrate import CalibrateConfig, fit_calibration
 from train.calibration.left_out import leave_out
-from train.calibration.platt import Platt, fit_platt, logits_of, nll, operating_points
-from train.calibration.platt_maps import choose, fit_maps, mapped, softened
+from train.calibration.platt import (
+    UNCHANGED,
+    choose_platt,
+    fit_platt,
+    logits_of,
+    nll,
+    operating_points,
+)
 from train.data.index import Index
 
 N = 500
@@ -45,36 +50,44 @@ def scores(seed: int = 0, slope: float = 0.5, offset: float = -1.0) -> tuple[np.
     return logits, labels
 
 
-def test_platt_scaling_is_the_logistic_regression_of_scikit_learn() -> None:
-    logits, labels = scores()
-    found = fit_platt(logits, labels, float(logits.mean()))
-    other = LogisticRegression(C=np.inf, tol=1e-9, max_iter=1000).fit(logits[:, None], labels)
-    assert found.slope == pytest.approx(other.coef_[0, 0], abs=1e-3)
-    assert found.offset(float(logits.mean())) == pytest.approx(other.intercept_[0], abs=1e-3)
-
-
-@pytest.mark.parametrize("spread", [0.1, 0.5, np.inf])
-def test_no_map_on_a_grid_is_better(spread: float) -> None:
-    logits, labels = scores(1)
-    middle, centre = float(logits.mean()), Platt(1.2, 0.3)
-    found = fit_platt(logits, labels, middle, centre, spread)
-
-    def loss(slope: float, shift: float) -> float:
-        away = np.array([np.log(slope / centre.slope), shift - centre.shift])
-        fit = nll(slope * (logits - middle) + middle + shift, labels).sum()
-        return float(fit + 0.5 * (away**2).sum() / spread**2)
-
-    grid = [loss(a, b) for a in np.geomspace(0.2, 3, 60) for b in np.linspace(-2.5, 1, 60)]
-    assert loss(found.slope, found.shift) <= min(grid) + 1e-9
-
-
-def test_a_strong_prior_is_kept_and_a_single_class_needs_one() -> None:
-    logits, labels = scores()
-    found = fit_platt(logits, labels, 0.0, Platt(1.5, -0.2), 1e-4)
-    assert (found.slope, found.shift) == pytest.approx((1.5, -0.2), abs=1e-3)
+def test_platt_scaling_finds_the_map_that_was_drawn_from() -> None:
+    logits, labels = (np.tile(part, 20) for part in scores())
+    found = fit_platt(logits, labels)
+    loss = nll(found(logits), labels).sum()
+    for slope, offset in ((1.02, 0), (0.98, 0), (1, 0.02), (1, -0.02)):
+        assert nll(slope * found(logits) + offset, labels).sum() > loss
+    assert (found.slope, found.offset) == pytest.approx((0.5, -1.0), abs=0.2)
     with pytest.raises(ValueError, match="both classes"):
-        fit_platt(logits, np.zeros(N), 0.0)
-    assert fit_platt(logits, np.zeros(N), 0.0, spread=0.5).shift < 0
+        fit_platt(logits, np.zeros(len(logits)))
+
+
+def test_a_map_is_applied_where_it_helps_other_patients() -> None:
+    logits, labels = scores()
+    patients = np.arange(N) // 2
+    found = choose_platt(np.stack([logits, logits + 0.1]), labels, patients)
+    assert found.applied == found.fitted == fit_platt(logits, labels)
+    assert min(found.gains) > found.error > 0
+
+
+def test_probabilities_that_are_right_are_left_as_they_are() -> None:
+    logits, labels = scores(5, slope=1.0, offset=0.0)
+    found = choose_platt(logits[None], labels, np.arange(N))
+    assert found.applied == UNCHANGED != found.fitted
+
+
+def test_a_map_that_loses_once_findings_are_known_is_not_applied() -> None:
+    logits, labels = scores()
+    right = 0.5 * logits - 1  # with findings known there is nothing to correct
+    found = choose_platt(np.stack([logits, right]), labels, np.arange(N))
+    assert found.gains[0] > 0 > found.gains[1]
+    assert found.applied == UNCHANGED
+
+
+def test_a_map_that_would_turn_the_order_of_films_round_is_not_applied() -> None:
+    logits, labels = scores(2, slope=-0.8)
+    found = choose_platt(logits[None], labels, np.arange(N))
+    assert found.fitted.slope < 0 < found.gains[0]
+    assert found.applied == UNCHANGED
 
 
 def test_the_nll_is_the_log_loss() -> None:
@@ -116,38 +129,6 @@ def many(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return logits, labels, np.arange(N) // 2
 
 
-def test_maps_by_number_of_known_findings_only_where_they_gain() -> None:
-    logits, labels, patients = many()
-    logits[1] = logits[0] + 0.01 * logits[1]
-    left_out = leave_out(patients, None)
-    same = choose(logits[:, :, :6], labels[:, :6], left_out)
-    assert not same.by_number
-    assert same.free[0] < same.raw[0]
-    logits[1] = 2 * logits[0] + 3  # far off once something is known
-    other = choose(logits[:, :, :6], labels[:, :6], left_out)
-    assert other.by_number
-    assert same.strength == other.strength == 1
-    assert other.own[1] < other.free[1]
-
-
-def test_a_map_that_helps_no_other_source_is_not_applied() -> None:
-    """Each source has the finding as often as it likes: what one teaches misleads in the others."""
-    random = np.random.default_rng(6)
-    logits = random.normal(-1.5, 1.2, (1, 1200, 4))
-    sources = np.repeat(["a", "b", "c", "d"], 300)
-    shift = np.array([-1.2, 1.2, -0.9, 0.9]).repeat(300)[:, None]
-    labels = (random.random((1200, 4)) < expit(logits[0] + shift)).astype(np.float32)
-    left_out = leave_out(np.arange(1200), sources)
-    chosen = choose(logits, labels, left_out)
-    assert (chosen.left_out, chosen.strength) == ("sources", 0)
-    assert chosen.raw[0] < chosen.free[0]
-    same = (random.random((1200, 4)) < expit(0.5 * logits[0] + 1)).astype(np.float32)
-    assert choose(logits, same, left_out).strength > 0.5
-    assert softened(Platt(2.0, 0.5), -1.0, 0) == (1, 0)
-    half, whole = (softened(Platt(2.0, 0.5), -1.0, s) for s in (0.5, 1.0))
-    assert half == pytest.approx(((whole[0] + 1) / 2, whole[1] / 2))
-
-
 def test_what_is_left_out_is_never_fitted_on() -> None:
     random = np.random.default_rng(1)
     sources = random.choice(["a", "b", "c", "rare"], 400, p=[0.4, 0.3, 0.25, 0.05])
@@ -165,17 +146,6 @@ def test_what_is_left_out_is_never_fitted_on() -> None:
         assert np.array_equal(np.sort(held), np.arange(400))
     with pytest.raises(ValueError, match="5 patients"):
         leave_out(np.arange(8) % 4, None)
-
-
-def test_shrunk_maps_lie_between_the_common_and_the_own_one() -> None:
-    logits, labels, _ = many()
-    z, y = logits[0, :, :4], labels[:, :4]
-    common, shrunk, own = (fit_maps(z, y, spread) for spread in (1e-4, 0.2, np.inf))
-    assert np.ptp([m.shift for m in common]) < 1e-3
-    assert 0 < np.ptp([m.shift for m in shrunk]) < np.ptp([m.shift for m in own])
-    middles = z.mean(axis=0)
-    by_hand = own[2].slope * (z[:, 2] - middles[2]) + middles[2] + own[2].shift
-    assert mapped(z, own, middles)[:, 2] == pytest.approx(by_hand)
 
 
 def an_index(labels: np.ndarray, patients: np.ndarray) -> Index:
@@ -198,7 +168,7 @@ def test_calibration_brings_the_mean_to_the_observed_share(
     fitted: tuple[Calibration, np.ndarray, np.ndarray],
 ) -> None:
     calibration, raw, labels = fitted
-    adjusted = calibrate(calibration, raw, 0)
+    adjusted = calibrate(calibration, raw)
     raw_gap = np.abs(raw.mean(axis=0) - labels.mean(axis=0))[:12].mean()
     gap = np.abs(adjusted.mean(axis=0) - labels.mean(axis=0))[:12].mean()
     assert gap < 0.3 * raw_gap
@@ -207,12 +177,12 @@ def test_calibration_brings_the_mean_to_the_observed_share(
 
 
 def test_where_no_map_helps_the_raw_probability_is_kept() -> None:
-    same = FindingCalibration(12, (1.0,), (0.0,))
-    calibration = dataclasses.replace(two_maps(), known=(0,), findings=(same,) * 14)
+    same = FindingCalibration(12, 1.0, 0.0)
+    calibration = dataclasses.replace(one_map(), findings=(same,) * 14)
     assert calibration.keeps_raw
     raw = np.linspace(0.001, 0.999, 14)
-    assert calibrate(calibration, raw, 3) == pytest.approx(raw)
-    assert not two_maps().keeps_raw
+    assert calibrate(calibration, raw) == pytest.approx(raw)
+    assert not one_map().keeps_raw
 
 
 def test_findings_with_too_few_positives_have_neither_map_nor_points(
@@ -220,9 +190,9 @@ def test_findings_with_too_few_positives_have_neither_map_nor_points(
 ) -> None:
     calibration, raw, _ = fitted
     for finding in calibration.findings[-2:]:
-        assert (finding.slopes, finding.youden, finding.sensitive) == ((), None, None)
+        assert (finding.slope, finding.youden, finding.sensitive) == (None, None, None)
     assert [f.positives for f in calibration.findings[-2:]] == [3, 0]
-    assert np.isnan(calibrate(calibration, raw, 0)[:, -2:]).all()
+    assert np.isnan(calibrate(calibration, raw)[:, -2:]).all()
     assert is_above(calibration.findings[-1].youden, 0.9) is None
 
 
@@ -237,29 +207,38 @@ def test_percentiles_are_the_share_of_films_below(
     assert percentiles(calibration, np.ones(14)).tolist() == [100] * 14
 
 
-def two_maps() -> Calibration:
-    """Finding 0 with one map free and another with ten known; the others without."""
+def one_map() -> Calibration:
+    """Finding 0 with a map; the others without."""
     point = OperatingPoint(0.25, 0.8, 0.7)
-    first = FindingCalibration(12, (0.5, 2.0), (-1.0, 1.0), point, point)
+    first = FindingCalibration(12, 0.5, -1.0, point, point)
     rest = (FindingCalibration(2),) * 13
     quantiles = (tuple(np.linspace(0, 1, 101)),) * 14
-    return Calibration(90, "here", 128, 10, "ab", (0, 10), (first, *rest), quantiles)
+    return Calibration(90, "here", 128, 10, "ab", (first, *rest), quantiles)
 
 
-def test_maps_between_and_beyond_the_fitted_numbers_of_pins() -> None:
-    calibration = two_maps()
-    raw = np.full(14, 0.3)
+def test_a_map_acts_on_the_logit_and_a_point_on_the_raw_probability() -> None:
+    calibration = one_map()
+    raw = np.full((3, 14), 0.3)
     z = np.log(0.3 / 0.7)
-    for pins, slope, offset in ((0, 0.5, -1), (5, 1.0, 0), (10, 2, 1), (13, 2, 1)):
-        assert calibrate(calibration, raw, pins)[0] == pytest.approx(expit(slope * z + offset))
-    raw[0] = np.nan  # pinned
-    assert np.isnan(calibrate(calibration, raw, 5)[0])
+    raw[2, 0] = np.nan  # pinned
+    found = calibrate(calibration, raw)
+    assert found[:2, 0] == pytest.approx(expit(0.5 * z - 1))
+    assert np.isnan(found[2, 0])
+    assert np.isnan(found[:, 1:]).all()
     assert is_above(calibration.findings[0].youden, float("nan")) is None
     assert is_above(calibration.findings[0].youden, 0.25) is True
 
 
+def test_files_with_maps_by_number_of_known_findings_keep_the_first() -> None:
+    stored = {**one_map().to_dict(), "known": [0, 7]}
+    for entry in stored["findings"].values():
+        for name in ("slopes", "offsets"):
+            entry[name] = [*entry[name], 3.0][:2] if entry[name] else []
+    assert Calibration.from_dict(stored) == one_map()
+
+
 def test_what_is_stored_comes_back_and_is_told_apart() -> None:
-    calibration = two_maps()
+    calibration = one_map()
     stored = json.loads(json.dumps(calibration.to_dict()))
     assert Calibration.from_dict(stored) == calibration
     assert Calibration.from_dict(stored).identity == calibration.identity
@@ -272,21 +251,19 @@ def test_what_is_stored_comes_back_and_is_told_apart() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"known": [1, 2]}, "rise from 0"),
-        ({"known": [0, 3, 10]}, "Atelectasis does not have one map"),
         ({"findings": {}}, "fields"),
         ({"other": 1}, "fields"),
     ],
 )
 def test_what_is_no_calibration_is_refused(change: dict[str, object], words: str) -> None:
     with pytest.raises(CalibrationError, match=words):
-        Calibration.from_dict({**two_maps().to_dict(), **change})
+        Calibration.from_dict({**one_map().to_dict(), **change})
 
 
 @pytest.mark.parametrize("slope", [-0.5, 0.0, float("inf")])
 def test_a_map_that_does_not_rise_is_refused(slope: float) -> None:
-    stored = two_maps().to_dict()
-    stored["findings"]["Atelectasis"]["slopes"] = [slope, 1.0]
+    stored = one_map().to_dict()
+    stored["findings"]["Atelectasis"]["slopes"] = [slope]
     with pytest.raises(CalibrationError, match="slope of Atelectasis"):
         Calibration.from_dict(stored)
 
@@ -310,8 +287,8 @@ def test_the_command_fits_into_the_checkpoint_and_leaves_the_weights(
             before.model.state_dict().values(), after.model.state_dict().values(), strict=True
         )
     )
-    assert after.calibration.findings[FINDINGS.index("Effusion")].slopes
-    assert not after.calibration.findings[FINDINGS.index("Hernia")].slopes
+    assert after.calibration.findings[FINDINGS.index("Effusion")].slope
+    assert after.calibration.findings[FINDINGS.index("Hernia")].slope is None
     assert after.metrics["calibration"]["calibration"] == after.calibration.identity
     assert after.gate.films == after.calibration.films
     assert main([*fit, "--min_positives", "3", "--source", "nowhere"]) == 1

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,14 +16,14 @@ import pytest
 from huggingface_hub import ModelCard
 
 from lmeran.checkpoint import CheckpointError, load_checkpoint
-from tests.conftest import ROOT
+from lmeran.findings import FINDINGS
 from tests.support.training import CPU, config
 from train.__main__ import main
-from train.card.publish import files_to_publish
-from train.card.readme import END, START, figure
-from train.card.readme import TEMPLATE as README_TEMPLATE
+from train.card.publish import PublishError, Target, files_to_publish, push
+from train.card.results import END, HEADLINE, RESULTS, START, figure, known_means
 from train.card.write import TEMPLATE, read_metrics, write_card
 from train.data.index import DataError
+from train.evaluation.section import MEAN, find
 from train.fit import fit
 
 COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
@@ -47,18 +44,19 @@ def test_the_card_tells_the_measured_figures_and_no_others(measured: tuple[Path,
     folder, report = measured
     metrics = read_metrics(report)
     card = ModelCard(write_card(folder, metrics))
-    headline = metrics["discrimination"]["mean_auc"]
+    headline = find(metrics["discrimination"]["discrimination"], finding=MEAN, measure="AUC")
     assert figure(headline) in card.text
     results = {r.metric_name: r.metric_value for r in card.data.eval_results}
     assert results["mean AUC, nothing pinned"] == headline["value"]
     assert len(results) > 1
     assert card.data.license == "mit"
-    for line in metrics["conditioning"]["text"]:
-        assert line in card.text
+    for line in metrics["conditioning"]["known_labels"]:
+        if line["finding"] == MEAN and line["measure"] in ("AUC", "gain"):
+            assert figure(line) in card.text
     for word in ("NIH Clinical Center", "never diagnosis", load_checkpoint(folder).identity):
         assert word in card.text
     assert not re.search(r"\d\.\d\d", TEMPLATE.read_text())  # no figure typed by hand
-    metrics["discrimination"]["mean_auc"]["value"] = 0.123
+    headline["value"] = 0.123
     assert "0.123" in write_card(folder, metrics)
 
 
@@ -68,26 +66,32 @@ def test_figures_are_said_with_their_interval() -> None:
     assert figure(None) == "none"
 
 
-def test_the_readme_gets_its_figures_between_its_marks(
+def test_pages_get_their_figures_between_their_marks(
     measured: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     original, report = measured
     folder = tmp_path / "checkpoint"
     shutil.copytree(original, folder)
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{START}\nold figures\n{END}\nafter\n")
+    readme, results = tmp_path / "README.md", tmp_path / "results.md"
+    for page in (readme, results):
+        page.write_text(f"before\n{START}\nold figures\n{END}\nafter\n")
     arguments = ["card", "--checkpoint", str(folder), "--report", str(report)]
-    assert main([*arguments, "--readme", str(readme)]) == 0
-    text = readme.read_text()
-    assert text.startswith(f"before\n{START}\nOn ")
-    assert text.endswith(f"{END}\nafter\n")
-    assert "old figures" not in text
+    assert main([*arguments, "--readme", str(readme), "--results", str(results)]) == 0
     metrics = read_metrics(report)
-    for found in metrics["discrimination"]["findings"].values():
-        assert f"| {found['positives']} | {figure(found['auc'])} |" in text
-    for step in metrics["conditioning"]["arms"]["lmeran"]:
-        assert figure(step["mean_auc"]) in text
-    assert not re.search(r"\d\.\d\d", README_TEMPLATE.read_text())
+    for page in (readme, results):
+        text = page.read_text()
+        assert text.startswith(f"before\n{START}\nOn ")
+        assert text.endswith(f"{END}\nafter\n")
+        assert "old figures" not in text
+        for step in known_means(metrics):
+            assert figure(step["auc"]) in text
+    assert len(readme.read_text()) < len(text)
+    records = metrics["discrimination"]["discrimination"]
+    for finding in FINDINGS:
+        positive, auc = (find(records, finding=finding, measure=m) for m in ("positive", "AUC"))
+        assert f"| {positive['value']} | {figure(auc)} |" in text
+    for template in (HEADLINE, RESULTS):
+        assert not re.search(r"\d\.\d\d", template.read_text())
     readme.write_text("no marks")
     assert main([*arguments, "--readme", str(readme)]) == 1
     assert "needs the lines" in capsys.readouterr().err
@@ -158,43 +162,27 @@ def hub() -> Iterator[Any]:
     server.server_close()
 
 
-def _publish(folder: Path, hub: Any, home: Path, *more: str, token: str = "hf_right") -> Any:
-    """The Hub's address is read when its client is imported: a new process."""
-    variables = {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_TOKEN": token}
-    command = ["-m", "train", "publish", "--checkpoint", str(folder), "--to", "lab/lmeran"]
-    return subprocess.run(
-        [sys.executable, *command, *more],
-        cwd=ROOT,
-        env={**os.environ, **variables, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-
-
 def test_a_checkpoint_is_published_with_its_card(
-    measured: tuple[Path, Path], hub: Any, tmp_path: Path
+    measured: tuple[Path, Path], hub: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, report = measured
-    given = ["--checkpoint", str(folder), "--report", str(report)]
-    assert main(["card", *given]) == 0
+    given = ["--checkpoint", str(folder)]
+    assert main(["card", *given, "--report", str(report)]) == 0
     (folder / "notes.txt").write_text("not part of the checkpoint")
     try:
         names = files_to_publish(folder)
-        dry = _publish(folder, hub, tmp_path, "--dry_run", "true")
-        assert dry.returncode == 0, dry.stderr
-        assert "nothing was sent" in dry.stdout
-        assert not hub.asked
-        done = _publish(folder, hub, tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert f"hf://lab/lmeran@{COMMIT}" in done.stdout
-        assert set(hub.files) == set(names) == {"README.md", "lmeran.json", "model.safetensors"}
+        assert main(["publish", *given, "--to", "lab/lmeran", "--dry_run", "true"]) == 0
+        assert "nothing was sent" in capsys.readouterr().out
+        target = Target("lab/lmeran", endpoint=hub.url, token="hf_right")
+        assert push(folder, names, target) == COMMIT
+        assert set(hub.files) == set(names) == {"README.md", "config.json", "model.safetensors"}
         for name in names:
             assert hub.files[name] == (folder / name).read_bytes()
-        refused = _publish(folder, hub, tmp_path, token="hf_wrong")
-        assert refused.returncode == 1
-        assert "hf auth login" in refused.stderr
+        with pytest.raises(PublishError, match="hf auth login"):
+            push(folder, names, Target("lab/lmeran", endpoint=hub.url, token="hf_wrong"))
+        nowhere = Target("lab/lmeran", endpoint="http://127.0.0.1:9", token="hf_right")
+        with pytest.raises(PublishError, match="cannot be reached"):
+            push(folder, names, nowhere)
     finally:
         (folder / "notes.txt").unlink()
         (folder / "README.md").unlink()

@@ -12,7 +12,8 @@ import torch
 from scipy.special import expit
 from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import brier_score_loss, log_loss
+from sklearn.metrics import brier_score_loss
+from sklearn.metrics import log_loss as sklearn_log_loss
 
 from lmeran.checkpoint import Checkpoint, load_checkpoint
 from lmeran.config import Preprocessing
@@ -21,25 +22,31 @@ from lmeran.imaging.preprocess import to_input
 from lmeran.ood import gate_scores
 from tests.conftest import film_pixels
 from tests.support.fitting import UNCALIBRATED, a_calibration, fitted_copy
-from tests.support.study_making import made_probabilities, made_study
+from tests.support.study_making import bare_study, made_probabilities, made_study
 from train.calibration.platt import logits_of
 from train.data.index import read_index
 from train.data.pixels import cached_pixels
-from train.evaluation.calibration.cases import ALL, MIX, cases_of, gain
 from train.evaluation.calibration.measures import (
     agreement,
     calibration_error,
     equal_mass,
     equal_width,
+    log_loss,
     reached,
     reliability,
-    squared_error,
     wilson,
 )
-from train.evaluation.calibration.section import calibration_section
+from train.evaluation.calibration.section import (
+    ALL,
+    MIX,
+    calibration_section,
+    cases_of,
+    gain,
+)
 from train.evaluation.ood.images import SPOILED, dicom_files, patterns, photographs, spoiled
 from train.evaluation.ood.section import CHEST, REAL, gate_section, measure
 from train.evaluation.predictions import sample_rows
+from train.evaluation.section import select
 from train.evaluation.study import Study
 from train.phantom.drawing.files import write_dicom
 
@@ -58,7 +65,7 @@ def test_scores_are_those_of_scikit_learn(drawn: tuple[np.ndarray, np.ndarray]) 
     labels, p = drawn
     found = agreement(labels, p)
     kept = np.clip(p, 1e-7, 1 - 1e-7)
-    assert found.nll == pytest.approx(log_loss(labels, kept, labels=[0, 1]), rel=1e-6)
+    assert found.nll == pytest.approx(sklearn_log_loss(labels, kept, labels=[0, 1]), rel=1e-6)
     assert found.brier == pytest.approx(brier_score_loss(labels, p))
     assert agreement(labels[:0], p[:0]) is None
     logits = logits_of(p)
@@ -135,24 +142,37 @@ def study() -> Study:
 
 def test_the_section_shows_that_a_right_map_helps(study: Study) -> None:
     section = calibration_section(study)
-    first = section.metrics["cases"][0]
-    assert (first["images"], first["known"], first["pins"]) == (MIX, 0, "all")
-    assert first["calibrated"]["nll"] < first["raw"]["nll"]
-    assert first["calibrated"]["ece_mass"] < 0.5 * first["raw"]["ece_mass"]
-    assert section.metrics["gain_nll"]["low"] > 0
-    assert any(f"Not calibrated, for fewer than 10 positive validation films: {UNCALIBRATED}" in s
-               for s in section.text)  # fmt: skip
-    assert first["calibrated"]["slope"] == pytest.approx(1, abs=0.1)
-    assert first["calibrated"]["shift"] == pytest.approx(0, abs=0.1)
-    by_pins = [line for line in section.text if "known: calibrated" in line]
-    assert len(by_pins) == len(study.predictions.known_counts)
-    points = section.metrics["operating_points"]
-    assert set(points["Mass"]) == {"Youden", "90 % sensitivity"}
-    assert points[UNCALIBRATED] == {}
-    frames = {table.name: table.frame for table in section.tables}
-    assert len(frames["calibration_findings"]) == len(FINDINGS) - 1
-    assert len(frames["operating_points"]) == 2 * (len(FINDINGS) - 1)
-    assert not frames["operating_points_known"].empty
+    frame = select(section.frames["calibration"], images=MIX, known=0, pins="all")
+    found = frame.set_index(["probability", "measure"])
+    value = found["value"]
+    assert value["calibrated", "nll"] < value["raw", "nll"]
+    assert value["calibrated", "ece_mass"] < 0.5 * value["raw", "ece_mass"]
+    assert found["low"]["calibrated", "gain of log-likelihood"] > 0
+    assert section.facts["not_calibrated"] == [UNCALIBRATED]
+    assert value["calibrated", "slope"] == pytest.approx(1, abs=0.1)
+    assert value["calibrated", "shift"] == pytest.approx(0, abs=0.1)
+    points = section.frames["operating_points"]
+    assert set(points["known"]) == set(study.predictions.known_counts)
+    free = select(points, known=0, measure="sensitivity")
+    assert len(free) == 2 * (len(FINDINGS) - 1)
+    assert UNCALIBRATED not in set(free["finding"])
+    findings = section.frames["calibration_findings"]
+    assert findings["finding"].nunique() == len(FINDINGS) - 1
+
+
+def test_a_calibration_that_changes_nothing_has_no_second_column(study: Study) -> None:
+    checkpoint = study.predictions.checkpoint
+    fitted = checkpoint.calibration
+    same = [f if f.slope is None else dataclasses.replace(f, slope=1.0, offset=0.0)
+            for f in fitted.findings]  # fmt: skip
+    kept = dataclasses.replace(fitted, findings=tuple(same))
+    predictions = dataclasses.replace(
+        study.predictions, checkpoint=dataclasses.replace(checkpoint, calibration=kept)
+    )
+    section = calibration_section(dataclasses.replace(study, predictions=predictions))
+    assert section.facts["keeps_raw"]
+    assert set(section.frames["calibration"]["probability"]) == {"raw"}
+    assert not [m for m in section.frames["calibration"]["measure"] if "gain" in m]
 
 
 def test_cases_hold_each_label_once(study: Study) -> None:
@@ -165,17 +185,16 @@ def test_cases_hold_each_label_once(study: Study) -> None:
     every, positive, negative = (c.kept.astype(int) for c in most)
     assert np.array_equal(every, positive + negative)
     assert 0 < positive.sum() < every.sum()
-    by_hand = squared_error(study.labels, free[1].raw) - squared_error(study.labels, free[1].fitted)
-    found = gain(study, free[1], squared_error)
-    assert found.value == pytest.approx(by_hand[free[1].kept].mean())
+    raw, fitted = (log_loss(study.labels, free[1].values[k]) for k in ("raw", "calibrated"))
+    found = gain(study, free[1])
+    assert found.value == pytest.approx((raw - fitted)[free[1].kept].mean())
     assert found.low < found.value < found.high
 
 
-def test_without_calibration_or_gate_there_is_no_section(tmp_path: Path) -> None:
+def test_without_calibration_or_gate_there_is_no_section() -> None:
     plain = made_study()
     assert calibration_section(plain) is None
-    checkpoint = plain.predictions.checkpoint
-    assert gate_section(checkpoint, plain.index, tmp_path, torch.device("cpu")) is None
+    assert gate_section(plain) is None
 
 
 def test_made_pictures_are_squares_that_differ() -> None:
@@ -211,23 +230,22 @@ def test_the_gate_is_measured_on_every_kind(gated: Checkpoint, data: Path, tmp_p
     dicom.mkdir()
     values = cv2.resize(film_pixels(), (96, 96)).astype(np.uint16) * 16
     write_dicom(dicom / "a.dcm", values, 0.4, "PA", "")
-    device = torch.device("cpu")
-    kinds = measure(gated, gated.gate, index, tmp_path, device, 6, dicom)
+    study = bare_study(gated, index, tmp_path, gate_films=6, dicom=dicom)
+    kinds = measure(study, gated.gate, 6)
     names = [kind.name for kind in kinds]
     assert names[0] == REAL
     assert CHEST in names
     assert len(names) == len(SPOILED) + 4
     assert {len(kind.scores) for kind in kinds[: len(SPOILED) + 1]} == {6}
-    section = gate_section(gated, index, tmp_path, device, 6, dicom)
-    for told, kind in zip(section.metrics["kinds"], kinds, strict=True):
-        assert told["warned_of"]["value"] == pytest.approx((kind.scores > 2.0).mean())
-    level = section.metrics["threshold_of_comparison"]
+    section = gate_section(study)
+    warned = select(section.frames["gate"], measure="warned of")["value"].tolist()
+    assert warned == pytest.approx([(kind.scores > 2.0).mean() for kind in kinds])
+    level = section.facts["threshold_of_comparison"]
     assert (kinds[0].scores <= level).mean() >= 0.95 > (kinds[0].scores < level).mean()
-    assert any("No lateral film was at hand" in line for line in section.text)
     chosen = index.take(np.array(sample_rows(index, 6)))
     preprocessing = gated.config.preprocessing
     squares = np.array(cached_pixels(chosen, preprocessing, tmp_path))
     with torch.inference_mode():
         cells = gated.model.encode(to_input(squares, preprocessing)).middle.numpy()
     np.testing.assert_allclose(kinds[0].scores, gate_scores(gated.gate, cells), rtol=1e-4)
-    assert gate_section(gated, index, tmp_path, device, films=0) is None
+    assert gate_section(dataclasses.replace(study, gate_films=0)) is None

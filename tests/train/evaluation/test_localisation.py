@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +16,18 @@ from lmeran.imaging.radiograph import Radiograph
 from lmeran.model.lmeran import Encoding
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels, lively_model, small_config
+from tests.support.study_making import bare_study
 from train.data.boxes import Box
 from train.data.index import read_index
 from train.evaluation.bootstrap import draw
 from train.evaluation.localisation.gradcam import grad_cam
-from train.evaluation.localisation.maps import model_maps, other_findings, sum_map
+from train.evaluation.localisation.maps import (
+    CONTROLS,
+    MODEL_MAPS,
+    model_maps,
+    other_findings,
+    sum_map,
+)
 from train.evaluation.localisation.measures import (
     match,
 )
@@ -136,10 +142,15 @@ def test_the_section_counts_and_measures_every_box(
     checkpoint = load_checkpoint(checkpoint_folder)
     index = read_index(boxed, "test")
     assert why_no_localisation(index) is None
-    section = localisation_section(checkpoint, index, tmp_path, torch.device("cpu"), 40)
-    json.dumps(section.metrics, allow_nan=False)
-    assert (section.metrics["films"], section.metrics["patients"]) == (3, 3)
-    assert section.metrics["boxes"] == {"Effusion": 3, "Infiltration": 1}
+    section = localisation_section(bare_study(checkpoint, index, tmp_path))
+    assert (section.facts["films"], section.facts["patients"]) == (3, 3)
+    findings = section.frames["localisation_findings"]
+    assert set(zip(findings["finding"], findings["boxes"], strict=True)) == {
+        ("Effusion", 3),
+        ("Infiltration", 1),
+    }
+    means = section.frames["localisation"].set_index(["map", "others_pinned", "measure"])["value"]
+    own = findings.set_index(["finding", "map", "others_pinned", "measure"])["value"]
     # One value against the model read by hand.
     predictor = Predictor(checkpoint)
     row = index.names.index("36.png")
@@ -150,31 +161,29 @@ def test_the_section_counts_and_measures_every_box(
     values = predictor.read(film, {}).maps()[FINDINGS.index("Infiltration")].values
     box = Box(100 / 1024, 100 / 1024, 300 / 1024, 300 / 1024)
     expected = match(values, film.geometry, (box,))
-    attention = section.metrics["maps"]["attention"]["free"]
-    assert attention["per_finding"]["Infiltration"]["IoU"] == pytest.approx(expected.iou, abs=1e-5)
-    effusion = attention["per_finding"]["Effusion"]["IoU"]
-    assert attention["macro"]["IoU"]["value"] == pytest.approx((effusion + expected.iou) / 2)
+    attention, iou = MODEL_MAPS["attention"], "IoU"
+    found = own["Infiltration", attention, False, iou]
+    assert found == pytest.approx(expected.iou, abs=1e-5)
+    effusion = own["Effusion", attention, False, iou]
+    assert means[attention, False, iou] == pytest.approx((effusion + expected.iou) / 2)
     # Infiltration is no label of that film; its pins are all its true findings.
     pins = other_findings(index.labels[row], FINDINGS.index("Infiltration"))
     pinned = predictor.read(film, pins).maps()[FINDINGS.index("Infiltration")].values
-    moved = section.metrics["maps"]["attention"]["pinned"]["per_finding"]["Infiltration"]["IoU"]
+    moved = own["Infiltration", attention, True, iou]
     assert moved == pytest.approx(match(pinned, film.geometry, (box,)).iou, abs=1e-5)
     # What bounds what.
-    maps = section.metrics["maps"]
-    assert set(maps["cam"]) == {"free"}
-    top = maps["ceiling"]["free"]["macro"]["IoU"]["value"]
-    assert all(kind["free"]["macro"]["IoU"]["value"] <= top for kind in maps.values())
-    assert {table.name for table in section.tables} >= {"localisation", "localisation_pins"}
-    assert [plot.name for plot in section.plots] == [
-        "localisation_sheet",
-        "localisation_thresholds",
-    ]
-    for plot in section.plots:
-        plot.figure.savefig(tmp_path / f"{plot.name}.png", dpi=40)
+    assert not any(name == MODEL_MAPS["cam"] and pinned for name, pinned, _ in means.index)
+    top = means[CONTROLS["ceiling"], False, iou]
+    assert (means.xs((False, iou), level=[1, 2]) <= top).all()
+    differences = section.frames["localisation_differences"]
+    assert set(differences["difference"]) == {"over the centre prior", "by pinning"}
+    assert list(section.figures) == ["localisation_sheet", "localisation_thresholds"]
+    for name, figure in section.figures.items():
+        figure.savefig(tmp_path / f"{name}.png", dpi=40)
     assert len(list(tmp_path.glob("ceiling-*.npy"))) == 1
 
 
-def test_without_boxes_there_is_a_reason_and_no_section(
+def test_without_boxes_there_is_a_reason_alone(
     data: Path, boxed: Path, checkpoint_folder: Path, tmp_path: Path
 ) -> None:
     none = read_index(data, "test")
@@ -183,4 +192,6 @@ def test_without_boxes_there_is_a_reason_and_no_section(
     assert "no film" in why_no_localisation(other)
     checkpoint = load_checkpoint(checkpoint_folder)
     for index in (none, other):
-        assert localisation_section(checkpoint, index, tmp_path, "cpu", 10) is None
+        section = localisation_section(bare_study(checkpoint, index, tmp_path))
+        assert section.facts == {"not_measured": why_no_localisation(index)}
+        assert not section.frames

@@ -53,7 +53,7 @@ def test_predictions_equal_those_of_training_and_of_the_viewer(
     for place, row in enumerate((2, 5)):
         film = predictor.encode(Radiograph(pixels[row], "PNG", 8))
         np.testing.assert_allclose(found.free[row], predictor.read(film, {}).free, atol=2e-6)
-        alone = influence(predictor, film, {})
+        alone = influence(predictor, film.encoding, {})
         assert found.single.rows[place] == row
         np.testing.assert_allclose(found.single.positive[place], alone.positive, atol=2e-6)
         np.testing.assert_allclose(

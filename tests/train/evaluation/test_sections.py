@@ -7,7 +7,6 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from lmeran.explain.label_prior import LabelPrior
@@ -17,30 +16,36 @@ from train.data.index import label_sets
 from train.evaluation.bootstrap import draw
 from train.evaluation.conditioning.arms import (
     MAIN,
-    MIXED,
+    OWN,
     by_positive_pin,
+    conditioning_section,
     label_only,
     measure_arms,
 )
-from train.evaluation.conditioning.cooccurrence import (
-    cooccurrence_section,
-    measure_together,
-    rank_correlation,
-)
-from train.evaluation.conditioning.section import conditioning_section
-from train.evaluation.conditioning.shift_measures import (
+from train.evaluation.conditioning.cooccurrence import cooccurrence_section, rank_correlation
+from train.evaluation.conditioning.shifts import (
     Cases,
     expected_frequency,
-    measure_shifts,
-    reliability,
-    rising,
+    measured_cases,
+    shift_bins,
+    shift_slope,
 )
-from train.evaluation.discrimination.comparison import compare, comparison_section
 from train.evaluation.discrimination.published import read_paper
-from train.evaluation.discrimination.section import discrimination_section, measure
-from train.evaluation.discrimination.subgroups import groupings, measure_grouping, subgroups_section
-from train.evaluation.predictions import FREE, Scenario, pins_given, trials_of
+from train.evaluation.discrimination.section import (
+    comparison,
+    comparison_section,
+    discrimination,
+    discrimination_section,
+)
+from train.evaluation.discrimination.subgroups import (
+    groupings,
+    measure_grouping,
+    source_letters,
+    subgroups_section,
+)
+from train.evaluation.predictions import FREE, MIXED, Scenario, pins_given, trials_of
 from train.evaluation.report import metrics
+from train.evaluation.section import MEAN, select
 from train.evaluation.statistics import delong_paired
 from train.evaluation.study import Study
 
@@ -52,23 +57,23 @@ def study() -> Study:
     return made_study()
 
 
-def test_discrimination_equals_sklearn_and_names_what_has_one_class(study: Study) -> None:
+def test_discrimination_equals_sklearn_and_lacks_what_has_one_class(study: Study) -> None:
     labels, scores = study.labels, study.predictions.free
-    found = measure(labels, scores, study.index.groups, study.resamples)
+    frame = discrimination(labels, scores, study.index.groups, study.resamples)
+    found = frame.set_index(["measure", "finding"])
     present = [i for i in range(14) if i != HERNIA]
     for i in present:
-        assert found.auc[i].value == pytest.approx(roc_auc_score(labels[:, i], scores[:, i]))
-        assert found.precision[i].value == pytest.approx(
+        auc = found.loc[("AUC", FINDINGS[i])]
+        assert auc["value"] == pytest.approx(roc_auc_score(labels[:, i], scores[:, i]))
+        assert found.loc[("average precision", FINDINGS[i]), "value"] == pytest.approx(
             average_precision_score(labels[:, i], scores[:, i])
         )
-        assert found.auc[i].low < found.auc[i].value < found.auc[i].high
-    assert (found.auc[HERNIA], found.delong[HERNIA], found.within[HERNIA]) == (None, None, None)
-    assert found.mean_auc.value == pytest.approx(np.mean([found.auc[i].value for i in present]))
-    section = discrimination_section(study)
-    assert any("single class" in line and "Hernia" in line for line in section.text)
-    table = section.tables[0].frame
-    assert table["AUC"].isna().tolist() == [*(i == HERNIA for i in range(14)), False]
-    json.dumps(metrics([section], {}), allow_nan=False)
+        assert auc["low"] < auc["value"] < auc["high"]
+    for measure in ("AUC", "AUC, DeLong", "AUC within sources"):
+        assert found.loc[(measure, "Hernia"), "value"] is None
+    mean = np.mean([found.loc[("AUC", FINDINGS[i]), "value"] for i in present])
+    assert found.loc[("AUC", MEAN), "value"] == pytest.approx(mean)
+    json.dumps(metrics([discrimination_section(study)], {}), allow_nan=False)
 
 
 def test_the_published_table_is_that_of_the_paper() -> None:
@@ -96,20 +101,20 @@ def test_labels_alone_say_what_the_prior_says() -> None:
 
 
 def test_arms_gain_what_they_were_made_to_gain(study: Study) -> None:
-    arms = {arm.key: arm for arm in measure_arms(study)}
-    assert list(arms) == [
-        "lmeran",
-        "positive_pins",
-        "negative_pins",
-        "wrong_pins",
-        "without_masking",
-        "label_only",
+    frame = measure_arms(study)
+    assert list(dict.fromkeys(frame["arm"])) == [
+        OWN,
+        "positive pins only",
+        "negative pins only",
+        "10% of the pins wrong",
+        "without label masking",
+        "labels alone, no image",
     ]
-    main = arms["lmeran"]
-    assert main.at(0).gain is None
-    gains = [main.at(k).gain.value for k in (3, 7, 10)]
+    means = select(frame, finding=MEAN).set_index(["arm", "measure", "known"])
+    assert (OWN, "gain", 0) not in means.index
+    gains = [means.loc[(OWN, "gain", k), "value"] for k in (3, 7, 10)]
     assert gains == sorted(gains)
-    assert main.at(7).gain.low > 0
+    assert means.loc[(OWN, "gain", 7), "low"] > 0
     before, after = (study.predictions.known(k) for k in (0, 7))
     wanted = np.mean(
         [
@@ -119,15 +124,14 @@ def test_arms_gain_what_they_were_made_to_gain(study: Study) -> None:
             if i != HERNIA
         ]
     )
-    assert main.at(7).gain.value == pytest.approx(wanted)
-    assert main.at(7).gain_per_finding[HERNIA] is None
-    assert arms["wrong_pins"].at(7).gain.value == 0
-    positive, negative = (arms[k].at(7).pins for k in ("positive_pins", "negative_pins"))
-    assert positive + negative == pytest.approx(7)
-    assert arms["label_only"].at(0).auc.value == 0.5
-    section = conditioning_section(study)
-    assert any("beyond what chance explains" in line for line in section.text)
-    json.dumps(metrics([section], {}), allow_nan=False)
+    assert means.loc[(OWN, "gain", 7), "value"] == pytest.approx(wanted)
+    (hernia,) = select(frame, arm=OWN, measure="gain", known=7, finding="Hernia")["value"]
+    assert hernia is None
+    assert means.loc[("10% of the pins wrong", "gain", 7), "value"] == 0
+    pins = [means.loc[(f"{k} pins only", "pins", 7), "value"] for k in ("positive", "negative")]
+    assert sum(pins) == pytest.approx(7)
+    assert means.loc[("labels alone, no image", "AUC", 0), "value"] == 0.5
+    json.dumps(metrics([conditioning_section(study)], {}), allow_nan=False)
 
 
 def test_arms_without_a_checkpoint_for_them_are_left_out(study: Study) -> None:
@@ -136,13 +140,14 @@ def test_arms_without_a_checkpoint_for_them_are_left_out(study: Study) -> None:
         checkpoint=dataclasses.replace(study.predictions.checkpoint, training={}),
     )
     alone = dataclasses.replace(study, predictions=bare, without_masking=None)
-    keys = [arm.key for arm in measure_arms(alone)]
-    assert keys == ["lmeran", "positive_pins", "negative_pins", "wrong_pins"]
+    assert len(set(measure_arms(alone)["arm"])) == 4
 
 
 def test_cases_with_and_without_a_positive_pin_are_all_cases(study: Study) -> None:
-    some, none = by_positive_pin(study)
-    assert some.cases + none.cases == study.labels.size
+    found = by_positive_pin(study).set_index(["cases", "measure"])["value"]
+    assert found["a positive pin", "cases"] + found["negative pins alone", "cases"] == (
+        study.labels.size
+    )
     positive = pins_given(study.index, Scenario(MAIN))[:, :, 0] > 0
     wanted = np.mean(
         [
@@ -151,16 +156,7 @@ def test_cases_with_and_without_a_positive_pin_are_all_cases(study: Study) -> No
             if i != HERNIA
         ]
     )
-    assert some.free.value == pytest.approx(wanted)
-
-
-def test_rising_frequencies_equal_isotonic_regression() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        values, weights = rng.random(30).round(1), rng.integers(1, 50, 30)
-        wanted = IsotonicRegression().fit(np.arange(30), values, weights).predict(np.arange(30))
-        np.testing.assert_allclose(rising(values, weights), wanted, atol=1e-12)
-    assert rising(np.array([0.2, 0.0, 0.3]), np.array([4, 0, 4])).tolist() == [0.2, 0.2, 0.3]
+    assert found["a positive pin", "AUC, free"] == pytest.approx(wanted)
 
 
 def test_expected_frequencies_are_those_of_like_probabilities() -> None:
@@ -182,38 +178,39 @@ def test_the_slope_finds_how_far_frequencies_really_moved(factor: float) -> None
     shift = rng.normal(scale=0.08, size=count).clip(-0.19, 0.19)
     truth = (rng.random(count) < free + factor * shift).astype(float)
     cases = Cases(np.arange(count), free, free + shift, truth, free)
-    found = reliability("key", "name", cases, draw(np.arange(count), 200))
-    assert found.slope.low < factor < found.slope.high
-    assert found.slope.value == pytest.approx(factor, abs=0.1)
-    assert sum(b.cases for b in found.bins) == count
-    for b in found.bins:
-        assert 100 * b.shift == pytest.approx(np.clip(100 * b.shift, b.low, b.high))
-        inside = (shift * 100 >= b.low) & (shift * 100 < b.high)
-        assert b.observed.value == pytest.approx((truth - free)[inside].mean())
-    still = reliability(
-        "key", "name", dataclasses.replace(cases, pinned=free), draw(np.arange(count), 9)
-    )
-    assert still.slope is None
+    resamples = draw(np.arange(count), 200)
+    slope = shift_slope(cases, resamples)
+    assert slope.low < factor < slope.high
+    assert slope.value == pytest.approx(factor, abs=0.1)
+    bins = shift_bins(cases, resamples)
+    assert sum(b["cases"] for b in bins) == count
+    for b in bins:
+        assert b["from"] <= 100 * b["shift"] <= b["to"]
+        inside = (shift * 100 >= b["from"]) & (shift * 100 < b["to"])
+        assert b["value"] == pytest.approx((truth - free)[inside].mean())
+    still = dataclasses.replace(cases, pinned=free)
+    assert shift_slope(still, draw(np.arange(count), 9)) is None
 
 
 def test_single_pins_are_taken_where_they_are_true(study: Study) -> None:
-    positive, negative, known = measure_shifts(study)
+    positive, negative, known = measured_cases(study).values()
     truth = study.labels[study.predictions.single.rows]
-    assert positive.cases == int(truth.sum()) * 13
-    assert negative.cases == int((1 - truth).sum()) * 13
-    assert known.cases == study.labels.size
+    assert len(positive.row) == int(truth.sum()) * 13
+    assert len(negative.row) == int((1 - truth).sum()) * 13
+    assert len(known.row) == study.labels.size
 
 
 def test_the_data_stand_beside_the_influence(study: Study) -> None:
-    found = measure_together(study)
-    np.testing.assert_allclose(
-        found.positive, np.mean(study.predictions.single.positive_logit, axis=0)
-    )
+    section = cooccurrence_section(study)
+    found = section.frames["cooccurrence"].set_index(["pinned", "read"])
+    assert len(found) == 14 * 13
+    first, second = FINDINGS[:2]
+    influence = np.mean(study.predictions.single.positive_logit, axis=0)[0, 1]
+    assert found.loc[(first, second), "influence_positive"] == pytest.approx(influence)
     labels = study.labels
     lift = (labels[:, 0] * labels[:, 1]).mean() / labels[:, 0].mean() / labels[:, 1].mean()
-    assert found.lift[0, 1] == pytest.approx(lift)
-    assert np.isnan(found.lift[HERNIA]).all()
-    section = cooccurrence_section(study)
+    assert found.loc[(first, second), "lift"] == pytest.approx(lift)
+    assert np.isnan(found.loc["Hernia", "lift"].astype(float)).all()
     json.dumps(metrics([section], {}), allow_nan=False)
     without = dataclasses.replace(study.predictions, single=None)
     assert cooccurrence_section(dataclasses.replace(study, predictions=without)) is None
@@ -224,8 +221,8 @@ def test_the_data_stand_beside_the_influence(study: Study) -> None:
 
 
 def test_subgroups_are_compared_by_the_findings_they_share(study: Study) -> None:
-    key, name, values = groupings(study.index)[0]
-    found = measure_grouping(study, key, name, values)
+    name, values = groupings(study.index)[0]
+    found = measure_grouping(study, name, values)
     assert [level.name for level in found.levels] == ["AP", "PA"]
     assert HERNIA not in found.findings
     for level in found.levels:
@@ -235,47 +232,56 @@ def test_subgroups_are_compared_by_the_findings_they_share(study: Study) -> None
         assert level.mean.value == pytest.approx(wanted)
         assert level.patients == len(set(study.index.patients[rows]))
     means = {level.name: level.mean.value for level in found.levels}
-    gap = found.gap.difference
-    assert gap.value == pytest.approx(means[found.gap.high] - means[found.gap.low])
+    high, low, gap = found.gap
+    assert gap.value == pytest.approx(means[high.name] - means[low.name])
     assert gap.low < gap.value < gap.high
 
 
-def test_subgroups_too_small_or_not_told_are_said_to_be_left_out(study: Study) -> None:
-    found = {g[0]: measure_grouping(study, *g) for g in groupings(study.index)}
-    assert found["source"].left_out == ("few",)
+def test_subgroups_too_small_or_not_known_are_left_out(study: Study) -> None:
+    found = {name: measure_grouping(study, name, values) for name, values in groupings(study.index)}
+    assert found["source"].left_out == ("source C",)
     assert "" not in [level.name for level in found["age"].levels]
     section = subgroups_section(study)
-    assert any("few" in line for line in section.text)
-    assert any("men" in line and "gap" in line for line in section.text)
+    assert section.facts["left_out"]["source"] == ["source C"]
+    assert set(section.frames["subgroup_gaps"]["grouping"]) == set(found)
     bare = dataclasses.replace(study.index, views=None, sexes=None, ages=None, sources=None)
     assert subgroups_section(dataclasses.replace(study, index=bare)) is None
     one = np.full(len(study.index), "only")
-    assert measure_grouping(study, "k", "Name", one).gap is None
+    assert measure_grouping(study, "name", one).gap is None
     none = np.full(len(study.index), "")
-    assert measure_grouping(study, "k", "Name", none).levels == ()
+    assert measure_grouping(study, "name", none).levels == ()
+
+
+def test_no_source_is_named() -> None:
+    sources = np.array([*["jane"] * 3, *["joe"] * 5, ""])
+    found = source_letters(sources)
+    assert found.tolist() == [*["source B"] * 3, *["source A"] * 5, ""]
+    many = source_letters(np.array([f"{k:03d}" for k in range(30)]))
+    assert (many[25], many[26], many[29]) == ("source Z", "source AA", "source AD")
 
 
 def test_a_checkpoint_is_compared_on_the_same_resamples(study: Study) -> None:
-    labels, first = study.labels, study.predictions.free
-    second = study.compared.free
-    found = compare(labels, first, second, study.resamples)
-    for i in range(14):
+    labels, first, second = study.labels, study.predictions.free, study.compared.free
+    frame = comparison(labels, first, second, study.resamples)
+    found = frame.set_index(["measure", "finding"])
+    for i, finding in enumerate(FINDINGS):
         test = delong_paired(labels[:, i], first[:, i], second[:, i])
-        assert (found.tests[i] is None) == (i == HERNIA) == (test is None)
+        assert (found.loc[("p", finding), "value"] is None) == (i == HERNIA) == (test is None)
         if test is not None:
-            assert found.tests[i].p == test.p
-            assert found.adjusted[i] >= test.p
-            assert found.drawn[i].value == pytest.approx(test.difference)
-    assert found.mean.value == pytest.approx(found.mean_first - found.mean_second)
-    same = compare(labels, first, first, study.resamples)
-    assert (same.mean.value, same.mean.low, same.mean.high) == (0, 0, 0)
-    assert all(p is None for p in same.adjusted)
-    section = comparison_section(study)
-    assert "b" * 12 in section.title
+            assert found.loc[("p", finding), "value"] == test.p
+            assert found.loc[("p by Holm", finding), "value"] >= test.p
+            difference = found.loc[("difference", finding), "value"]
+            assert difference == pytest.approx(test.difference)
+    mean = found.loc[("this", MEAN), "value"] - found.loc[("other", MEAN), "value"]
+    assert found.loc[("difference", MEAN), "value"] == pytest.approx(mean)
+    same = comparison(labels, first, first, study.resamples).set_index(["measure", "finding"])
+    assert same.loc[("difference", MEAN), ["value", "low", "high"]].tolist() == [0, 0, 0]
+    assert all(p is None for p in same.loc["p by Holm", "value"])
+    assert comparison_section(study).facts["other"] == "b" * 12
     assert comparison_section(dataclasses.replace(study, compared=None)) is None
 
 
-def test_images_of_one_class_alone_are_told_in_words() -> None:
+def test_images_of_one_class_alone_have_no_value() -> None:
     index = made_index(60)
     probabilities = made_probabilities(index)
     study = made_study()
@@ -289,8 +295,8 @@ def test_images_of_one_class_alone_are_told_in_words() -> None:
         resamples=draw(empty.patients, 20),
         without_masking=None,
     )
-    for part in (discrimination_section, conditioning_section, subgroups_section):
-        section = part(study)
-        text = json.dumps(metrics([section], {}), allow_nan=False)
-        assert "0.5" not in text
-        assert any("no AUC" in line or "no subgroup" in line for line in section.text)
+    for part in (discrimination_section, conditioning_section):
+        (frame, *_) = part(study).frames.values()
+        measured = frame[frame["measure"].isin(["AUC", "gain", "average precision"])]
+        assert all(value is None for value in measured["value"])
+    assert len(subgroups_section(study).frames["subgroups"]) == 0

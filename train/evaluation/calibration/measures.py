@@ -67,7 +67,7 @@ def _recalibration(labels: np.ndarray, logits: np.ndarray) -> dict[str, float | 
     # between a shift that makes all logits negative enough and one that makes them positive enough
     far = np.abs(logits).max() + abs(logits_of(share)) + 1
     shift = brentq(lambda added: expit(logits + added).mean() - share, -far, far)
-    return {"slope": fit_platt(logits, labels, logits.mean()).slope, "shift": float(shift)}
+    return {"slope": fit_platt(logits, labels).slope, "shift": float(shift)}
 
 
 def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

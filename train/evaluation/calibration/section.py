@@ -1,172 +1,175 @@
-"""Calibration and operating points on images they were not fitted on: before and after, with
-nothing known and with pins."""
+"""Calibration and operating points on images they were not fitted on, with nothing known and with
+pins; beside the raw probabilities the calibrated ones, where they are others."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from lmeran.calibration import Calibration
-from lmeran.findings import FINDINGS
-from train.evaluation.calibration.cases import EVERY, Case, cases_of, gain
-from train.evaluation.calibration.figures import finding_figure, pins_figure
-from train.evaluation.calibration.measures import log_loss, squared_error
-from train.evaluation.calibration.tables import (
-    case_table,
-    finding_table,
-    pin_point_table,
-    point_table,
-    points_reached,
-)
-from train.evaluation.section import Plot, Section
+import numpy as np
+
+from lmeran.calibration import Calibration, calibrate
+from lmeran.findings import FINDINGS, display_name
+from train.evaluation.bootstrap import interval
+from train.evaluation.calibration.measures import agreement, log_loss, reached, reliability
+from train.evaluation.figures import Line, agreement_figure
+from train.evaluation.predictions import Scenario, pins_given
+from train.evaluation.section import Section, row, tidy
 from train.evaluation.statistics import Estimate
 from train.evaluation.study import Study
-from train.evaluation.wording import as_json, finding_names, said
+
+MIX, ALL = "same source", "all"
+EVERY, POSITIVE, NEGATIVE = "all", "a positive among them", "negative alone"
+
+POINTS = {"youden": "Youden", "sensitive": "90 % sensitivity"}
+"""Fields of `FindingCalibration` and what they are called."""
+
+FINDING_BINS = 5
+"""Of one finding there are too few positives for more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Some labels of the study and their probabilities.
+
+    images: of the source the calibration was fitted on, or all. known: findings known; pins: which
+    of them, in words. values: kind, "raw" and where it is another number "calibrated", to
+    probabilities (N, 14). kept: bool (N, 14), the labels in it, of calibrated findings only.
+    """
+
+    images: str
+    known: int
+    pins: str
+    values: dict[str, np.ndarray]
+    kept: np.ndarray
 
 
 def calibration_section(study: Study) -> Section | None:
-    """Agreement before and after, operating points; None for a checkpoint without calibration."""
+    """Agreement with the labels and operating points; None for a checkpoint without calibration."""
     calibration = study.predictions.checkpoint.calibration
     if calibration is None:
         return None
     cases = cases_of(study, calibration)
     free = cases[0]
-    gains = {"nll": gain(study, free, log_loss), "brier": gain(study, free, squared_error)}
+    by_known = [c for c in cases if c.images == free.images and c.pins == EVERY]
+    panels = {f"{c.known} known": _lines(study, c, c.kept) for c in by_known}
+    findings = {}
+    for i, finding in enumerate(FINDINGS):
+        own = np.zeros_like(free.kept)
+        own[:, i] = free.kept[:, i]
+        if own.any():
+            findings[display_name(finding)] = _lines(study, free, own, FINDING_BINS)
+    labels = ("probability", "share observed")
     return Section(
         key="calibration",
-        title="Calibration and operating points",
-        text=_sentences(calibration, cases, gains),
-        tables=(
-            case_table(cases),
-            finding_table(calibration, free),
-            point_table(calibration, free),
-            pin_point_table(calibration, cases),
-        ),
-        plots=(
-            Plot(
-                "reliability",
-                "Reliability with nothing known and with pins",
-                pins_figure([c for c in cases if c.images == free.images and c.pins == EVERY]),
-                f"All calibrated findings together, {free.images}. Points: ten bins of equal count "
-                "with Wilson's 95 % interval; on the dashed line the share observed is the "
-                "probability given.",
-            ),
-            Plot(
-                "reliability_findings",
-                "Reliability of each finding with nothing known",
-                finding_figure(free),
-                f"{free.images.capitalize()}, five bins of equal count.",
-            ),
-        ),
-        metrics=_metrics(calibration, cases, gains),
+        facts={
+            "identity": calibration.identity,
+            "fitted_on": calibration.described,
+            "keeps_raw": calibration.keeps_raw,
+            "not_calibrated": [
+                name
+                for name, f in zip(FINDINGS, calibration.findings, strict=True)
+                if f.slope is None
+            ],
+        },
+        frames={
+            "calibration": tidy(_agreements(study, cases)),
+            "calibration_findings": tidy(_finding_agreements(study, free)),
+            "operating_points": tidy(_points(study, calibration, by_known)),
+        },
+        figures={
+            "reliability": agreement_figure(panels, labels),
+            "reliability_findings": agreement_figure(findings, labels),
+        },
     )
 
 
-def _sentences(
-    calibration: Calibration, cases: list[Case], gains: dict[str, Estimate | None]
-) -> tuple[str, ...]:
-    free = cases[0]
-    raw, fitted = free.agreement(free.raw), free.agreement(free.fitted)
-    lines = [
-        f"Calibration {calibration.identity} was fitted on {calibration.described}; what follows "
-        "is on images of the split measured, none of which it was fitted on."
-    ]
-    left_out = [i for i, f in enumerate(calibration.findings) if not f.slopes]
-    if left_out:
-        lines.append(
-            f"Not calibrated, for fewer than {calibration.min_positives} positive validation "
-            f"films: {finding_names(left_out)}."
-        )
-    if raw is None or fitted is None:
-        return (*lines, "None of these images can be measured.")
-    lines += [
-        f"With nothing known ({free.images}), raw probabilities are {100 * raw.expected:.1f} % on "
-        f"average, calibrated ones {100 * fitted.expected:.1f} %; {100 * raw.observed:.1f} % of "
-        "the labels are positive.",
-    ]
-    if calibration.keeps_raw:
-        lines.append(
-            "Calibrated probabilities are the raw ones: no map fitted on some sources of the "
-            "validation films had a higher likelihood on the others, beyond one standard error."
-        )
-    else:
-        lines += [
-            f"Calibration error with bins of equal count goes from {raw.ece_mass:.4f} to "
-            f"{fitted.ece_mass:.4f}, of equal width from {raw.ece_width:.4f} to "
-            f"{fitted.ece_width:.4f}.",
-            f"The log-likelihood of a label gains {said(gains['nll'], 5, sign=True)} nats; "
-            f"{_verdict(gains['nll'])}.",
-        ]
-    lines.append(
-        "By the number of findings known (a calibration slope of 1 is right, below 1 probabilities "
-        "are too far apart; a shift of 0 is right, above 0 findings are more frequent than said):"
-    )
-    for case in (c for c in cases if c.images == free.images and c.pins == EVERY):
-        lines.append(_by_pins(case))
-    other = next((c for c in cases if c.images != free.images), None)
-    if other is not None:
-        found = other.agreement(other.fitted)
-        lines.append(
-            f"On {other.images}, where findings occur as often as their sources have them, "
-            f"calibrated probabilities are {100 * found.expected:.1f} % on average and "
-            f"{100 * found.observed:.1f} % of the labels are positive: the calibration holds for "
-            "its mix alone."
-        )
-    return tuple(lines)
+def cases_of(study: Study, calibration: Calibration) -> list[Case]:
+    """The images of the fitted source first, each with nothing known first; with the most known
+    also apart by whether a positive finding is among them."""
+    every = np.ones(len(study.index), dtype=bool)
+    selections = {ALL: every}
+    if calibration.source is not None and study.index.sources is not None:
+        rows = study.index.sources == calibration.source
+        if rows.any() and not rows.all():
+            selections = {MIX: rows, ALL: every}
+    fitted = np.array([f.slope is not None for f in calibration.findings])
+    most = study.predictions.known_counts[-1]
+    pinned = pins_given(study.index, Scenario(most))[..., 0] > 0
+    found = []
+    for images, rows in selections.items():
+        for known in study.predictions.known_counts:
+            values = {"raw": study.predictions.known(known)}
+            if not calibration.keeps_raw:
+                values["calibrated"] = calibrate(calibration, values["raw"])
+            kept = rows[:, None] & fitted
+            parts = {EVERY: kept}
+            if known == most and most:
+                parts |= {POSITIVE: kept & pinned, NEGATIVE: kept & ~pinned}
+            found += [Case(images, known, pins, values, mask) for pins, mask in parts.items()]
+    return found
 
 
-def _by_pins(case: Case) -> str:
-    """How calibrated probabilities hold with so many findings known."""
-    found = case.agreement(case.fitted)
-    line = (
-        f"{case.known or 'None'} known: calibrated {100 * found.expected:.1f} % on average, "
-        f"observed {100 * found.observed:.1f} %, error with bins of equal count "
-        f"{found.ece_mass:.4f}"
-    )
-    if found.slope is None or found.shift is None:
-        return line + "."
-    return f"{line}; calibration slope {found.slope:.2f}, shift {found.shift:+.2f} in log-odds."
+def gain(study: Study, case: Case) -> Estimate | None:
+    """Mean over labels of the raw log loss less the calibrated one, with its patient bootstrap."""
+    if not case.kept.any() or "calibrated" not in case.values:
+        return None
+    kept, labels = case.kept, study.labels[case.kept]
+    difference = np.zeros(kept.shape)
+    raw, fitted = (log_loss(labels, case.values[kind][kept]) for kind in ("raw", "calibrated"))
+    difference[kept] = raw - fitted
+    sums = study.resamples.sums(np.stack([difference.sum(axis=1), kept.sum(axis=1)], axis=1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn = sums[:, 0] / sums[:, 1]
+    return interval(float(difference[kept].mean()), drawn)
 
 
-def _verdict(gain: Estimate) -> str:
-    if gain.low is None or gain.high is None:
-        return "there are too few patients for an interval"
-    if gain.low > 0:
-        return "beyond what chance explains"
-    return "a loss beyond chance" if gain.high < 0 else "a gain is not shown"
+def _agreements(study: Study, cases: list[Case]) -> Iterator[dict[str, Any]]:
+    for case in cases:
+        keys = {"images": case.images, "known": case.known, "pins": case.pins}
+        for kind, values in case.values.items():
+            found = agreement(study.labels[case.kept], values[case.kept])
+            for measure, value in (asdict(found) if found else {}).items():
+                yield row(value, **keys, probability=kind, measure=measure)
+        if "calibrated" in case.values:
+            measured = gain(study, case)
+            yield row(measured, **keys, probability="calibrated", measure="gain of log-likelihood")
 
 
-def _metrics(
-    calibration: Calibration, cases: list[Case], gains: dict[str, Estimate | None]
-) -> dict[str, Any]:
-    points: dict[str, Any] = {finding: {} for finding in FINDINGS}
-    for r in points_reached(calibration, cases[0]):
-        points[r.finding][r.name] = {
-            "threshold": r.point.threshold,
-            "validation": {
-                "sensitivity": r.point.sensitivity,
-                "specificity": r.point.specificity,
-            },
-            "positives": r.positives,
-            "sensitivity": as_json(r.sensitivity),
-            "specificity": as_json(r.specificity),
-        }
-    return {
-        "identity": calibration.identity,
-        "fitted_on": calibration.described,
-        "cases": [_case_json(case) for case in cases],
-        "gain_nll": as_json(gains["nll"]),
-        "gain_brier": as_json(gains["brier"]),
-        "operating_points": points,
-    }
+def _finding_agreements(study: Study, free: Case) -> Iterator[dict[str, Any]]:
+    for i, finding in enumerate(FINDINGS):
+        kept = free.kept[:, i]
+        for kind, values in free.values.items():
+            found = agreement(study.labels[kept, i], values[kept, i])
+            for measure, value in (asdict(found) if found else {}).items():
+                yield row(value, finding=finding, probability=kind, measure=measure)
 
 
-def _case_json(case: Case) -> dict[str, Any]:
-    raw, fitted = case.agreement(case.raw), case.agreement(case.fitted)
-    return {
-        "images": case.images,
-        "known": case.known,
-        "pins": case.pins,
-        "raw": None if raw is None else asdict(raw),
-        "calibrated": None if fitted is None else asdict(fitted),
-    }
+def _points(study: Study, calibration: Calibration, cases: list[Case]) -> Iterator[dict[str, Any]]:
+    """Sensitivity and specificity of every operating point at the raw probability, here and on the
+    validation films it was chosen on."""
+    for case in cases:
+        for i, finding in enumerate(FINDINGS):
+            kept = case.kept[:, i]
+            for field, name in POINTS.items():
+                point = getattr(calibration.findings[i], field)
+                if point is None:
+                    continue
+                keys = {"known": case.known, "finding": finding, "point": name}
+                labels, raw = study.labels[kept, i], case.values["raw"][kept, i]
+                sensitivity, specificity = reached(labels, raw, point.threshold)
+                yield row(point.threshold, **keys, measure="threshold")
+                yield row(point.sensitivity, **keys, measure="sensitivity on validation")
+                yield row(sensitivity, **keys, measure="sensitivity")
+                yield row(point.specificity, **keys, measure="specificity on validation")
+                yield row(specificity, **keys, measure="specificity")
+
+
+def _lines(study: Study, case: Case, kept: np.ndarray, bins: int = 10) -> list[Line]:
+    """The points of a reliability diagram for each kind of probability."""
+    lines = []
+    for kind, values in case.values.items():
+        points = reliability(study.labels[kept], values[kept], bins)
+        lines.append(Line.of(kind, [b.mean for b in points], [b.observed for b in points]))
+    return lines

@@ -3,113 +3,103 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from lmeran.explain.label_prior import LabelPrior
 from lmeran.findings import FINDINGS, State
 from train.data.index import Index
 from train.evaluation.bootstrap import interval, mean_interval, resampled
+from train.evaluation.figures import Line, line_figure
 from train.evaluation.metrics import auc_per_finding, mean_auc
-from train.evaluation.predictions import FREE, Scenario, Which, pins_given, trials_of
-from train.evaluation.statistics import Estimate
+from train.evaluation.predictions import (
+    FREE,
+    KNOWN,
+    MIXED,
+    WRONG,
+    Scenario,
+    Which,
+    pins_given,
+    trials_of,
+)
+from train.evaluation.section import MEAN, Section, row, select, tidy
 from train.evaluation.study import Study
 
-KNOWN = (0, 3, 7, 10)
-"""Known findings along the curve; training shows at most 10."""
-
-WRONG = 0.1
-"""Share of wrong pins in the arm that has some."""
-
 MAIN = 7
-"""The count of known findings that the single figures are told for."""
+"""The number of known findings that single figures are given for."""
 
-SCENARIOS: tuple[Scenario, ...] = (
-    FREE,
-    *(
-        Scenario(known, which, wrong)
-        for known in KNOWN[1:]
-        for which, wrong in (
-            ("all", 0.0),
-            ("positive", 0.0),
-            ("negative", 0.0),
-            ("all", WRONG),
-        )
-    ),
-)
-"""All that the measured checkpoint must be read under."""
-
-MIXED: tuple[Scenario, ...] = tuple(Scenario(known) for known in KNOWN)
-"""All that a checkpoint without label masking must be read under."""
+OWN = "this checkpoint"
+"""The arm of the measured checkpoint with all kinds of pins."""
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One point of an arm.
+def conditioning_section(study: Study) -> Section:
+    """The known-label curve of every arm, gains per finding, and cases with a positive pin."""
+    frame = measure_arms(study)
+    means = select(frame, finding=MEAN, measure="AUC")
+    arms = list(dict.fromkeys(means["arm"]))
+    lines = []
+    for place, arm in enumerate(arms):
+        own = select(means, arm=arm)
+        apart = 0.12 * (place - len(arms) / 2)
+        columns = own[["value", "low", "high"]].to_numpy(dtype=float).T
+        lines.append(Line(arm, own["known"].to_numpy(dtype=float) + apart, *columns))
+    return Section(
+        key="conditioning",
+        frames={"known_labels": frame, "positive_pins": by_positive_pin(study)},
+        figures={
+            "known_labels": line_figure(
+                {"": lines},
+                ("findings known", "mean AUC of the unknown ones"),
+                ticks=(KNOWN, [str(known) for known in KNOWN]),
+            )
+        },
+    )
 
-    gain: AUC less that of the same arm with nothing known, paired over the resamples; None there.
-    pins: how many findings were pinned on average.
+
+def measure_arms(study: Study) -> pd.DataFrame:
+    """Each way of reading with more and more known; the measured checkpoint first.
+
+    Columns: arm, known, finding (`MEAN` too), measure: "AUC", "gain" over the same arm with nothing
+    known, paired over the resamples, and for the mean "pins", how many were pinned on average.
+    Arms that there is nothing for are left out.
     """
-
-    known: int
-    pins: float
-    auc: Estimate | None
-    gain: Estimate | None
-    per_finding: list[Estimate | None]
-    gain_per_finding: list[Estimate | None]
-
-
-@dataclass(frozen=True, eq=False)
-class Arm:
-    """One way of reading, with more and more known."""
-
-    key: str
-    name: str
-    steps: tuple[Step, ...]
-
-    def at(self, known: int) -> Step:
-        return next(step for step in self.steps if step.known == known)
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """The cases with a positive finding among the known ones, or those without.
-
-    A case is an image and a finding scored on it. free, known: mean AUC over findings, each on its
-    own cases.
-    """
-
-    cases: int
-    share: float
-    free: Estimate | None
-    known: Estimate | None
-    gain: Estimate | None
-
-
-def measure_arms(study: Study) -> list[Arm]:
-    """The measured checkpoint first; arms that there is nothing for are left out."""
     own = study.predictions.probabilities
-    arms = [
-        _arm(study, "lmeran", "This checkpoint", own),
-        _arm(study, "positive_pins", "Positive pins only", own, which="positive"),
-        _arm(study, "negative_pins", "Negative pins only", own, which="negative"),
-        _arm(study, "wrong_pins", f"{WRONG:.0%} of the pins wrong", own, wrong=WRONG),
-    ]
+    rows = _arm(study, OWN, own)
+    rows += _arm(study, "positive pins only", own, which="positive")
+    rows += _arm(study, "negative pins only", own, which="negative")
+    rows += _arm(study, f"{WRONG:.0%} of the pins wrong", own, wrong=WRONG)
     if study.without_masking is not None:
-        other = study.without_masking.probabilities
-        arms.append(_arm(study, "without_masking", "Without label masking", other))
+        rows += _arm(study, "without label masking", study.without_masking.probabilities)
     prior = LabelPrior.of(study.predictions.checkpoint)
     if prior is not None:
         alone = label_only(prior, study.index, MIXED)
-        arms.append(_arm(study, "label_only", "Labels alone, no image", alone))
-    return arms
+        rows += _arm(study, "labels alone, no image", alone)
+    return tidy(rows)
 
 
-def by_positive_pin(study: Study) -> tuple[Part, Part]:
-    """With `MAIN` findings known: the cases with a positive one among them, and those without."""
+def by_positive_pin(study: Study) -> pd.DataFrame:
+    """With `MAIN` findings known: the cases with a positive one among them, and those without.
+
+    A case is an image and a finding scored on it. Columns: cases, measure: "cases", "AUC, free",
+    "AUC, known" and "gain": means over findings, each on its own cases.
+    """
     positive = pins_given(study.index, Scenario(MAIN))[:, :, 0] > 0
-    return _part(study, positive), _part(study, ~positive)
+    rows = []
+    for name, cases in (("a positive pin", positive), ("negative pins alone", ~positive)):
+        free, known = (
+            _over_cases(study, scores, cases)
+            for scores in (study.predictions.free, study.predictions.known(MAIN))
+        )
+        gain = None if free[0] is None else mean_interval(known[0] - free[0], known[1] - free[1])
+        rows += [
+            row(int(cases.sum()), cases=name, measure="cases"),
+            row(mean_interval(*free), cases=name, measure="AUC, free"),
+            row(mean_interval(*known), cases=name, measure="AUC, known"),
+            row(gain, cases=name, measure="gain"),
+        ]
+    return tidy(rows)
 
 
 def label_only(
@@ -118,26 +108,25 @@ def label_only(
     """Probabilities (N, 14) from the known labels and the training films' label sets alone."""
     said: dict[bytes, np.ndarray] = {}
     found = {scenario: np.zeros(index.labels.shape) for scenario in scenarios}
-    for row, name in enumerate(index.names):
+    for k, name in enumerate(index.names):
         for scenario in scenarios:
-            for mask, states in trials_of(name, index.labels[row], scenario):
+            for mask, states in trials_of(name, index.labels[k], scenario):
                 key = states.tobytes()
                 if key not in said:
                     pins = {FINDINGS[i]: State(int(states[i])) for i in np.flatnonzero(states)}
                     said[key] = prior.probabilities(pins)
-                found[scenario][row, mask] = said[key][mask]
+                found[scenario][k, mask] = said[key][mask]
     return found
 
 
 def _arm(
     study: Study,
-    key: str,
-    name: str,
+    arm: str,
     probabilities: Mapping[Scenario, np.ndarray],
     which: Which = "all",
     wrong: float = 0.0,
-) -> Arm:
-    labels, steps = study.labels, []
+) -> list[dict[str, Any]]:
+    labels, rows = study.labels, []
     free_values = auc_per_finding(labels, probabilities[FREE])
     free_drawn = resampled(labels, probabilities[FREE], study.resamples).auc
     for scenario in (FREE, *(Scenario(known, which, wrong) for known in KNOWN[1:])):
@@ -145,36 +134,26 @@ def _arm(
         if scenario != FREE:
             values = auc_per_finding(labels, probabilities[scenario])
             drawn = resampled(labels, probabilities[scenario], study.resamples).auc
-        gains: list[float | None] = [None] * labels.shape[1]
-        if scenario != FREE:
-            gains = [None if v is None else v - f for v, f in zip(values, free_values, strict=True)]
+        keys = {"arm": arm, "known": scenario.known}
+        pins = float(pins_given(study.index, scenario).sum(axis=2).mean())
+        auc = mean_interval(mean_auc(values), drawn)
+        rows += [
+            row(pins, **keys, finding=MEAN, measure="pins"),
+            row(auc, **keys, finding=MEAN, measure="AUC"),
+        ]
+        for i, finding in enumerate(FINDINGS):
+            auc = interval(values[i], drawn[:, i])
+            rows.append(row(auc, **keys, finding=finding, measure="AUC"))
+        if scenario == FREE:
+            continue
+        gains = [None if v is None else v - f for v, f in zip(values, free_values, strict=True)]
         difference = drawn - free_drawn
-        steps.append(
-            Step(
-                known=scenario.known,
-                pins=float(pins_given(study.index, scenario).sum(axis=2).mean()),
-                auc=mean_interval(mean_auc(values), drawn),
-                gain=mean_interval(mean_auc(gains), difference),
-                per_finding=[interval(v, drawn[:, i]) for i, v in enumerate(values)],
-                gain_per_finding=[interval(g, difference[:, i]) for i, g in enumerate(gains)],
-            )
-        )
-    return Arm(key, name, tuple(steps))
-
-
-def _part(study: Study, cases: np.ndarray) -> Part:
-    free, known = (
-        _over_cases(study, scores, cases)
-        for scores in (study.predictions.free, study.predictions.known(MAIN))
-    )
-    gain = None if free[0] is None else mean_interval(known[0] - free[0], known[1] - free[1])
-    return Part(
-        cases=int(cases.sum()),
-        share=float(cases.mean()),
-        free=mean_interval(*free),
-        known=mean_interval(*known),
-        gain=gain,
-    )
+        gain = mean_interval(mean_auc(gains), difference)
+        rows.append(row(gain, **keys, finding=MEAN, measure="gain"))
+        for i, finding in enumerate(FINDINGS):
+            gain = interval(gains[i], difference[:, i])
+            rows.append(row(gain, **keys, finding=finding, measure="gain"))
+    return rows
 
 
 def _over_cases(

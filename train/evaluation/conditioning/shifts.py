@@ -1,134 +1,173 @@
-"""Are the shifts right? The section: predicted and observed movement, in words, table, figure."""
+"""Are the shifts right? Where a pin moved p by so much, how far the observed frequency moved.
+
+Without the pin, a case (an image and a finding) is expected to be positive as often as that finding
+is among all images of like free probability. What is observed beyond that, among cases of which the
+model knew a pin, is what the pin should have moved; this is compared with what it did move.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
+from sklearn.isotonic import IsotonicRegression
 
-from train.evaluation.conditioning.shift_measures import LEAST, Bin, Reliability, measure_shifts
-from train.evaluation.section import Plot, Section, Table
+from train.evaluation.bootstrap import Resamples, interval
+from train.evaluation.conditioning.arms import MAIN
+from train.evaluation.figures import Line, agreement_figure
+from train.evaluation.predictions import SinglePins
+from train.evaluation.section import Section, row, select, tidy
 from train.evaluation.statistics import Estimate
 from train.evaluation.study import Study
-from train.evaluation.style import BLUE, GRAY, new_figure, styled
-from train.evaluation.wording import as_json, columns, said
+
+EDGES = (-np.inf, -20, -10, -5, -2, -1, -0.3, 0.3, 1, 2, 5, 10, 20, np.inf)
+"""Bounds of the bins of a shift, in percentage points of probability."""
+
+LEAST = 30
+"""Cases a bin must have to be measured."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """Cases under pins, one entry each (C,): the image's row, the free probability and the one
+    with pins, the truth, and the frequency expected without the pins."""
+
+    row: np.ndarray
+    free: np.ndarray
+    pinned: np.ndarray
+    truth: np.ndarray
+    expected: np.ndarray
 
 
 def shifts_section(study: Study) -> Section:
     """One true pin, positive or negative, and several known findings: predicted and observed."""
-    found = measure_shifts(study)
+    cases = measured_cases(study)
+    bins = tidy(
+        {"pins": name, **entry}
+        for name, some in cases.items()
+        for entry in shift_bins(some, study.resamples)
+    )
+    slopes = tidy(
+        row(shift_slope(some, study.resamples), pins=name, cases=len(some.row))
+        for name, some in cases.items()
+    )
+    panels = {}
+    for name in cases:
+        own = select(bins, pins=name) if len(bins) else bins
+        columns = [100 * own[c].to_numpy(dtype=float) for c in ("shift", "value", "low", "high")]
+        panels[name] = [Line(name, *columns)] if len(own) else []
+    labels = ("shift of p by the model, percentage points", "observed, percentage points")
     return Section(
         key="shifts",
-        title="Are the shifts right?",
-        text=_sentences(found),
-        tables=(_table(found),),
-        plots=(
-            Plot(
-                "shifts",
-                "Movement of the observed frequency against movement of p",
-                _figure(found),
-                "Each point is a bin of cases, its area by their number; the dashed line is where "
-                "shifts are right. Bars: 95 % patient bootstrap. Both axes are linear up to "
-                "1 percentage point and logarithmic beyond.",
-            ),
-        ),
-        metrics={
-            r.key: {"cases": r.cases, "slope": as_json(r.slope), "bins": [_json(b) for b in r.bins]}
-            for r in found
-        },
+        frames={"shift_slopes": slopes, "shifts": bins},
+        figures={"shifts": agreement_figure(panels, labels, linear=1)},
     )
 
 
-def _sentences(found: list[Reliability]) -> tuple[str, ...]:
-    lines = [
-        "A slope of 1 means that frequencies move as far as the shown probabilities do; below 1 "
-        "the shifts are too large, above 1 too small, at 0 they mean nothing."
-    ]
-    for r in found:
-        if r.slope is None:
-            lines.append(f"{r.name}: no probability moved.")
+def measured_cases(study: Study) -> dict[str, Cases]:
+    """Of single true pins (on the images read so), and of `MAIN` known findings on all images."""
+    expected = expected_frequency(study.predictions.free, study.labels)
+    found = {}
+    single = study.predictions.single
+    if single is not None:
+        found["one positive pin"] = _single_cases(single, study.labels, expected, True)
+        found["one negative pin"] = _single_cases(single, study.labels, expected, False)
+    found[f"{MAIN} known"] = Cases(
+        row=np.repeat(np.arange(len(study.index)), study.labels.shape[1]),
+        free=study.predictions.free.ravel(),
+        pinned=study.predictions.known(MAIN).ravel(),
+        truth=study.labels.ravel().astype(np.float64),
+        expected=expected.ravel(),
+    )
+    return found
+
+
+def expected_frequency(free: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """For each case (N, 14), the frequency of the finding among images of like free probability.
+
+    Images are put into parts of at least `LEAST` by rank (at most 50), equal probabilities in
+    one, and the frequencies of the parts are made to rise with the probability.
+    """
+    parts = int(np.clip(len(free) // LEAST, 1, 50))
+    expected = np.zeros(free.shape)
+    for i in range(free.shape[1]):
+        inner = np.quantile(free[:, i], np.arange(1, parts) / parts)
+        part = np.searchsorted(inner, free[:, i], side="left")
+        images = np.bincount(part, minlength=parts)
+        positive = np.bincount(part, weights=labels[:, i], minlength=parts)
+        some = np.flatnonzero(images)
+        rising = IsotonicRegression().fit(some, positive[some] / images[some], images[some])
+        expected[:, i] = rising.predict(part)
+    return expected
+
+
+def shift_bins(cases: Cases, resamples: Resamples) -> list[dict[str, float]]:
+    """Cases whose probability moved alike, one entry for each bin of at least `LEAST` of them.
+
+    from, to: bounds of the bin in percentage points. shift, expected, frequency: means of what the
+    model moved, of the frequency expected without the pins and of the truth; value, low, high: what
+    was observed beyond what was expected.
+    """
+    shift, beyond = cases.pinned - cases.free, cases.truth - cases.expected
+    which = np.searchsorted(EDGES, 100 * shift, side="right") - 1
+    found = []
+    for b in range(len(EDGES) - 1):
+        inside = which == b
+        count = int(inside.sum())
+        if count < LEAST:
             continue
-        inside = [
-            str(value)
-            for value in (0, 1)
-            if r.slope.low is not None and r.slope.low <= value <= r.slope.high
-        ]
-        verdict = f", not told apart from {' or '.join(inside)}" if inside else ""
-        lines.append(f"{r.name} ({r.cases:,} cases): slope {said(r.slope, 2)}{verdict}.")
-    return tuple(lines)
-
-
-def _table(found: list[Reliability]) -> Table:
-    rows = [(r.name, b) for r in found for b in r.bins]
-    frame = pd.DataFrame(
-        {
-            "Pins": [name for name, _ in rows],
-            "p moved by": [_span(b) for _, b in rows],
-            "Cases": [b.cases for _, b in rows],
-            "Mean shift %": [100 * b.shift for _, b in rows],
-            "Expected without %": [100 * b.expected for _, b in rows],
-            "Observed %": [100 * b.frequency for _, b in rows],
-            **columns("Observed shift %", [_percent(b.observed) for _, b in rows]),
+        drawn = _ratio(beyond[inside], np.ones(count), cases.row[inside], resamples)
+        means = {
+            "from": EDGES[b],
+            "to": EDGES[b + 1],
+            "cases": count,
+            "shift": float(shift[inside].mean()),
+            "expected": float(cases.expected[inside].mean()),
+            "frequency": float(cases.truth[inside].mean()),
         }
+        found.append(row(interval(float(beyond[inside].mean()), drawn), **means))
+    return found
+
+
+def shift_slope(cases: Cases, resamples: Resamples) -> Estimate | None:
+    """Observed over predicted movement, least squares through zero.
+
+    1 where shifts are right, 0 where they mean nothing, above 1 where they are too small. None
+    without any shift.
+    """
+    shift, beyond = cases.pinned - cases.free, cases.truth - cases.expected
+    square = float((shift**2).sum())
+    if square == 0:
+        return None
+    drawn = _ratio(shift * beyond, shift**2, cases.row, resamples)
+    return interval(float((shift * beyond).sum()) / square, drawn)
+
+
+def _ratio(
+    above: np.ndarray, below: np.ndarray, rows: np.ndarray, resamples: Resamples
+) -> np.ndarray:
+    """Sum of `above` over sum of `below` in each resample (B,); NaN where the latter is zero."""
+    sums = resamples.take(rows).sums(np.stack([above, below], axis=1))
+    ratio = np.full(len(sums), np.nan)
+    np.divide(sums[:, 0], sums[:, 1], out=ratio, where=sums[:, 1] > 0)
+    return ratio
+
+
+def _single_cases(
+    single: SinglePins, labels: np.ndarray, expected: np.ndarray, positive: bool
+) -> Cases:
+    """All others' cases under the pin of each finding whose truth is as asked."""
+    truth = labels[single.rows] > 0.5
+    changes = single.positive if positive else single.negative
+    image, pin = np.nonzero(truth == positive)
+    change = changes[image, pin]
+    one, other = np.nonzero(np.isfinite(change))
+    rows = single.rows[image[one]]
+    free = single.free[image[one], other]
+    return Cases(
+        row=rows,
+        free=free,
+        pinned=free + change[one, other],
+        truth=labels[rows, other].astype(np.float64),
+        expected=expected[rows, other],
     )
-    return Table(
-        "shifts",
-        "Predicted and observed shifts",
-        frame,
-        "In percentage points. Expected without: frequency of the finding among all images of "
-        "like free probability, which the observed shift is counted from. Bins of fewer than "
-        f"{LEAST} cases are left out. Intervals: 95 % patient bootstrap.",
-    )
-
-
-def _figure(found: list[Reliability]) -> Figure:
-    with styled():
-        figure = new_figure(3.5)
-        panels = figure.subplots(1, len(found), sharex=True, sharey=True, squeeze=False)[0]
-        for panel, r in zip(panels, found, strict=True):
-            panel.set_xscale("symlog", linthresh=1)
-            panel.set_yscale("symlog", linthresh=1)
-            ticks = (-20, -5, -1, 0, 1, 5, 20)
-            panel.set_xticks(ticks, [f"{t:+d}" if t else "0" for t in ticks])
-            panel.set_yticks(ticks, [f"{t:+d}" if t else "0" for t in ticks])
-            panel.minorticks_off()
-            panel.plot([-60, 60], [-60, 60], color=GRAY, linewidth=0.7, linestyle=(0, (3, 3)))
-            panel.axhline(0, color=GRAY, linewidth=0.4)
-            panel.axvline(0, color=GRAY, linewidth=0.4)
-            for b in r.bins:
-                x, y = 100 * b.shift, _percent(b.observed)
-                if y.low is not None:
-                    panel.plot([x, x], [y.low, y.high], color=BLUE, linewidth=1)
-                area = 6 + 6 * np.log10(b.cases)
-                panel.scatter([x], [y.value], s=area, color=BLUE, zorder=3)
-            slope = "" if r.slope is None else f"  slope {r.slope.value:.2f}"
-            panel.set(title=f"{r.name}{slope}", xlim=(-60, 60), ylim=(-60, 60))
-            panel.set_box_aspect(1)
-        figure.supxlabel("shift of p by the model, percentage points", fontsize=8.5)
-        figure.supylabel("observed, percentage points", fontsize=8.5)
-    return figure
-
-
-def _span(b: Bin) -> str:
-    if not np.isfinite(b.low):
-        return f"below {b.high:g}"
-    if not np.isfinite(b.high):
-        return f"above {b.low:+g}"
-    return f"{b.low:+g} to {b.high:+g}"
-
-
-def _percent(estimate: Estimate) -> Estimate:
-    scaled = (None if v is None else 100 * v for v in (estimate.low, estimate.high))
-    return Estimate(100 * estimate.value, *scaled)
-
-
-def _json(b: Bin) -> dict[str, Any]:
-    return {
-        "cases": b.cases,
-        "shift": b.shift,
-        "expected": b.expected,
-        "frequency": b.frequency,
-        "observed_shift": as_json(b.observed),
-    }

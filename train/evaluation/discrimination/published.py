@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import yaml
 
-from lmeran.findings import FINDINGS, display_name
-from train.evaluation.section import Table
-from train.evaluation.statistics import Estimate
-from train.evaluation.study import Study
-from train.evaluation.wording import columns
+from lmeran.findings import FINDINGS
+from train.evaluation.section import MEAN, row, tidy
 
 PAPER = Path(__file__).with_name("paper.yaml")
 
@@ -50,36 +45,16 @@ def read_paper(path: Path = PAPER) -> Paper:
     return Paper(**{**values, **tuples})
 
 
-def paper_table(
-    study: Study, auc: Sequence[Estimate | None], mean: Estimate | None, paper: Paper
-) -> Table:
-    """The measured AUC and the published ones; the note says whether the images are the same."""
-    published = np.array([*paper.auc, paper.mean])
-    frame = pd.DataFrame(
-        {
-            "Finding": [*(display_name(f) for f in FINDINGS), "Mean"],
-            **columns("This checkpoint", [*auc, mean]),
-            **{f"Published: {m}": published[:, k] for k, m in enumerate(paper.models)},
-        }
-    )
-    return Table(
-        "beside_the_paper", "Beside the published figures", frame, _conditions(study, paper)
-    )
-
-
-def _conditions(study: Study, paper: Paper) -> str:
-    checkpoint = study.predictions.checkpoint
-    films = checkpoint.training.get("train_images")
-    own = f'This checkpoint: {len(study.index):,} images of the split "{study.split}", '
-    own += f"{checkpoint.config.preprocessing.image_size} px"
-    own += f", trained on {films:,} films." if films else "."
-    same = study.split == "test" and len(study.index) == paper.images
-    verdict = (
-        "The test images are the same."
-        if same
-        else "The test images are not the same ones: read the columns apart, not as a race."
-    )
-    return (
-        f"{own} Published ({paper.source}): all {paper.images:,} official-test images, "
-        f"{paper.image_size} px, trained on {paper.training_images:,} films. {verdict}"
-    )
+def paper_frame(auc: pd.DataFrame, paper: Paper) -> pd.DataFrame:
+    """A measured AUC of each finding and of the mean, and the published ones."""
+    rows = []
+    for measured in auc.to_dict("records"):
+        finding = measured["finding"]
+        keys = {"finding": finding, "model": "this checkpoint"}
+        rows.append({**keys, **{name: measured[name] for name in ("value", "low", "high")}})
+        published = paper.mean if finding == MEAN else paper.auc[FINDINGS.index(finding)]
+        rows += [
+            row(value, finding=finding, model=f"{model}, published")
+            for model, value in zip(paper.models, published, strict=True)
+        ]
+    return tidy(rows)

@@ -44,16 +44,16 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """Probabilities of each pair's finding, for each kind of map and `RANDOM`.
+    """Probabilities of each pair's finding as cells are altered in the order of one kind of map.
 
-    deletion, insertion: kind -> float64 (N, len(SHARES)). road: kind -> (N,), mean over
-    `ROAD_SHARES` of the probability without the least relevant cells less that without the most
-    relevant ones: above zero where the map's order means something.
+    deletion, insertion: float64 (N, len(SHARES)). road: (N,), mean over `ROAD_SHARES` of the
+    probability without the least relevant cells less that without the most relevant ones: above
+    zero where the map's order means something.
     """
 
-    deletion: dict[str, np.ndarray]
-    insertion: dict[str, np.ndarray]
-    road: dict[str, np.ndarray]
+    deletion: np.ndarray
+    insertion: np.ndarray
+    road: np.ndarray
 
 
 def choose_pairs(index: Index, films: int) -> list[Pair]:
@@ -86,8 +86,8 @@ def measure_curves(
     pairs: list[Pair],
     maps: dict[str, np.ndarray],
     device: torch.device | str,
-) -> Curves:
-    """Deletion, insertion and ROAD of every pair and kind of map, and of random orders.
+) -> dict[str, Curves]:
+    """Deletion, insertion and ROAD of every pair, for each kind of map and for random orders.
 
     squares: uint8 (N, S, S), the network's pixels of each pair's film; names seed what is random.
     A film's pictures are read once each, however many maps, findings and measures they serve; pairs
@@ -101,14 +101,21 @@ def measure_curves(
         rng = np.random.default_rng(_seed(names[first]))
         film = Film(squares[first].astype(np.float32) / 255, rng)
         shared = [rng.permutation(model.config.grid**2) for _ in range(RANDOM_ORDERS)]
-        orders = {k: {kind: [cell_order(m[k], rng)] for kind, m in maps.items()} for k in members}
-        needed = [order for of in orders.values() for one in of.values() for order in one]
-        seen = _read(model, film, [*needed, *shared], device)
+        orders: dict[int, dict[str, list[np.ndarray]]] = {}
+        needed = list(shared)
         for k in members:
-            for kind, of_kind in (orders[k] | {RANDOM: shared}).items():
-                found.setdefault(kind, []).append(_curves(of_kind, seen, pairs[k].finding))
-    parts = {kind: [np.array(part) for part in zip(*of, strict=True)] for kind, of in found.items()}
-    return Curves(*({kind: part[k] for kind, part in parts.items()} for k in range(3)))
+            orders[k] = {kind: [cell_order(values[k], rng)] for kind, values in maps.items()}
+            for order in orders[k].values():
+                needed += order
+        seen = _read(model, film, needed, device)
+        for k in members:
+            for kind, own in (orders[k] | {RANDOM: shared}).items():
+                found.setdefault(kind, []).append(_curves(own, seen, pairs[k].finding))
+    curves = {}
+    for kind, measured in found.items():
+        deletion, insertion, road = zip(*measured, strict=True)
+        curves[kind] = Curves(np.array(deletion), np.array(insertion), np.array(road))
+    return curves
 
 
 def _read(

@@ -50,20 +50,20 @@ def first_cells(order: np.ndarray, share: float) -> np.ndarray:
     return chosen
 
 
-def pixels_of(cells: np.ndarray) -> np.ndarray:
-    """Bool (S, S), the pixels of chosen cells (h w,)."""
+def pixels_of(cells: np.ndarray, size: int) -> np.ndarray:
+    """Bool (size, size), the pixels of chosen cells (h w,)."""
     grid = round(len(cells) ** 0.5)
-    square = cells.reshape(grid, grid)
-    return square.repeat(CELL_STRIDE, axis=0).repeat(CELL_STRIDE, axis=1)
+    side = size // grid
+    return cells.reshape(grid, grid).repeat(side, axis=0).repeat(side, axis=1)
 
 
 @dataclass(frozen=True)
 class Altered:
     """A film without some of its cells.
 
-    fill: what they give way to, "gray" (the film's mean), "blur" (the film under a Gaussian of one
-    cell) or "around" (imputed). missing: the cells, bool (h w,) as bytes, so that equal pictures
-    are one entry of a dictionary.
+    fill: what they give way to, "gray" (the film's mean), "blur" (the film under a Gaussian of
+    `CELL_STRIDE` pixels) or "around" (imputed). missing: the cells, bool (h w,) as bytes, so that
+    equal pictures are one entry of a dictionary.
     """
 
     fill: Literal["gray", "blur", "around"]
@@ -107,7 +107,7 @@ class Film:
 
     def picture(self, altered: Altered) -> np.ndarray:
         """Float32 (S, S)."""
-        missing = pixels_of(np.frombuffer(altered.missing, dtype=bool))
+        missing = pixels_of(np.frombuffer(altered.missing, dtype=bool), len(self.gray))
         fills = {"gray": lambda _: self.mean, "blur": lambda _: self.blurred, "around": self.around}
         return np.where(missing, fills[altered.fill](missing), self.gray)
 

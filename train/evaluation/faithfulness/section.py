@@ -1,24 +1,20 @@
 """Do the maps show what the model uses? Deletion, insertion, ROAD and randomised weights.
 
-`field-notes.md`: "Faithfulness: deletion / insertion and ROAD; a weight-randomisation sanity
-check". Every map costs dozens of backbone passes, so that it is measured on some films: `films`
-says on how many, and a hash of the names says on which.
+Every map costs dozens of backbone passes, so that it is measured on some films: `films` says on
+how many, and a hash of the names says on which.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from lmeran.checkpoint import Checkpoint
 from lmeran.predictor import Predictor
-from train.data.index import Index
 from train.data.pixels import cached_pixels
 from train.evaluation.bootstrap import Resamples, draw, interval
 from train.evaluation.faithfulness.curves import (
@@ -29,109 +25,106 @@ from train.evaluation.faithfulness.curves import (
     free_maps,
     measure_curves,
 )
-from train.evaluation.faithfulness.figures import curve_figure, randomisation_figure
-from train.evaluation.faithfulness.masks import area
+from train.evaluation.faithfulness.masks import SHARES, area
 from train.evaluation.faithfulness.randomise import cascade, rank_correlation
+from train.evaluation.figures import Line, line_figure
 from train.evaluation.localisation.maps import MODEL_MAPS
-from train.evaluation.section import Section, Table
+from train.evaluation.section import Section, row, select, tidy
 from train.evaluation.statistics import Estimate
-from train.evaluation.wording import as_json, columns, listed, said
+from train.evaluation.study import Study
 
 FILMS = 24
 """Films measured unless another number is asked for; each costs about 200 backbone passes."""
 
 ANOTHER_FILM = "same weights, another film"
 
-Correlations = dict[str, dict[str, Estimate | None]]
-"""Step of the randomisation -> kind of map -> mean rank correlation with the trained model's."""
 
-
-def faithfulness_section(
-    checkpoint: Checkpoint,
-    index: Index,
-    cache: Path,
-    device: torch.device | str,
-    resamples: int,
-    films: int = FILMS,
-) -> Section | None:
+def faithfulness_section(study: Study) -> Section | None:
     """Deletion, insertion, ROAD and the randomisation of the weights; None without true findings.
 
-    cache: folder of the pixel cache. resamples: of patients, for the intervals. films: how many are
-    measured, each with all its true findings. Raises `DataError` where one cannot be read.
+    Each film is measured with all its true findings. Raises `DataError` where one cannot be read.
     """
-    pairs = choose_pairs(index, films)
+    films = FILMS if study.map_films is None else study.map_films
+    pairs = choose_pairs(study.index, films)
     if not pairs:
         return None
-    predictor = Predictor(checkpoint, device)
-    maps = free_maps(predictor, index, pairs)
+    checkpoint, index = study.predictions.checkpoint, study.index
+    maps = free_maps(Predictor(checkpoint, study.device), index, pairs)
     rows = np.array([pair.row for pair in pairs])
     chosen, place = np.unique(rows, return_inverse=True)
-    pixels = cached_pixels(index.take(chosen), checkpoint.config.preprocessing, cache)
-    names = [index.names[row] for row in rows]
-    curves = measure_curves(checkpoint.model, pixels[place], names, pairs, maps, device)
-    draws = draw(index.patients[rows], resamples)
-    areas = _areas(curves, draws)
-    correlations = _correlations(checkpoint, index, pairs, maps, draws, device)
-    facts = {"films": len(chosen), "maps": len(pairs), "resamples": resamples}
+    pixels = cached_pixels(index.take(chosen), checkpoint.config.preprocessing, study.cache)
+    names = [index.names[r] for r in rows]
+    curves = measure_curves(checkpoint.model, pixels[place], names, pairs, maps, study.device)
+    draws = draw(index.patients[rows], len(study.resamples))
+    correlations = correlation_frame(study, pairs, maps, draws)
     return Section(
         key="faithfulness",
-        title="Faithfulness of the maps",
-        text=(
-            f"{len(pairs)} true findings on {len(chosen)} films, chosen by a hash of the films' "
-            "names. Cells of the network's grid are taken away in the order of a map; a map that "
-            "shows what the model uses makes the probability fall sooner than a random order does, "
-            "and rise sooner when cells are given back.",
-            *_area_sentences(areas),
-            *_randomisation_sentences(correlations),
-        ),
-        tables=(_area_table(areas), _randomisation_table(correlations)),
-        plots=(curve_figure(curves), randomisation_figure(correlations)),
-        metrics=facts | _metrics(areas, correlations),
+        facts={"films": len(chosen), "maps": len(pairs)},
+        frames={"faithfulness": area_frame(curves, draws), "randomisation": correlations},
+        figures={
+            "faithfulness_curves": _curve_figure(curves),
+            "randomisation": _randomisation_figure(correlations),
+        },
     )
 
 
-def _areas(curves: Curves, draws: Resamples) -> dict[str, dict[str, Estimate]]:
-    """Kind -> means over the pairs, with intervals; differences are to the random order."""
-    deletion = {kind: area(values) for kind, values in curves.deletion.items()}
-    insertion = {kind: area(values) for kind, values in curves.insertion.items()}
-    found = {}
-    for kind in deletion:
-        values = {
-            "deletion": deletion[kind],
-            "deletion less random": deletion[kind] - deletion[RANDOM],
-            "insertion": insertion[kind],
-            "insertion less random": insertion[kind] - insertion[RANDOM],
-            "ROAD": curves.road[kind],
+def area_frame(curves: dict[str, Curves], draws: Resamples) -> pd.DataFrame:
+    """Means over the pairs, with intervals, by order of the cells and measure."""
+    rows = []
+    for kind, own in curves.items():
+        deletion, insertion = area(own.deletion), area(own.insertion)
+        measured = {
+            "deletion": deletion,
+            "deletion less random": deletion - area(curves[RANDOM].deletion),
+            "insertion": insertion,
+            "insertion less random": insertion - area(curves[RANDOM].insertion),
+            "ROAD": own.road,
         }
-        found[kind] = {name: _mean(v, draws) for name, v in values.items()}
-    return found
+        for name, values in measured.items():
+            rows.append(row(mean_estimate(values, draws), order=name_of(kind), measure=name))
+    return tidy(rows)
 
 
-def _correlations(
-    checkpoint: Checkpoint,
-    index: Index,
-    pairs: list[Pair],
-    maps: dict[str, np.ndarray],
-    draws: Resamples,
-    device: torch.device | str,
-) -> Correlations:
-    """Of the maps of every step of the cascade, and of another film's, with the trained ones."""
+def correlation_frame(
+    study: Study, pairs: list[Pair], maps: dict[str, np.ndarray], draws: Resamples
+) -> pd.DataFrame:
+    """Mean rank correlation of the maps of every step of the cascade, and of another film's, with
+    the trained ones."""
+    checkpoint: Checkpoint = study.predictions.checkpoint
     found = {}
     other = _on_the_next_film(pairs)
     if other is not None:
         # Pairs of one film must follow each other; so they do, each film being moved as a whole.
-        found[ANOTHER_FILM] = free_maps(Predictor(checkpoint, device), index, other)
+        found[ANOTHER_FILM] = free_maps(Predictor(checkpoint, study.device), study.index, other)
     steps = tqdm(cascade(checkpoint.model), desc="randomisation", unit="step", leave=False)
     for name, model in steps:
-        predictor = Predictor(dataclasses.replace(checkpoint, model=model), device)
-        found[name] = free_maps(predictor, index, pairs)
-    return {
-        name: {
-            kind: _mean(rank_correlation(maps[kind], values), draws)
-            for kind, values in of_step.items()
-        }
-        for name, of_step in found.items()
-    }
+        predictor = Predictor(dataclasses.replace(checkpoint, model=model), study.device)
+        found[name] = free_maps(predictor, study.index, pairs)
+    return tidy(
+        row(
+            mean_estimate(rank_correlation(maps[kind], values), draws),
+            random_down_to=step,
+            map=MODEL_MAPS[kind],
+        )
+        for step, own in found.items()
+        for kind, values in own.items()
+    )
+
+
+def mean_estimate(values: np.ndarray, draws: Resamples) -> Estimate | None:
+    """Mean of values (N,) that are there, with its interval over patients; None without any."""
+    rows = np.flatnonzero(np.isfinite(values))
+    if not len(rows):
+        return None
+    own = draws.take(rows)
+    count, total = own.sums(np.ones(len(rows))), own.sums(values[rows])
+    drawn = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    return interval(float(values[rows].mean()), drawn)
+
+
+def name_of(kind: str) -> str:
+    """A kind of map, or the random order, in words."""
+    return "Random order" if kind == RANDOM else MODEL_MAPS[kind]
 
 
 def _on_the_next_film(pairs: list[Pair]) -> list[Pair] | None:
@@ -143,79 +136,26 @@ def _on_the_next_film(pairs: list[Pair]) -> list[Pair] | None:
     return [Pair(following[pair.row], pair.finding) for pair in pairs]
 
 
-def _mean(values: np.ndarray, draws: Resamples) -> Estimate | None:
-    """Mean of values (N,) that are there, with its interval over patients; None without any."""
-    rows = np.flatnonzero(np.isfinite(values))
-    if not len(rows):
-        return None
-    own = draws.take(rows)
-    count, total = own.sums(np.ones(len(rows))), own.sums(values[rows])
-    drawn = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
-    return interval(float(values[rows].mean()), drawn)
-
-
-def _area_table(areas: dict[str, dict[str, Estimate]]) -> Table:
-    shown: dict[str, Any] = {"Order of the cells": [_name(kind) for kind in areas]}
-    for name in next(iter(areas.values())):
-        shown |= columns(name, [of_kind[name] for of_kind in areas.values()])
-    return Table(
-        "faithfulness",
-        "Probability as cells are taken away or given back",
-        pd.DataFrame(shown),
-        "Deletion: mean probability while cells give way to the film's mean gray, lower is better. "
-        "Insertion: while a blurred film gets its cells back, higher is better. ROAD: without the "
-        "least relevant cells less without the most relevant ones, filled from their surroundings; "
-        "above zero is better. In brackets: 95 % interval over resampled patients.",
-    )
-
-
-def _randomisation_table(correlations: Correlations) -> Table:
-    shown: dict[str, Any] = {"Random weights, down to": list(correlations)}
-    for kind in next(iter(correlations.values())):
-        shown |= columns(_name(kind), [of_step[kind] for of_step in correlations.values()])
-    return Table(
-        "randomisation",
-        "Rank correlation of the maps with those of the trained model",
-        pd.DataFrame(shown),
-        "Each row keeps the random weights of the rows above it. Attention does not depend on the "
-        f"classifiers. '{ANOTHER_FILM}' says how much the maps of a finding share anyway. In "
-        "brackets: 95 % interval over resampled patients.",
-    )
-
-
-def _area_sentences(areas: dict[str, dict[str, Estimate]]) -> list[str]:
-    return [
-        f"{_name(kind)}: deletion {said(e['deletion less random'], sign=True)} and insertion "
-        f"{said(e['insertion less random'], sign=True)} against the random order; ROAD "
-        f"{said(e['ROAD'], sign=True)}."
-        for kind, e in areas.items()
-        if kind != RANDOM
-    ]
-
-
-def _randomisation_sentences(correlations: Correlations) -> list[str]:
-    last, of_last = list(correlations.items())[-1]
-    told = [f"{_name(kind)} {said(e)}" for kind, e in of_last.items() if e is not None]
-    if not told:
-        return [f"With random weights down to the {last} no map is left to compare."]
-    return [
-        f"With random weights down to the {last}, the rank correlation with the trained model's "
-        f"maps is: {listed(told)}. A map that learned nothing would stay near 1."
-    ]
-
-
-def _metrics(areas: dict[str, dict[str, Estimate]], correlations: Correlations) -> dict[str, Any]:
-    return {
-        "areas": {
-            kind: {name: as_json(e) for name, e in of_kind.items()}
-            for kind, of_kind in areas.items()
-        },
-        "randomisation": {
-            step: {kind: as_json(e) for kind, e in of_step.items()}
-            for step, of_step in correlations.items()
-        },
+def _curve_figure(curves: dict[str, Curves]) -> Figure:
+    titles = {
+        "deletion": "Deletion: cells give way to mean gray",
+        "insertion": "Insertion: a blurred film gets its cells back",
     }
+    panels = {
+        title: [
+            Line(name_of(kind), SHARES, getattr(own, part).mean(axis=0))
+            for kind, own in curves.items()
+        ]
+        for part, title in titles.items()
+    }
+    return line_figure(panels, ("share of the cells", "mean probability"), limits=(0, None))
 
 
-def _name(kind: str) -> str:
-    return "Random order" if kind == RANDOM else MODEL_MAPS[kind]
+def _randomisation_figure(frame: pd.DataFrame) -> Figure:
+    steps = list(dict.fromkeys(frame["random_down_to"]))
+    lines = [
+        Line(name, np.arange(len(steps)), select(frame, map=name)["value"].to_numpy(dtype=float))
+        for name in dict.fromkeys(frame["map"])
+    ]
+    labels = ("random weights, down to", "Spearman's correlation")
+    return line_figure({"": lines}, labels, ticks=(range(len(steps)), steps), limits=(-1, 1.05))

@@ -1,7 +1,6 @@
 """Maps made without the model, to judge a figure by: chance, the usual place, the grid's limit.
 
-`field-notes.md`: localisation figures stand "always beside a random-map control, a centre-prior
-control and the grid's ceiling".
+Every figure of localisation stands beside a random map, a centre prior and the grid's ceiling.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from lmeran.files import replacing
 from lmeran.findings import FINDINGS
 from lmeran.model.maps import CONTOUR_LEVEL
 from train.data.boxes import Box, Boxes, coverage
@@ -98,10 +98,8 @@ def cached_best_maps(cases: list[tuple[Box, ...]], grid: int, cache: Path) -> np
         return np.load(path)
     found = best_maps(cases, grid)
     cache.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with replacing(path) as partial, partial.open("wb") as file:
         np.save(file, found)
-    partial.replace(path)
     return found
 
 

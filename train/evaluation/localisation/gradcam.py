@@ -3,7 +3,7 @@
 Selvaraju et al., ICCV 2017: the gradient of a finding's logit by each channel, averaged over the
 cells, weighs the channels; the positive part of the weighted sum is the map. It is taken at the
 cells: of the last attention layer only the label tokens are read, so its image outputs have no
-gradient (`field-notes.md`, row 13).
+gradient.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How well one map finds one lesion: IoU, IoBB and the pointing game. Pure functions.
 
-`field-notes.md`, "IoU / hit rate": the map is resized bilinearly to the original size and divided
-by its maximum; what lies above 0.4 (the paper's threshold) is the detected region; IoU is of region
+The map is resized bilinearly to the original size and divided by its maximum; what lies above 0.4
+(the paper's threshold) is the detected region; IoU is of region
 and truth, IoBB is intersection over the *detected box*, and the pointing game asks whether the
 maximum of the map before any threshold lies in the truth.
 """

@@ -1,38 +1,41 @@
 """Do the maps lie where radiologists drew the lesion? The localisation part of the report.
 
-Definitions: `field-notes.md`, "IoU / hit rate" (see `localisation_measures`). Nothing is fitted
-here: the threshold is the paper's, and the boxes serve to measure alone.
+Nothing is fitted here: the threshold is the paper's, and the boxes serve to measure alone.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-import torch
+import pandas as pd
+from matplotlib.figure import Figure
 
-from lmeran.checkpoint import Checkpoint
-from lmeran.model.maps import CONTOUR_LEVEL
+from lmeran.findings import FINDINGS
 from lmeran.predictor import Predictor
 from train.data.boxes import BOX_FILES, box_file, boxed_rows, read_boxes
 from train.data.index import Index
 from train.evaluation.bootstrap import Resamples, draw
+from train.evaluation.figures import Line, line_figure
 from train.evaluation.localisation.cases import Measured, cases_of, measure
 from train.evaluation.localisation.controls import cached_best_maps, training_heat
-from train.evaluation.localisation.figures import contact_sheet, threshold_curves
-from train.evaluation.localisation.maps import MODEL_MAPS
-from train.evaluation.localisation.measures import IOU, POINTING
-from train.evaluation.localisation.scores import macro
-from train.evaluation.localisation.tables import Rows, macro_rows, metrics, pin_effect, tables
-from train.evaluation.section import Section
-from train.evaluation.statistics import Estimate
-from train.evaluation.wording import said
+from train.evaluation.localisation.maps import CONTROLS, MODEL_MAPS
+from train.evaluation.localisation.measures import MEASURES, THRESHOLDS
+from train.evaluation.localisation.scores import finding_means, macro
+from train.evaluation.localisation.sheet import contact_sheet
+from train.evaluation.section import Section, row, select, tidy
+from train.evaluation.study import Study
 
-TITLE = "Localisation"
+NAMES = {**MODEL_MAPS, **CONTROLS}
+
+WANG_2017 = (0.568, 0.373, 0.221, 0.116, 0.062, 0.028, 0.010)
+"""T(IoU) of Wang et al., CVPR 2017, mean over 8 findings of all 984 boxes. Theirs is of boxes
+drawn round the detected region, so it is a landmark, not a like-for-like figure."""
 
 
 def why_no_localisation(index: Index) -> str | None:
-    """Why there is no such section, in a sentence; None where there is one."""
+    """Why nothing is measured, in a sentence; None where it is."""
     if box_file(index.root) is None:
         return f"Localisation was not measured: there is no {BOX_FILES[0]} beside the index."
     if not boxed_rows(index, read_boxes(index.root)):
@@ -40,101 +43,98 @@ def why_no_localisation(index: Index) -> str | None:
     return None
 
 
-def localisation_section(
-    checkpoint: Checkpoint,
-    index: Index,
-    cache: Path,
-    device: torch.device | str,
-    resamples: int,
-) -> Section | None:
-    """All maps and controls on every boxed film of the index; None without boxes.
+def localisation_section(study: Study) -> Section:
+    """All maps and controls on every boxed film of the index.
 
-    cache: folder where the grid ceiling, the same for every checkpoint of that grid, is kept.
-    resamples: of patients, for the intervals. `why_no_localisation` says why there is none.
     Raises `DataError` where the box list or a film cannot be read.
     """
-    if why_no_localisation(index) is not None:
-        return None
+    why = why_no_localisation(study.index)
+    if why is not None:
+        return Section("localisation", {"not_measured": why})
+    checkpoint, index = study.predictions.checkpoint, study.index
     boxes, grid = read_boxes(index.root), checkpoint.config.grid
     cases = cases_of(index, boxes)
-    best = cached_best_maps([case.boxes for case in cases], grid, cache)
+    best = cached_best_maps([case.boxes for case in cases], grid, study.cache)
     heat = training_heat(index, boxes)
-    measured = measure(Predictor(checkpoint, device), index, cases, best, heat)
-    rows_of_cases = np.array([case.row for case in cases])
-    draws = draw(index.patients[rows_of_cases], resamples)
-    rows, pins = macro_rows(measured, draws), pin_effect(measured, draws)
-    films, patients = len(set(rows_of_cases.tolist())), len(draws.counts)
-    facts = {"films": films, "patients": patients, "resamples": resamples, "grid": grid}
+    measured = measure(Predictor(checkpoint, study.device), index, cases, best, heat)
+    rows = np.array([case.row for case in cases])
+    draws = draw(index.patients[rows], len(study.resamples))
+    frame = tidy(_rows(measured, draws))
     return Section(
         key="localisation",
-        title=TITLE,
-        text=(
-            f"{len(cases)} boxes of {len(np.unique(measured.findings))} findings on {films} films "
-            f"of {patients} patients. A map is resized to the film, divided by its maximum and cut "
-            f"at {CONTOUR_LEVEL}, the paper's threshold; nothing was tuned on these films. Mean "
-            "values are over the findings, intervals (95 %) over resampled patients.",
-            *_map_sentences(measured, rows, draws),
-            _ceiling_sentence(rows, grid),
-            _centre_sentence(heat),
-            *_pin_sentences(measured, pins),
-            *_empty_sentences(measured),
-        ),
-        tables=tables(measured, rows, pins),
-        plots=(contact_sheet(measured, index), threshold_curves(rows)),
-        metrics=facts | metrics(measured, rows, pins),
+        facts={
+            "boxes": len(cases),
+            "films": len(set(rows.tolist())),
+            "patients": len(draws.counts),
+            "grid": grid,
+            "centre_prior": "mean box of the training films" if heat else "Gaussian in the middle",
+            "boxes_with_other_findings": int(measured.has_others.sum()),
+            "empty_maps": {MODEL_MAPS[kind]: measured.empty_maps(kind) for kind in measured.maps},
+        },
+        frames={
+            "localisation": frame,
+            "localisation_findings": tidy(_finding_rows(measured)),
+            "localisation_differences": tidy(_difference_rows(measured, draws)),
+        },
+        figures={
+            "localisation_sheet": contact_sheet(measured, index),
+            "localisation_thresholds": _threshold_figure(frame),
+        },
     )
 
 
-def _map_sentences(measured: Measured, rows: Rows, draws: Resamples) -> list[str]:
-    """Each map of the model by itself and against the centre prior."""
-    sentences = []
-    for kind in measured.maps:
-        own = rows[kind, False]
+def _rows(measured: Measured, draws: Resamples) -> Iterator[dict[str, Any]]:
+    """Mean over the findings of every map, free and with the film's other findings pinned."""
+    for kind, name in NAMES.items():
+        for pinned, values in ((False, measured.free), (True, measured.pinned)):
+            if kind in values:
+                estimates = macro(values[kind], measured.findings, draws)
+                for measure_name, estimate in zip(MEASURES, estimates, strict=True):
+                    yield row(estimate, map=name, others_pinned=pinned, measure=measure_name)
+
+
+def _finding_rows(measured: Measured) -> Iterator[dict[str, Any]]:
+    """Mean over each finding's boxes."""
+    for kind, name in NAMES.items():
+        for pinned, values in ((False, measured.free), (True, measured.pinned)):
+            if kind not in values:
+                continue
+            for f, means in finding_means(values[kind], measured.findings).items():
+                keys = {"finding": FINDINGS[f], "boxes": int((measured.findings == f).sum())}
+                keys |= {"map": name, "others_pinned": pinned}
+                for measure_name, value in zip(MEASURES, means.tolist(), strict=True):
+                    yield row(value, **keys, measure=measure_name)
+
+
+def _difference_rows(measured: Measured, draws: Resamples) -> Iterator[dict[str, Any]]:
+    """Each map of the model less the centre prior; and with the others pinned less without, on the
+    cases whose film has another true finding."""
+    for kind, values in measured.maps.items():
+        name = MODEL_MAPS[kind]
         gain = macro(measured.free[kind] - measured.free["centre"], measured.findings, draws)
-        sentences.append(
-            f"{MODEL_MAPS[kind]}: IoU {said(own[IOU])}, pointing {said(own[POINTING])}; "
-            f"over the centre prior {said(gain[IOU], sign=True)} in IoU and "
-            f"{said(gain[POINTING], sign=True)} in pointing."
-        )
-    return sentences
+        for measure_name, estimate in zip(MEASURES, gain, strict=True):
+            yield row(estimate, map=name, difference="over the centre prior", measure=measure_name)
+        some = np.flatnonzero(measured.has_others)
+        if kind not in measured.pinned or not len(some) or not len(values):
+            continue
+        moved = measured.pinned[kind][some] - measured.free[kind][some]
+        moved = macro(moved, measured.findings[some], draws.take(some))
+        for measure_name, estimate in zip(MEASURES, moved, strict=True):
+            yield row(estimate, map=name, difference="by pinning", measure=measure_name)
 
 
-def _ceiling_sentence(rows: Rows, grid: int) -> str:
-    best, chance = (rows[kind, False] for kind in ("ceiling", "random"))
-    return (
-        f"The limits: the best map found for each box on this grid of {grid} x {grid} cells has "
-        f"IoU {best[IOU].value:.3f} and pointing {best[POINTING].value:.3f}; a random map has IoU "
-        f"{chance[IOU].value:.3f} and pointing {chance[POINTING].value:.3f}."
-    )
-
-
-def _centre_sentence(heat: dict[int, np.ndarray]) -> str:
-    if heat:
-        return (
-            "The centre prior is the mean box of the training films, for findings without one a "
-            "Gaussian in the middle of the film."
-        )
-    return (
-        "No training film has a box, so the centre prior is a Gaussian in the middle of the film."
-    )
-
-
-def _pin_sentences(measured: Measured, pins: dict[str, dict[str, list[Estimate]]]) -> list[str]:
-    if not pins:
-        return ["No boxed film has another true finding, so there is nothing to pin."]
-    moved = "; ".join(
-        f"{MODEL_MAPS[kind]} {said(parts['difference'][IOU], sign=True)}"
-        for kind, parts in pins.items()
-    )
-    return [
-        f"Pinning the film's other true findings ({int(measured.has_others.sum())} boxes have any) "
-        f"changes IoU by: {moved}."
-    ]
-
-
-def _empty_sentences(measured: Measured) -> list[str]:
-    counts = {MODEL_MAPS[kind]: measured.empty_maps(kind) for kind in measured.maps}
-    told = ", ".join(f"{name} {n}" for name, n in counts.items() if n)
-    if not told:
-        return []
-    return [f"Maps without a positive value, which detect nothing: {told}."]
+def _threshold_figure(frame: pd.DataFrame) -> Figure:
+    """T(IoU) and T(IoBB) of the free maps and the controls, with intervals over patients."""
+    free = select(frame, others_pinned=False)
+    panels: dict[str, list[Line]] = {}
+    for measure_name in ("IoU", "IoBB"):
+        lines = []
+        for name in dict.fromkeys(free["map"]):
+            own = select(free, map=name).set_index("measure")
+            some = own.loc[[f"{measure_name}>{t}" for t in THRESHOLDS]]
+            columns = some[["value", "low", "high"]].to_numpy(dtype=float).T
+            lines.append(Line(name, np.array(THRESHOLDS), *columns))
+        panels[f"Share of boxes with {measure_name} > T"] = lines
+    landmark = Line("Wang et al. 2017", np.array(THRESHOLDS), np.array(WANG_2017))
+    next(iter(panels.values())).append(landmark)
+    return line_figure(panels, ("T", "share of the boxes"), bounds="band", limits=(0, 1))

@@ -1,4 +1,4 @@
-"""Figures of localisation: maps with truth boxes (the paper's Figure 8), and T(IoU), T(IoBB)."""
+"""Maps over films with their truth boxes, a typical film of each finding (the paper's Figure 8)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import cv2
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from lmeran.findings import FINDINGS, display_name
@@ -15,13 +16,10 @@ from lmeran.imaging.geometry import Geometry
 from lmeran.model.maps import CONTOUR_LEVEL
 from train.data.boxes import Box
 from train.data.index import Index
+from train.evaluation.figures import new_figure, styled
 from train.evaluation.localisation.cases import Measured, read_film
 from train.evaluation.localisation.maps import MODEL_MAPS
-from train.evaluation.localisation.measures import IOU, MEASURES, POINTING, THRESHOLDS
-from train.evaluation.localisation.tables import NAMES, WANG_2017, Rows
-from train.evaluation.section import Plot
-from train.evaluation.statistics import Estimate
-from train.evaluation.style import BLUE, GRAY, GREEN, INK, ORANGE, PALE, PURPLE, new_figure, styled
+from train.evaluation.localisation.measures import IOU, POINTING
 
 TRUTH = np.array([57, 211, 83]) / 255
 MAP_COLOURS = "inferno"
@@ -31,20 +29,8 @@ STRONGEST = 0.6
 SHEET_SIDE = 192
 """Longer side of a film on the contact sheet, in pixels."""
 
-CURVES = {
-    "attention": (BLUE, "-"),
-    "rollout": (BLUE, "--"),
-    "cam": (ORANGE, "-"),
-    "sum": (GREEN, "-"),
-    "gradcam": (PURPLE, "-"),
-    "random": (GRAY, ":"),
-    "centre": (INK, "--"),
-    "ceiling": (GRAY, "-"),
-}
-"""Colour and line of each kind of map."""
 
-
-def contact_sheet(measured: Measured, index: Index) -> Plot:
+def contact_sheet(measured: Measured, index: Index) -> Figure:
     """One film a finding: the film and each free map over it, the truth box, the 0.4 contour.
 
     The film is the one whose map of the first kind has the finding's median IoU: a typical one,
@@ -60,35 +46,7 @@ def contact_sheet(measured: Measured, index: Index) -> Plot:
             axes.set_title(title)
         for line, k in zip(grid, chosen, strict=True):
             _sheet_row(line, measured, k, read_film(index, measured.cases[k].row).pixels)
-    return Plot(
-        "localisation_sheet",
-        "Maps and truth boxes",
-        figure,
-        f"Green: the radiologist's box. White: {CONTOUR_LEVEL} of the map's maximum. Each film is "
-        f"the one with the finding's median IoU of the map: {MODEL_MAPS[kinds[0]]}.",
-    )
-
-
-def threshold_curves(rows: Rows) -> Plot:
-    """T(IoU) and T(IoBB) of the free maps and the controls, with intervals over patients."""
-    with styled():
-        figure = new_figure(height=4.2)
-        for axes, measure in zip(figure.subplots(1, 2, sharey=True), ("IoU", "IoBB"), strict=True):
-            at = [MEASURES.index(f"{measure}>{t}") for t in THRESHOLDS]
-            for (kind, pinned), estimates in rows.items():
-                if not pinned:
-                    _curve(axes, kind, [estimates[k] for k in at])
-            if measure == "IoU":
-                axes.plot(THRESHOLDS, WANG_2017, color=PALE, marker="o", label="Wang et al. 2017")
-            axes.set(xlabel="T", title=f"Share of boxes with {measure} > T", ylim=(0, 1))
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right center")
-    return Plot(
-        "localisation_thresholds",
-        "Boxes found at each threshold",
-        figure,
-        "Mean over the findings, nothing pinned; bands: 95 % interval over resampled patients.",
-    )
+    return figure
 
 
 def _typical_cases(measured: Measured, kind: str) -> list[int]:
@@ -146,11 +104,3 @@ def _show(axes: Axes, picture: np.ndarray, boxes: tuple[Box, ...]) -> None:
         corner = (box.left * width, box.top * height)
         size = ((box.right - box.left) * width, (box.bottom - box.top) * height)
         axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=TRUTH, linewidth=1.2))
-
-
-def _curve(axes: Axes, kind: str, estimates: list[Estimate]) -> None:
-    colour, line = CURVES[kind]
-    axes.plot(THRESHOLDS, [e.value for e in estimates], line, color=colour, label=NAMES[kind])
-    if all(e.low is not None for e in estimates):
-        low, high = [e.low for e in estimates], [e.high for e in estimates]
-        axes.fill_between(THRESHOLDS, low, high, color=colour, alpha=0.1, linewidth=0)

@@ -1,0 +1,124 @@
+"""The measured parts of README.md and docs/results.md, from metrics.json: no figure is typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from lmeran.checkpoint import Checkpoint
+from lmeran.findings import FINDINGS, display_name
+from train.data.index import DataError
+from train.evaluation.calibration.section import ALL, EVERY
+from train.evaluation.conditioning.arms import OWN
+from train.evaluation.discrimination.published import read_paper
+from train.evaluation.section import MEAN, find
+
+RESULTS = Path(__file__).with_name("results.md.jinja")
+HEADLINE = Path(__file__).with_name("headline.md.jinja")
+"""Templates: of all figures, and of those that stand in the README."""
+
+START, END = "<!-- measured: python -m train card -->", "<!-- end of measured -->"
+
+
+def figure(estimate: dict[str, Any] | float | None, digits: int = 3) -> str:
+    """'0.712 (0.690 to 0.733)', '0.712' without an interval, 'none' for None."""
+    if estimate is None or (isinstance(estimate, dict) and estimate["value"] is None):
+        return "none"
+    if not isinstance(estimate, dict):
+        return f"{estimate:.{digits}f}"
+    value = f"{estimate['value']:.{digits}f}"
+    if estimate.get("low") is None:
+        return value
+    return f"{value} ({estimate['low']:.{digits}f} to {estimate['high']:.{digits}f})"
+
+
+def write_measured(
+    path: Path, template: Path, checkpoint: Checkpoint, metrics: dict[str, Any]
+) -> None:
+    """Put a measured part between the two marks of a page. Raises `DataError` without them."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read: {error.strerror}.") from None
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end:
+        raise DataError(f"{path.name} needs the lines '{START}' and '{END}'.")
+    made = measured_part(template, checkpoint, metrics)
+    path.write_text(f"{before}{START}\n{made}\n{END}{after}", encoding="utf-8")
+
+
+def measured_part(template: Path, checkpoint: Checkpoint, metrics: dict[str, Any]) -> str:
+    """The part as Markdown."""
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    free = metrics["discrimination"]["discrimination"]
+    localisation = metrics.get("localisation", {}).get("localisation", [])
+    gate = metrics.get("gate", {}).get("gate", [])
+    return environment.from_string(template.read_text(encoding="utf-8")).render(
+        metrics=metrics,
+        paper=read_paper(),
+        findings=[(name, display_name(name)) for name in FINDINGS],
+        find=find,
+        figure=figure,
+        detail=checkpoint.config.preprocessing.detail,
+        free=free,
+        means=known_means(metrics),
+        short=_short_of_the_paper(find(free, finding=MEAN, measure="AUC")["value"]),
+        chance=chance(metrics),
+        maps=[r for r in localisation if r["measure"] == "IoU" and not r["others_pinned"]],
+        agreement=_free_agreement(metrics),
+        gate=[r for r in gate if r["measure"] == "warned of"],
+        gaps=metrics.get("subgroups", {}).get("subgroup_gaps", []),
+    )
+
+
+def known_means(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """known, auc and gain (None with nothing known) of the checkpoint's own arm."""
+    records = metrics["conditioning"]["known_labels"]
+    own = [r for r in records if r["arm"] == OWN and r["finding"] == MEAN]
+    return [
+        {
+            "known": r["known"],
+            "auc": r,
+            "gain": find(own, known=r["known"], measure="gain"),
+        }
+        for r in own
+        if r["measure"] == "AUC"
+    ]
+
+
+def chance(metrics: dict[str, Any]) -> str:
+    """The findings whose AUC is not shown to be better than chance."""
+    records = metrics["discrimination"]["discrimination"]
+    names = [
+        display_name(r["finding"])
+        for r in records
+        if r["measure"] == "AUC" and r["finding"] in FINDINGS and (r["low"] or 1) <= 0.5
+    ]
+    return ", ".join(names)
+
+
+def _short_of_the_paper(mean: float | None) -> str:
+    if mean is None:
+        return "No finding could be measured."
+    paper = read_paper()
+    less = paper.own_mean - mean
+    verdict = "below" if less > 0 else "above"
+    return f"The mean AUC is {abs(less):.3f} {verdict} the {paper.own_mean:.3f} published."
+
+
+def _free_agreement(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Agreement with nothing known on all images, of calibrated probabilities where there are."""
+    section = metrics.get("calibration", {})
+    kind = "raw" if section.get("keeps_raw") else "calibrated"
+    keys = {"images": ALL, "known": 0, "pins": EVERY, "probability": kind}
+    found = {
+        r["measure"]: r["value"]
+        for r in section.get("calibration", [])
+        if all(r[name] == value for name, value in keys.items())
+    }
+    return {"kind": kind, **found} if found else {}
