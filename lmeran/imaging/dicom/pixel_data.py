@@ -30,7 +30,7 @@ COLOR = ("PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT
 """Values of Photometric Interpretation (0028,0004) that this viewer turns to gray."""
 _ONE_SAMPLE = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 _RLE = UID("1.2.840.10008.1.2.5")
-_NATIVE = (IMPLICIT, EXPLICIT, DEFLATED, BIG_ENDIAN)
+NATIVE = (IMPLICIT, EXPLICIT, DEFLATED, BIG_ENDIAN)
 _PLUGINS = ("pylibjpeg", "pyjpegls", "pillow", "gdcm")
 """Decoders in the order of preference: the fast and exact one of each syntax comes first."""
 
@@ -238,7 +238,7 @@ def decode(ds: Dataset, syntax: UID, frame: int = 1) -> np.ndarray:
             "The file does not say how its values are meant (Photometric Interpretation); "
             "export the film again as MONOCHROME2."
         )
-    if syntax in _NATIVE:
+    if syntax in NATIVE:
         per_pixel = 2 if kind == "YBR_FULL_422" else samples
         size = rows * columns * per_pixel * allocated // 8
         data = native_frame(data, frame, count, size)

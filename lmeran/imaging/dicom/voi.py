@@ -10,12 +10,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 from pydicom.dataset import Dataset
 
-from lmeran.imaging.dicom.attributes import code, codes, integer, look_up_table, numbers, value_of
-from lmeran.imaging.radiograph import ReadError
+from lmeran.imaging.dicom.attributes import (
+    code,
+    codes,
+    integer,
+    look_up_table,
+    numbers,
+    stored_range,
+    value_of,
+)
+from lmeran.imaging.dicom.suitability import is_for_processing
+from lmeran.imaging.radiograph import LEAST_SPAN, ReadError
 from lmeran.imaging.values import GrayValues, codes_of
 from lmeran.imaging.window import BrokenError, LookUpTable, Ramp, Voi, Window
 
@@ -24,7 +34,7 @@ _FALLBACK = (
     "The display window in the file is unusable, so gray levels were set from the picture itself "
     "(0.5 to 99.5 % of its values)."
 )
-_LEAST_SPREAD = 8 / 255
+_LEAST_SPREAD = LEAST_SPAN / 255
 """A window that leaves less than this between the 0.5 and 99.5 percentiles shows a flat film."""
 _ROWS_AT_A_TIME = 256
 _MAX_SEQUENCE_BYTES = 2**21
@@ -95,9 +105,9 @@ def render(stored: np.ndarray, scale: Grayscale) -> Rendering:
             "The decoded picture is one flat gray, there is nothing to read; export the film again."
         )
     vois = tuple(voi for voi in scale.vois if _spread(voi, outputs, weights) >= _LEAST_SPREAD)
-    if not vois or vois[0] is not scale.vois[0]:
-        vois = (_percentile_ramp(outputs, weights), *vois)
-        if scale.vois and _FALLBACK not in warnings:
+    if not vois:
+        vois = (_percentile_ramp(outputs, weights),)
+        if scale.vois:
             warnings.append(_FALLBACK)
     is_table = isinstance(scale.modality, LookUpTable)
     values = GrayValues(
@@ -117,13 +127,10 @@ def grayscale_of(ds: Dataset, little_endian: bool) -> Grayscale:
     """Read the grayscale attributes of a data set. Raises `ReadError` for a broken modality LUT."""
     warnings: list[str] = []
     modality = _modality(ds, little_endian, warnings)
-    vois: list[Voi] = []
-    try:
-        vois.extend(_vois(ds, little_endian))
-    except BrokenError:
-        # The first one decides what is shown at the start; broken ones behind it are left out.
-        if not vois:
-            warnings.append(_FALLBACK)
+    named = list(_vois(ds, little_endian, _output_range(modality, stored_range(ds))))
+    vois = [voi for voi in named if voi is not None]
+    if named and not vois:
+        warnings.append(_FALLBACK)
     unit = _UNITS.get(code(ds, "RescaleType"), "") if isinstance(modality, Rescale) else ""
     invert = _is_inverted(ds, warnings)
     chosen = tuple(vois[:_MOST_VOIS])
@@ -144,7 +151,7 @@ def _modality(ds: Dataset, little_endian: bool, warnings: list[str]) -> Rescale 
     """Modality LUT Sequence (0028,3000), else Rescale Slope and Intercept (PS3.3 C.11.1)."""
     try:
         if items := value_of(ds, "ModalityLUTSequence", _MAX_SEQUENCE_BYTES):
-            return look_up_table(items[0], little_endian)
+            return look_up_table(items[0], little_endian, stored_range(ds))
     except BrokenError:
         raise ReadError(
             "The table that gives the film's values their meaning (Modality LUT) is damaged; "
@@ -158,21 +165,41 @@ def _modality(ds: Dataset, little_endian: bool, warnings: list[str]) -> Rescale 
     return Rescale(slope, intercept)
 
 
-def _vois(ds: Dataset, little_endian: bool) -> Iterator[Voi]:
-    """VOI LUT Sequence (0028,3010), then the windows (PS3.3 C.11.2). Raises `BrokenError`."""
-    items = value_of(ds, "VOILUTSequence", _MAX_SEQUENCE_BYTES) or ()
+def _output_range(
+    modality: Rescale | LookUpTable, stored: tuple[int, int]
+) -> tuple[float, float]:
+    """The least and greatest value that a VOI may be given."""
+    if isinstance(modality, LookUpTable):
+        return float(modality.entries.min()), float(modality.entries.max())
+    ends = modality.map(np.array(stored, dtype=np.float64))
+    return float(ends.min()), float(ends.max())
+
+
+def _vois(
+    ds: Dataset, little_endian: bool, inputs: tuple[float, float]
+) -> Iterator[Voi | None]:
+    """VOI LUT Sequence (0028,3010), then the windows (PS3.3 C.11.2); None for an unusable one."""
+    try:
+        items = value_of(ds, "VOILUTSequence", _MAX_SEQUENCE_BYTES) or ()
+    except BrokenError:
+        items = ()
+        yield None
     for k, item in enumerate(items):
         name = _explained(codes(item, "LUTExplanation"), 0) or _numbered("table", k, len(items))
-        yield replace(look_up_table(item, little_endian), name=f"File: {name}")
+        try:
+            yield replace(look_up_table(item, little_endian, inputs), name=f"File: {name}")
+        except BrokenError:
+            yield None
     centers, widths = numbers(ds, "WindowCenter"), numbers(ds, "WindowWidth")
-    if bool(centers) != bool(widths):
-        raise BrokenError
     function = code(ds, "VOILUTFunction") or "LINEAR"
     explanations = codes(ds, "WindowCenterWidthExplanation")
-    pairs = list(zip(centers, widths, strict=False))
+    pairs = list(zip_longest(centers, widths, fillvalue=np.nan))
     for k, (center, width) in enumerate(pairs):
         name = _explained(explanations, k) or _numbered("window", k, len(pairs))
-        yield Window(center, width, function, f"File: {name}")
+        try:
+            yield Window(center, width, function, f"File: {name}")
+        except BrokenError:
+            yield None
 
 
 def _explained(explanations: tuple[str, ...], position: int) -> str:
@@ -191,8 +218,13 @@ def _is_inverted(ds: Dataset, warnings: list[str]) -> bool:
     """Whether low values are bright: Photometric Interpretation and Presentation LUT Shape.
 
     PS3.3 C.7.6.1.1 and C.8.11.3 tie the two together: INVERSE is what a MONOCHROME1 film has to
-    say, so MONOCHROME1 with INVERSE is one inversion, said twice, and not two that cancel.
+    say, so MONOCHROME1 with INVERSE is one inversion, said twice, and not two that cancel. A raw
+    detector image goes by its Pixel Intensity Relationship Sign (0028,1041), where 1 says that low
+    values had less intensity, which is dense tissue (PS3.3 C.8.11.3.1.2).
     """
+    sign = integer(ds, "PixelIntensityRelationshipSign")
+    if is_for_processing(ds) and sign in (-1, 1):
+        return (sign == 1) != ((*numbers(ds, "RescaleSlope"), 1.0)[0] < 0)
     monochrome1 = code(ds, "PhotometricInterpretation") == "MONOCHROME1"
     shape = code(ds, "PresentationLUTShape")
     if shape in ("INVERSE", "IDENTITY") and (shape == "INVERSE") != monochrome1:
