@@ -43,19 +43,27 @@ _SIDEWAYS = ("LL", "RL", "LAT", "LATERAL", "LLD", "RLD", "LLO", "RLO", "LAO", "R
 _NOT_CHEST = ("CC", "ML", "MLO", "LM", "XCCL", "OBLIQUE")
 _LATERAL = re.compile("(?<![A-Z])[LR]?LAT|OBLI|PROFIL|PERFIL|SEITL")
 """Words for views from the side or aslant, in what is free text in many files."""
-_NOT_FRONTAL_CODES = frozenset(
-    "399067008 399173006 399198007 260427002 399182000 399184004 399236003 399160007 399312000 "
-    "399059000 399135007 399356000 399006002 399038007 R-102CD R-10236 R-10232 R-40783 R-102C1 "
-    "R-10238 R-10234 R-10204 R-10208 R-10216 R-10220 R-40985 R-10212 R-10210".split()
-)
+# fmt: off
+_NOT_FRONTAL_CODES = frozenset((
+    "399067008", "399173006", "399198007", "260427002", "399182000", "399184004", "399236003",
+    "399160007", "399312000", "399059000", "399135007", "399356000", "399006002", "399038007",
+    "R-102CD", "R-10236", "R-10232", "R-40783", "R-102C1", "R-10238", "R-10234",
+    "R-10204", "R-10208", "R-10216", "R-10220", "R-40985", "R-10212", "R-10210",
+))
+# fmt: on
 """Lateral and oblique views of PS3.16 CID 4010, by SNOMED CT and by the older SNOMED RT."""
 _CHEST = re.compile(
     "CHEST|THORA|TORA[CKX]|LUNG|RIB|RIPPE|HEART|HERZ|PECHO|PEITO|PETTO|POITRINE|BRUST|BORST|BROST|"
     "BRYST|PIERS|HRUD|GRUD|PRSN|GOGUS|MELLKAS|RINTA|PULM|POUMON|POLMON|LONGEN|CXR|胸|肺|흉부|가슴|"
     "ГРУД|ЛЕГК|ΘΩΡΑ|صدر|חזה"
 )
-_ENCODINGS = "utf-8 gb18030 iso2022_jp shift_jis euc_jp euc_kr iso8859_5 cp1251 iso8859_7".split()
-"""In what a body part that is no ASCII may be written: the standard allows ASCII alone (PS3.5 6.2)."""
+# fmt: off
+_ENCODINGS = (
+    "utf-8", "gb18030", "iso2022_jp", "shift_jis", "euc_jp", "euc_kr", "iso8859_5", "cp1251",
+    "iso8859_7",
+)
+# fmt: on
+"""What body parts are written in where not in ASCII, the only one allowed (PS3.5 6.2)."""
 _OTHER_PART = re.compile(
     "ABDOM|ANKLE|ARM|BLADDER|BRAIN|BREAST|BUTTOCK|CALCAN|CALF|CEREB|COCCYX|COLON|ELBOW|EXTREM|EYE|"
     "FACE|FEMUR|FIBULA|FINGER|FOOT|HAND|HEAD|HIP|HUMERUS|JAW|KIDNEY|KNEE|LEG|LIVER|MANDIBLE|"

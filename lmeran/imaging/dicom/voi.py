@@ -165,9 +165,7 @@ def _modality(ds: Dataset, little_endian: bool, warnings: list[str]) -> Rescale 
     return Rescale(slope, intercept)
 
 
-def _output_range(
-    modality: Rescale | LookUpTable, stored: tuple[int, int]
-) -> tuple[float, float]:
+def _output_range(modality: Rescale | LookUpTable, stored: tuple[int, int]) -> tuple[float, float]:
     """The least and greatest value that a VOI may be given."""
     if isinstance(modality, LookUpTable):
         return float(modality.entries.min()), float(modality.entries.max())
@@ -175,9 +173,7 @@ def _output_range(
     return float(ends.min()), float(ends.max())
 
 
-def _vois(
-    ds: Dataset, little_endian: bool, inputs: tuple[float, float]
-) -> Iterator[Voi | None]:
+def _vois(ds: Dataset, little_endian: bool, inputs: tuple[float, float]) -> Iterator[Voi | None]:
     """VOI LUT Sequence (0028,3010), then the windows (PS3.3 C.11.2); None for an unusable one."""
     try:
         items = value_of(ds, "VOILUTSequence", _MAX_SEQUENCE_BYTES) or ()
