@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,21 +28,27 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 def read_picture(data: bytes) -> Radiograph:
     """Decode a PNG or JPEG. Raises `ReadError` in one sentence."""
     try:
-        if not data.startswith(_PNG):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow tells of broken metadata
+            if data.startswith(_PNG):
+                return _read_png(data)
             return _read(JpegImageFile(io.BytesIO(data)), data)
-        try:
-            return _read(PngImageFile(io.BytesIO(data)), data)
-        except ReadError:
-            raise
-        except Exception:  # perhaps only what is said beside the picture is broken
-            bare = _PNG + b"".join(_needed_chunks(data))
-            return _read(PngImageFile(io.BytesIO(bare)), bare)
     except ReadError:
         raise
     except Exception as error:  # decoders raise whatever they please
         raise ReadError(
             "The picture is damaged or incomplete and cannot be decoded; export it again."
         ) from error
+
+
+def _read_png(data: bytes) -> Radiograph:
+    try:
+        return _read(PngImageFile(io.BytesIO(data)), data)
+    except ReadError:
+        raise
+    except Exception:  # perhaps only what is said beside the picture is broken
+        bare = _PNG + b"".join(_needed_chunks(data))
+        return _read(PngImageFile(io.BytesIO(bare)), bare)
 
 
 def _read(image: Image.Image, data: bytes) -> Radiograph:
@@ -55,13 +62,13 @@ def _read(image: Image.Image, data: bytes) -> Radiograph:
         if image.mode.startswith("I"):
             return _from_16_bit(_upright(np.asarray(image), orientation), media)
         if image.mode in ("L", "1"):
-            gray, warnings = np.asarray(image.convert("L")), ()
+            gray, told = np.asarray(image.convert("L")), ()
         else:
             rgb = image.convert("RGB")
-            gray, warnings = np.asarray(rgb.convert("L")), _colour_warnings(np.asarray(rgb))
+            gray, told = np.asarray(rgb.convert("L")), _colour_warnings(np.asarray(rgb))
     _refuse_flat(gray)
     gray = np.ascontiguousarray(_upright(gray, orientation))
-    return Radiograph(gray, media, 8, window=AS_STORED, warnings=warnings)
+    return Radiograph(gray, media, 8, window=AS_STORED, warnings=told)
 
 
 def _needed_chunks(data: bytes) -> Iterator[bytes]:
@@ -109,8 +116,8 @@ def _decode_16_bit(data: bytes) -> np.ndarray:
 def _from_16_bit_colour(bgr: np.ndarray, media: str) -> Radiograph:
     film = _from_16_bit(cv2.cvtColor(np.ascontiguousarray(bgr), cv2.COLOR_BGR2GRAY), media)
     ramp = film.values.vois[0]
-    warnings = _colour_warnings(np.rint(ramp.to_gray(bgr) * 255).astype(np.uint8))
-    return replace(film, warnings=warnings)
+    shown = np.rint(ramp.to_gray(bgr) * 255).astype(np.uint8)
+    return replace(film, warnings=_colour_warnings(shown))
 
 
 def _from_16_bit(stored: np.ndarray, media: str) -> Radiograph:

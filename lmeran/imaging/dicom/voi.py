@@ -134,7 +134,8 @@ def grayscale_of(ds: Dataset, little_endian: bool) -> Grayscale:
     unit = _UNITS.get(code(ds, "RescaleType"), "") if isinstance(modality, Rescale) else ""
     invert = _is_inverted(ds, warnings)
     chosen = tuple(vois[:_MOST_VOIS])
-    return Grayscale(modality, chosen, unit, invert, _padding(ds), tuple(warnings))
+    padding = _padding(ds, warnings)
+    return Grayscale(modality, chosen, unit, invert, padding, tuple(warnings))
 
 
 def _words(voi: Voi) -> str:
@@ -231,8 +232,11 @@ def _is_inverted(ds: Dataset, warnings: list[str]) -> bool:
     return monochrome1 or shape == "INVERSE"
 
 
-def _padding(ds: Dataset) -> tuple[int, int] | None:
-    """Pixel Padding Value (0028,0120) and Range Limit (0028,0121), as a range of stored values."""
+def _padding(ds: Dataset, warnings: list[str]) -> tuple[int, int] | None:
+    """Pixel Padding Value (0028,0120) and Range Limit (0028,0121), as a range of stored values.
+
+    They must be values that a pixel can have (PS3.3 C.7.5.1.1.2), and mark none otherwise.
+    """
     bounds = numbers(ds, "PixelPaddingValue")[:1]
     bounds += numbers(ds, "PixelPaddingRangeLimit")[:1] if bounds else ()
     if not bounds or not np.isfinite(bounds).all():
@@ -241,6 +245,12 @@ def _padding(ds: Dataset) -> tuple[int, int] | None:
     # Writers mix up the signed and unsigned forms of the same 16 bits.
     wrapped = [int(bound) % 2**16 for bound in bounds]
     stored = [value - 2**16 if signed and value >= 2**15 else value for value in wrapped]
+    least, greatest = stored_range(ds)
+    if max(stored) < least or min(stored) > greatest:
+        warnings.append(
+            "The file marks padding by a value that no pixel can have; check its edges."
+        )
+        return None
     return min(stored), max(stored)
 
 
