@@ -64,7 +64,6 @@ def test_free_text_is_never_echoed():
         "BRUSTKORB",
         "BORSTKAS",
         "PULMÃO",
-        "PA CHEST",
     ],
 )
 def test_the_chest_in_other_languages_is_the_chest(word):
@@ -73,8 +72,12 @@ def test_the_chest_in_other_languages_is_the_chest(word):
 
 @pytest.mark.parametrize(
     ("word", "encoding"),
-    [("胸部", "utf-8"), ("胸部", "iso2022_jp"), ("胸部", "shift_jis"), ("胸部", "gb18030")]
-    + [("흉부", "euc_kr"), ("ГРУДЬ", "iso8859_5"), ("ΘΩΡΑΚΑΣ", "iso8859_7")],
+    [
+        *(("胸部", encoding) for encoding in ("utf-8", "iso2022_jp", "shift_jis", "gb18030")),
+        ("흉부", "euc_kr"),
+        ("ГРУДЬ", "iso8859_5"),
+        ("ΘΩΡΑΚΑΣ", "iso8859_7"),
+    ],
 )
 def test_the_chest_in_other_letters_is_the_chest(word, encoding):
     raw = word.encode(encoding)

@@ -247,9 +247,7 @@ def _padding(ds: Dataset, warnings: list[str]) -> tuple[int, int] | None:
     stored = [value - 2**16 if signed and value >= 2**15 else value for value in wrapped]
     least, greatest = stored_range(ds)
     if max(stored) < least or min(stored) > greatest:
-        warnings.append(
-            "The file marks padding by a value that no pixel can have; check its edges."
-        )
+        warnings.append("The file marks padding by a value that no pixel has; check its edges.")
         return None
     return min(stored), max(stored)
 
