@@ -24,7 +24,7 @@ from train.phantom.commands import phantom_parser, prove_parser, run_phantom, ru
 from train.processes import started
 from train.release.commands import index_parser, prefetch_parser, run_index, run_prefetch
 from train.release.download import PrefetchError
-from train.run import StateError
+from train.states import StateError
 
 
 def main(arguments: list[str] | None = None) -> int:

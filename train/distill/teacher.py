@@ -30,6 +30,7 @@ from train.data.index import DataError, Index, read_index, source_offsets, split
 from train.data.pixels import cached_pixels
 from train.distill.network import NetworkName, Teacher, imagenet_weights
 from train.evaluation.metrics import auc_per_finding, auc_within, mean_auc
+from train.states import alone_in, load_state, save_state
 
 _WEIGHTS, _FACTS, _STATE = "teacher.safetensors", "teacher.json", "state.pt"
 
@@ -107,9 +108,14 @@ def teach(config: TeacherConfig, data: Path, out: Path, device: torch.device) ->
     """Fine-tune; writes and returns `out` with weights, facts and validation AUC.
 
     The same command again goes on after the last whole epoch. Raises `ConfigError` where `out`
-    holds a teacher of other options.
+    holds a teacher of other options, `StateError` where its state cannot be kept or read, or
+    another run has the folder.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    with alone_in(out):
+        return _teach(config, data, out, device)
+
+
+def _teach(config: TeacherConfig, data: Path, out: Path, device: torch.device) -> Path:
     train, validation = split_by_patient(
         read_index(data, "train_val"), config.validation_share, config.seed
     )
@@ -205,23 +211,23 @@ def _save(
         "validation": scores,
     }
     (out / _FACTS).write_text(json.dumps(facts, indent=1))
-    partial = out / f"{_STATE}.partial"
     state = {"teacher": teacher.state_dict(), "optimizer": optimizer.state_dict(), "epochs": epochs}
-    torch.save(state, partial)
-    partial.replace(out / _STATE)
+    save_state(state, out / _STATE)
 
 
 def _restore(
     teacher: Teacher, optimizer: torch.optim.Optimizer, config: TeacherConfig, out: Path
 ) -> int:
     """Epochs done in `out`, and the teacher as it was after them."""
-    if not (out / _STATE).is_file():
+    state, told = load_state(out / _STATE, "cpu")
+    if state is None:
         return 0
     if json.loads((out / _FACTS).read_text())["config"] != json.loads(json.dumps(_options(config))):
         raise ConfigError(
             f"{out} holds a teacher of other options; choose another --out or give the same ones."
         )
-    state = torch.load(out / _STATE, weights_only=True)
+    if told:
+        print(told)
     teacher.load_state_dict(state["teacher"])
     optimizer.load_state_dict(state["optimizer"])
     return state["epochs"]
