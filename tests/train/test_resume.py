@@ -7,8 +7,8 @@ import csv
 import multiprocessing
 import os
 import re
-import shutil
 import resource
+import shutil
 import signal
 import time
 from pathlib import Path
