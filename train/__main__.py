@@ -10,6 +10,7 @@ import torch
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 
 from lmeran.checkpoint import CheckpointError
+from lmeran.cli.launch import Launch, LaunchError
 from lmeran.config import ConfigError
 from train.ablation.ablate import AblationError, ablate_parser, run_ablate
 from train.calibration.calibrate import calibrate_parser, run_calibrate
@@ -30,8 +31,9 @@ from train.states import StateError
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 0, or 1 with one sentence on standard error."""
     parser = _parser()
-    given = parser.instantiate(parser.parse_args(arguments))
+    given = parser.parse_args(arguments)
     try:
+        given = parser.instantiate(given)
         match given.command:
             case "fit":
                 _fit(given.fit)
@@ -60,12 +62,16 @@ def main(arguments: list[str] | None = None) -> int:
         CheckpointError,
         ConfigError,
         DataError,
+        LaunchError,
         PrefetchError,
         PublishError,
         StateError,
         TrainingError,
     ) as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename or 'A file'} cannot be used ({error.strerror}).", file=sys.stderr)
         return 1
     return 0
 
@@ -118,9 +124,7 @@ def _teach(given: Namespace) -> None:
 
 
 def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    return torch.device(Launch().device(name))
 
 
 if __name__ == "__main__":

@@ -37,8 +37,11 @@ def main(arguments: list[str] | None = None) -> int:
         goes_on = " The same command goes on from here." if "out" in given and given.out else ""
         print(f"Stopped.{goes_on}", file=sys.stderr)
         return STOPPED
-    except (CheckpointError, LaunchError, OutFileError, PinError, UsageError, OSError) as error:
+    except (CheckpointError, LaunchError, OutFileError, PinError, UsageError) as error:
         print(error, file=sys.stderr)
+        return USAGE_ERROR
+    except OSError as error:
+        print(f"{error.filename or 'A file'} cannot be used ({error.strerror}).", file=sys.stderr)
         return USAGE_ERROR
 
 

@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from lmeran.config import ConfigError, Preprocessing
+from lmeran.config import ConfigError, Preprocessing, check_least, check_positive
 from lmeran.findings import FINDINGS
 from lmeran.imaging.preprocess import normalise, to_input
 from train.augment import Augmentation, augment
@@ -69,6 +69,15 @@ class TeacherConfig:
     source_adjust: bool = True
     validation_share: float = 0.1264
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "epochs", "batch_size")
+        check_least(self, 0, "weight_decay", "frozen", "seed")
+        check_positive(self, "learning_rate")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must be in [0, 1): {self.dropout}")
+        if not 0 < self.validation_share < 1:
+            raise ConfigError(f"validation_share must be in (0, 1): {self.validation_share}")
 
 
 def load_teacher(folder: str | Path) -> Teacher:
