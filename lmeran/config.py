@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lmeran.errors import UserError
 from lmeran.findings import FINDINGS
 
 BlockName = Literal["paper", "residual", "transformer"]
@@ -18,8 +19,23 @@ CELL_STRIDE = 32
 """Input pixels per feature cell and axis after the five halvings of a DenseNet."""
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError):
     """A configuration that describes no model; the message names the field."""
+
+
+def check_least(config: object, least: float, *names: str) -> None:
+    """Refuse numbers of a configuration below `least`, or too large. Raises `ConfigError`."""
+    for name in names:
+        value = getattr(config, name)
+        if not least <= value < 2**31:
+            raise ConfigError(f"{name} must be at least {least:g} and less than 2^31: {value}")
+
+
+def check_positive(config: object, *names: str) -> None:
+    """Refuse numbers of a configuration that are not above 0. Raises `ConfigError`."""
+    for name in names:
+        if not 0 < getattr(config, name) < 2**31:
+            raise ConfigError(f"{name} must be positive: {getattr(config, name)}")
 
 
 @dataclass(frozen=True)
@@ -42,8 +58,8 @@ class Preprocessing:
             raise ConfigError(f"image_size must be a multiple of 32, 64 or more: {self.image_size}")
         if self.detail is not None and not 16 <= self.detail <= self.image_size:
             raise ConfigError(f"detail must be between 16 and image_size: {self.detail}")
-        if self.std <= 0:
-            raise ConfigError(f"std must be positive: {self.std}")
+        check_least(self, 0, "mean")
+        check_positive(self, "std")
 
 
 @dataclass(frozen=True)
@@ -60,6 +76,9 @@ class Backbone:
     output_stride: int = CELL_STRIDE
 
     def __post_init__(self) -> None:
+        check_least(self, 1, "growth_rate", "initial_features")
+        if len(self.layers_per_block) != 4 or min(self.layers_per_block) < 1:
+            raise ConfigError(f"layers_per_block must be four from 1 on: {self.layers_per_block}")
         if self.output_stride not in (CELL_STRIDE // 2, CELL_STRIDE):
             raise ConfigError(f"output_stride must be 16 or 32: {self.output_stride}")
 
@@ -116,14 +135,13 @@ class LMeRANConfig:
             if getattr(self, name) not in typing.get_args(kind):
                 allowed = ", ".join(typing.get_args(kind))
                 raise ConfigError(f"{name} must be one of {allowed}: {getattr(self, name)!r}")
-        if self.layers < 1:
-            raise ConfigError(f"layers must be at least 1: {self.layers}")
+        check_least(self, 1, "layers", "feedforward_multiple")
+        check_least(self, 0, "residual_weight")
+        check_positive(self, "embedding_std")
         if not 1 <= self.heads <= self.backbone.width:
             raise ConfigError(f"heads must be between 1 and {self.backbone.width}: {self.heads}")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must be in [0, 1): {self.dropout}")
-        if self.embedding_std <= 0:
-            raise ConfigError(f"embedding_std must be positive: {self.embedding_std}")
 
     @property
     def grid(self) -> int:

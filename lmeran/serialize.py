@@ -13,6 +13,7 @@ from lmeran.ood import GateResult
 from lmeran.predictor import Reading
 
 DIGITS = 6
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 FITTED = ("calibrated_free", "calibrated", "percentile", "above_youden", "above_sensitivity_90")
 """What a calibrated checkpoint adds to each finding, beside the raw probabilities. The calibrated
@@ -123,13 +124,21 @@ def csv_columns(checkpoint: Checkpoint) -> tuple[str, ...]:
     return ("file", *FINDINGS, *fitted, *gate, "warnings", "error")
 
 
+def plain_cell(text: str) -> str:
+    """A CSV cell that a spreadsheet takes for text: an apostrophe before what starts a formula.
+
+    Also before an apostrophe, so that what stands behind the first one is the text.
+    """
+    return f"'{text}" if text.startswith(_FORMULA_SIGNS) else text
+
+
 def csv_row(film: dict[str, Any]) -> dict[str, Any]:
     """`reading_object` or `error_object` as a CSV row: see `csv_columns`.
 
     The raw column of a finding holds the probability with the pins, of a pinned finding the free
     one.
     """
-    row: dict[str, Any] = {"file": film["file"], "error": film["error"] or ""}
+    row: dict[str, Any] = {"file": plain_cell(film["file"]), "error": film["error"] or ""}
     row["warnings"] = " ".join(film["warnings"])
     for entry in film["findings"]:
         shown = entry["free"] if entry["conditioned"] is None else entry["conditioned"]

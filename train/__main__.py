@@ -10,41 +10,50 @@ from pathlib import Path
 import torch
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 
-from lmeran.config import ConfigError
+from lmeran.cli.launch import Launch
 from lmeran.errors import UserError
 from train.ablation.ablate import ablate_parser, run_ablate
 from train.calibration.calibrate import calibrate_parser, run_calibrate
 from train.card.publish import publish_parser, run_publish
 from train.card.write import card_parser, run_card
 from train.config import TrainConfig
-from train.data.index import DataError
 from train.distill.teacher import TeacherConfig, teach
 from train.evaluation.evaluate import evaluate_parser, run_evaluate
 from train.fit import fit
 from train.phantom.commands import phantom_parser, prove_parser, run_phantom, run_prove
 from train.processes import started
 from train.release.commands import index_parser, run_index
-from train.run import StateError
+
+Command = Callable[[Namespace], None]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 0, or 1 with one sentence on standard error."""
-    commands = _commands()
-    parser = ArgumentParser(prog="python -m train", description=__doc__)
-    subcommands = parser.add_subcommands(dest="command")
-    for name, (command_parser, _) in commands.items():
-        subcommands.add_subcommand(name, command_parser)
-    given = parser.instantiate(parser.parse_args(arguments))
-    _, run = commands[given.command]
+    known = commands()
+    parser = command_parser(known)
+    given = parser.parse_args(arguments)
     try:
-        run(given[given.command])
-    except (UserError, ConfigError, DataError, StateError) as error:
+        given = parser.instantiate(given)
+        known[given.command][1](given[given.command])
+    except UserError as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename or 'A file'} cannot be used ({error.strerror}).", file=sys.stderr)
         return 1
     return 0
 
 
-def _commands() -> dict[str, tuple[ArgumentParser, Callable[[Namespace], None]]]:
+def command_parser(known: dict[str, tuple[ArgumentParser, Command]]) -> ArgumentParser:
+    """The parser of all commands. known: of `commands`."""
+    parser = ArgumentParser(prog="python -m train", description=__doc__)
+    subcommands = parser.add_subcommands(dest="command")
+    for name, (options, _) in known.items():
+        subcommands.add_subcommand(name, options)
+    return parser
+
+
+def commands() -> dict[str, tuple[ArgumentParser, Command]]:
     """Name of each command to its options and what it does with them."""
     return {
         "fit": (_fit_parser(), _fit),
@@ -97,9 +106,7 @@ def _teach(given: Namespace) -> None:
 
 
 def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    return torch.device(Launch().device(name))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from lmeran.config import ConfigError
+from lmeran.config import ConfigError, check_least
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Augmentation:
     def __post_init__(self) -> None:
         if not 0 < self.crop <= 1:
             raise ConfigError(f"crop must be in (0, 1]: {self.crop}")
+        check_least(self, 0, "rotate", "contrast")
 
 
 def augment(gray: torch.Tensor, config: Augmentation, generator: torch.Generator) -> torch.Tensor:

@@ -6,7 +6,13 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lmeran.config import CELL_STRIDE, ConfigError, LMeRANConfig
+from lmeran.config import (
+    CELL_STRIDE,
+    ConfigError,
+    LMeRANConfig,
+    check_least,
+    check_positive,
+)
 from train.augment import Augmentation
 
 
@@ -96,9 +102,10 @@ class TrainConfig:
     max_steps: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "save_every"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1: {getattr(self, name)}")
+        check_least(self, 1, "epochs", "batch_size", "save_every", "workers")
+        check_least(self, 0, "micro_batch", "min_size", "max_steps", "seed")
+        check_least(self, 0, "distill", "hint", "branch_rate", "weight_decay")
+        check_positive(self, "learning_rate")
         for name in ("mask_lower", "free_share", "warmup", "frozen"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must be in [0, 1]: {getattr(self, name)}")

@@ -26,6 +26,7 @@ from train.history import History
 from train.plan import Plan, prepare
 from train.processes import Processes
 from train.run import Run
+from train.states import alone_in
 
 LOOK_EVERY = 20
 """Steps between looks at the loss: on a GPU each one waits for all that was queued."""
@@ -42,10 +43,15 @@ def fit(config: TrainConfig, data: Path, out: Path, processes: Processes | torch
     The same command again resumes from `out`, also with another number of processes where
     `micro_batch` is given. Raises `ConfigError` where `out` holds a run of another configuration,
     `DataError` for unusable data, `TrainingError` for a loss not finite, `StateError` where the
-    state cannot be kept.
+    state cannot be kept or another run has the folder.
     """
     if isinstance(processes, torch.device):
         processes = Processes(0, 1, processes)
+    with alone_in(out) if processes.first else nullcontext():
+        return _fit(config, data, out, processes)
+
+
+def _fit(config: TrainConfig, data: Path, out: Path, processes: Processes) -> Path:
     plan, run = prepare(config, data, out, processes)
     history = History(out, run.step) if processes.first else None
     steps = plan.source.steps_per_epoch

@@ -50,7 +50,6 @@ def prepare(config: TrainConfig, data: Path, out: Path, processes: Processes) ->
         raise ConfigError(
             f"{passes} forward passes a step do not go evenly over {processes.size} processes"
         )
-    out.mkdir(parents=True, exist_ok=True)
     if processes.first:
         _keep_config(config, out / "config.yaml")
     train, validation = split_by_patient(
@@ -60,7 +59,7 @@ def prepare(config: TrainConfig, data: Path, out: Path, processes: Processes) ->
     if not processes.first:
         processes.wait()
     pixels, validation_pixels = (
-        cached_pixels(index, preprocessing, out / "cache", config.workers)
+        cached_pixels(index, preprocessing, out / "cache", config.workers, processes.first)
         for index in (train, validation)
     )
     if processes.first:
@@ -86,10 +85,9 @@ def prepare(config: TrainConfig, data: Path, out: Path, processes: Processes) ->
         out=out,
     )
     run = new_run(_learner(model, config, train, processes.device), processes.device)
-    if plan.state.is_file():
-        run.restore(plan.state, processes.device)
-        if processes.first:
-            print(f"resumed at step {run.step}")
+    told = run.restore(plan.state, processes.device)
+    if told and processes.first:
+        print(told)
     return plan, run
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import distributed
 
+from lmeran.cli.launch import Launch
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -59,13 +61,10 @@ def started(device: str) -> Iterator[Processes]:
     """Join the run that `torchrun` announces in the environment, or be alone.
 
     device: "auto", "cpu", "cuda" or "cuda:N". Gloo carries CPU tensors, NCCL those of GPUs.
+    Raises `LaunchError` for a device that is not there.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if size > 1 and device == "cuda":
-        device = f"cuda:{os.environ['LOCAL_RANK']}"
-    chosen = torch.device(device)
+    chosen = torch.device(Launch.of(os.environ).device(device))
     if size == 1:
         yield Processes(0, 1, chosen)
         return

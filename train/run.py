@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,7 @@ from lmeran.config import ConfigError
 from lmeran.model.lmeran import LMeRAN
 from train.config import TrainConfig
 from train.learner import Learner
-
-
-class StateError(RuntimeError):
-    """The run's state cannot be kept or read; one sentence that says what is still good."""
+from train.states import StateError, load_state, save_state
 
 
 @dataclass(eq=False)
@@ -42,8 +38,7 @@ class Run:
         return self.average.module
 
     def save(self, path: Path) -> None:
-        """Atomically: a kill or a full disk leaves the old file, success the new one."""
-        partial = path.with_suffix(".partial")
+        """Raises `StateError` where the state cannot be kept; the one before it is then good."""
         state = {
             "learner": self.learner.state_dict(),
             "average": self.average.state_dict(),
@@ -53,34 +48,29 @@ class Run:
             "best": self.best,
             "epoch_loss": self.epoch_loss,
         }
-        try:
-            with partial.open("wb") as file:
-                torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except (OSError, RuntimeError) as error:  # torch's zip writer raises its own
-            partial.unlink(missing_ok=True)
-            raise StateError(
-                f"The run's state could not be saved at step {self.step} ({error}); the one saved "
-                "before is good. Make room and give the same command again."
-            ) from None
+        save_state(state, path)
 
-    def restore(self, path: Path, device: torch.device) -> None:
-        """Raises `StateError` for a file that is not a state of this run."""
+    def restore(self, path: Path, device: torch.device) -> str:
+        """Go on from the newest sound state, if any was saved; returns what is to be told.
+
+        Raises `StateError` for a file that is not a state of this run.
+        """
+        state, told = load_state(path, device)
+        if state is None:
+            return ""
         try:
-            state = torch.load(path, map_location=device, weights_only=True)
             self.learner.load_state_dict(state["learner"])
             self.average.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.scaler.load_state_dict(state["scaler"])
-        except Exception as error:  # whatever a damaged zip or pickle raises
+        except Exception as error:  # whatever a state of other shapes raises
             raise StateError(
                 f"{path.name} is not a state of this run ({type(error).__name__}); start again in "
                 "a new folder."
             ) from error
         self.step, self.best = state["step"], state["best"]
         self.epoch_loss = state["epoch_loss"]
+        return f"{told} Resumed at step {self.step}.".strip()
 
 
 def new_run(learner: Learner, device: torch.device) -> Run:

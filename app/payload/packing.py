@@ -69,7 +69,7 @@ def value_facts(values: GrayValues) -> dict[str, Any]:
 
 def _voi_facts(voi: Voi) -> dict[str, Any]:
     if isinstance(voi, LookUpTable):
-        facts = {"first": voi.first, "bits": voi.bits, "entries": _words16(voi.entries)}
+        facts = {"first": voi.first, "white": voi.white, "entries": _words16(voi.entries)}
         return {"kind": "table", "name": voi.name, **facts}
     if isinstance(voi, Ramp):
         return {"kind": "ramp", "name": voi.name, "low": voi.low, "high": voi.high}

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lmeran.cli.launch import Launch
 from lmeran.cli.options import from_one
 from lmeran.exports.formats import FORMATS, Request, check_extra, parse_formats
 from lmeran.exports.record import MapChoice, record_of
@@ -84,7 +85,7 @@ def run_export(given: argparse.Namespace) -> int:
         pins = parse_pins(given.pin)
         film = read_file(given.film, given.frame)
         source = _source(given.film, film) if any(FORMATS[n].dicom for n in names) else None
-        predictor = Predictor(open_checkpoint(given.checkpoint), given.device)
+        predictor = Predictor(open_checkpoint(given.checkpoint), Launch().device(given.device))
         encoded = predictor.encode(film)
         choice = MapChoice(given.layer, given.head)
         record = record_of(predictor, film, encoded, pins, given.finding, choice)

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import torch
 
+from lmeran.errors import UserError
 
-class LaunchError(ValueError):
+
+class LaunchError(UserError):
     """The launcher's variables contradict each other, or there is no such device."""
 
 

@@ -57,7 +57,7 @@ class Csv:
         if len(row) != len(self.columns):
             raise ValueError("no answer")
         found = dict(zip(self.columns, row, strict=True))
-        return found["file"], not found["error"]
+        return found["file"].removeprefix("'"), not found["error"]
 
     def _text(self, row: dict[str, Any]) -> bytes:
         text = io.StringIO()

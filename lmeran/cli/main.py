@@ -10,14 +10,11 @@ import argparse
 import os
 import sys
 
-from lmeran.checkpoint import CheckpointError
 from lmeran.cli.export import add_export
-from lmeran.cli.launch import LaunchError
 from lmeran.cli.options import ON_MANY, common_arguments
-from lmeran.cli.outfile import OutFileError
-from lmeran.cli.predict import UsageError, explain, predict
+from lmeran.cli.predict import explain, predict
 from lmeran.cli.replay import add_replay
-from lmeran.findings import PinError
+from lmeran.errors import UserError
 
 USAGE_ERROR = 2
 STOPPED = 130
@@ -37,8 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
         goes_on = " The same command goes on from here." if "out" in given and given.out else ""
         print(f"Stopped.{goes_on}", file=sys.stderr)
         return STOPPED
-    except (CheckpointError, LaunchError, OutFileError, PinError, UsageError, OSError) as error:
+    except UserError as error:
         print(error, file=sys.stderr)
+        return USAGE_ERROR
+    except OSError as error:
+        print(f"{error.filename or 'A file'} cannot be used ({error.strerror}).", file=sys.stderr)
         return USAGE_ERROR
 
 

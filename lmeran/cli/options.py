@@ -25,6 +25,17 @@ def from_zero(text: str) -> int:
     return _at_least(0, text)
 
 
+def share(text: str) -> float:
+    """0 to 1. Raises `ArgumentTypeError`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("give a number from 0 to 1")
+    return value
+
+
 def _at_least(least: int, text: str) -> int:
     if not text.isdecimal() or int(text) < least:
         raise argparse.ArgumentTypeError(f"give a whole number from {least} on")

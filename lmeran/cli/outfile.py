@@ -19,9 +19,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from lmeran.cli.lines import Form
+from lmeran.errors import UserError
 
 
-class OutFileError(ValueError):
+class OutFileError(UserError):
     """A file that this run must not go on with: one sentence."""
 
 

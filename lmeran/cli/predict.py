@@ -25,6 +25,7 @@ from lmeran.checkpoint import Checkpoint
 from lmeran.cli.launch import Launch
 from lmeran.cli.lines import Csv, Form, JsonLines
 from lmeran.cli.outfile import OutFile
+from lmeran.errors import UserError
 from lmeran.explain.explain import explain_object
 from lmeran.findings import Pins, parse_pins
 from lmeran.hub import open_checkpoint
@@ -53,7 +54,7 @@ Describe = Callable[[Predictor, list[Film], Pins], list[dict[str, Any]]]
 """Films of one batch to their JSON objects."""
 
 
-class UsageError(ValueError):
+class UsageError(UserError):
     """Options that do not go together: one sentence."""
 
 

@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from lmeran.cli.options import from_one
+from lmeran.cli.launch import Launch
+from lmeran.cli.options import from_one, share
 from lmeran.exports.reading_file import (
     ImageIdentity,
     ReadingFile,
@@ -41,7 +42,7 @@ def add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
     parser.add_argument(
         "--tolerance",
-        type=float,
+        type=share,
         default=TOLERANCE,
         help="how far probabilities may lie apart (default: %(default)s)",
     )
@@ -56,7 +57,7 @@ def run_replay(given: argparse.Namespace) -> int:
     except (ReadingFileError, ReadError) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
-    predictor = Predictor(open_checkpoint(given.checkpoint), given.device)
+    predictor = Predictor(open_checkpoint(given.checkpoint), Launch().device(given.device))
     identity, encoded = ImageIdentity.of(film), predictor.encode(film)
     result = replay(file, predictor, identity, encoded, given.tolerance)
     print(*result.lines(), sep="\n")

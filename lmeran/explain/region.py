@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from lmeran.errors import UserError
 from lmeran.findings import Pins
 from lmeran.imaging.preprocess import network_pixels
 from lmeran.imaging.radiograph import Radiograph
@@ -36,7 +37,7 @@ _STEPS = 24
 """Places a side at which a control box may lie."""
 
 
-class RegionError(ValueError):
+class RegionError(UserError):
     """A region that cannot be taken away: one sentence."""
 
 

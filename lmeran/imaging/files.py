@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from lmeran.imaging.picture import read_picture
-from lmeran.imaging.radiograph import Radiograph, ReadError, check_file_size, one_picture
+from lmeran.imaging.radiograph import (
+    Radiograph,
+    ReadError,
+    check_file_size,
+    contrast_warnings,
+    one_picture,
+)
 
 FILM_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
 """Endings by which a folder's files are taken for films; DICOM files often have none."""
@@ -52,6 +59,11 @@ def is_index_of_films(name: str) -> bool:
 
 def read_bytes(data: bytes, frame: int = 1) -> Radiograph:
     """The same for a file already in memory."""
+    film = _decoded(data, frame)
+    return replace(film, warnings=(*film.warnings, *contrast_warnings(film.pixels)))
+
+
+def _decoded(data: bytes, frame: int) -> Radiograph:
     check_file_size(len(data))
     if data.startswith((_PNG, _JPEG)):
         if frame != 1:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
+from lmeran.errors import UserError
 from lmeran.imaging.values import GrayValues, plain_values
 
 MAX_FILE_BYTES = 64 * 2**20
@@ -14,9 +16,11 @@ MAX_PIXELS = 50_000_000
 """Rows x columns x samples. Digital radiographs stay under 20 million."""
 MAX_INFLATED_BYTES = 128 * 2**20
 MIN_SIDE = 32
+LEAST_SPAN, LEAST_LEVELS = 40, 32
+"""Of 255 levels of gray: with less between its 0.5 and 99.5 percentiles a picture is told poor."""
 
 
-class ReadError(ValueError):
+class ReadError(UserError):
     """A file that cannot be read as a film: one sentence that says why and what to do.
 
     The message never holds a file name or anything of the file's header that names a patient.
@@ -46,6 +50,19 @@ def check_dimensions(height: int, width: int, samples: int = 1) -> None:
             f"The picture has {width} x {height} pixels, too few for a chest X-ray; "
             f"choose one with at least {MIN_SIDE} pixels a side."
         )
+
+
+def contrast_warnings(pixels: np.ndarray) -> tuple[str, ...]:
+    """What the reader must be told of display pixels, uint8 (H, W), that hardly differ."""
+    counts = cv2.calcHist([pixels], [0], None, [256], [0, 256]).ravel()
+    low, high = np.searchsorted(np.cumsum(counts, dtype=np.float64) / counts.sum(), (0.005, 0.995))
+    levels = np.count_nonzero(counts[low : high + 1])
+    if levels >= LEAST_LEVELS and high - low >= LEAST_SPAN:
+        return ()
+    return (
+        f"The picture has only {levels} levels of gray, from {low} to {high} of 255, too few to "
+        "read a film by; export it again from the original.",
+    )
 
 
 def one_picture(frame: int) -> str:

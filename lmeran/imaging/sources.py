@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -33,8 +34,8 @@ class Source:
 def walk(arguments: Iterable[str]) -> Iterator[Source]:
     """Sources in the order of the arguments; those of a folder by name, as `sorted` has paths.
 
-    Names that start with a dot are passed over, as are links to folders (they may lead in circles)
-    and DICOMDIR. Nothing is opened but zips, for their tables of contents.
+    Names that start with a dot are passed over, as are links to folders or to themselves (they may
+    lead in circles) and DICOMDIR. Nothing is opened but zips, for their tables of contents.
     """
     for argument in arguments:
         path = Path(argument)
@@ -68,20 +69,31 @@ def _in_folder(folder: Path) -> Iterator[Source]:
         with os.scandir(folder) as found:
             entries = sorted((e for e in found if not e.name.startswith(".")), key=_name)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        problem = f"The folder cannot be opened ({reason}); check who may read it."
-        yield Source(printable(folder), folder, problem=problem)
+        yield _unreadable(folder, "folder", error)
         return
     for entry in entries:
         path = Path(entry.path)
         if entry.is_dir(follow_symlinks=False):
             yield from _in_folder(path)
-        elif not entry.is_file() or is_index_of_films(entry.name):
             continue
-        elif path.suffix.lower() == ".zip":
+        try:
+            is_file = entry.is_file()
+        except OSError as error:  # a link in a circle, or into a folder that must not be read
+            if error.errno != errno.ELOOP:
+                yield _unreadable(path, "file", error)
+            continue
+        if not is_file or is_index_of_films(entry.name):
+            continue
+        if path.suffix.lower() == ".zip":
             yield from _in_zip(path)
         else:
             yield Source(printable(path), path)
+
+
+def _unreadable(path: Path, kind: str, error: OSError) -> Source:
+    reason = error.strerror or type(error).__name__
+    problem = f"The {kind} cannot be opened ({reason}); check who may read it."
+    return Source(printable(path), path, problem=problem)
 
 
 def _name(entry: os.DirEntry[str]) -> str:

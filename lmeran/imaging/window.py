@@ -15,12 +15,12 @@ class BrokenError(ValueError):
 class LookUpTable:
     """A LUT of PS3.3 C.11.1.1 or C.11.2.1.1: entries from the value `first` on.
 
-    name: what a reader is told of it.
+    white: the entry that is shown white. name: what a reader is told of it.
     """
 
     first: int
     entries: np.ndarray
-    bits: int
+    white: float
     name: str = ""
 
     def map(self, values: np.ndarray) -> np.ndarray:
@@ -29,8 +29,8 @@ class LookUpTable:
         return self.entries[index.astype(np.intp)]
 
     def to_gray(self, values: np.ndarray) -> np.ndarray:
-        """The same on the scale 0 to 1 of the table's full output range."""
-        return self.map(values) / float(2**self.bits - 1)
+        """The same on the scale 0 to 1 of the table's output range."""
+        return self.map(values) / self.white
 
 
 @dataclass(frozen=True)

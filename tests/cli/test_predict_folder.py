@@ -199,3 +199,20 @@ def test_films_read_together_read_as_alone(predictor: Predictor, pins: dict[str,
         for name in ("states", "free", "conditioned", "attention", "free_attention"):
             np.testing.assert_allclose(getattr(got, name), getattr(wanted, name), atol=1e-5)
     assert len(FINDINGS) == got.free.size
+
+
+def test_names_that_a_spreadsheet_would_run_are_plain_text_and_known_again(
+    tmp_path: Path, checkpoint_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["'quoted.png", "+1.png", "-2.png", "=cmd()|A0.png", "@sum.png", "plain.png"]
+    for k, name in enumerate(names):
+        cv2.imwrite(str(tmp_path / name), film_pixels(seed=k))
+    monkeypatch.chdir(tmp_path)
+    given = ["predict", "--checkpoint", str(checkpoint_folder), "--device", "cpu"]
+    given += ["--format", "csv", "--out", "out.csv", "--", *names]
+    assert main(given) == 0
+    before = Path("out.csv").read_bytes()
+    cells = [row["file"] for row in csv.DictReader(io.StringIO(before.decode()))]
+    assert cells == [*(f"'{name}" for name in names[:-1]), "plain.png"]
+    assert main(given) == 0
+    assert Path("out.csv").read_bytes() == before, "none is answered twice"

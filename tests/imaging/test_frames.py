@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
@@ -203,3 +205,38 @@ def test_what_the_file_says_of_a_frame_holds_for_it_alone() -> None:
     np.testing.assert_array_equal(result.pixels, single.pixels)
     assert result.spacing == single.spacing
     assert isinstance(result, Radiograph)
+
+
+# One frame
+
+
+def single(syntax: str, *fragments: slice, table: bytes | None = b"") -> Dataset:
+    """A film of one frame in fragments, after an offset table of these bytes, None: without one."""
+    ds = film()
+    ds.compress(syntax, generate_instance_uid=False)
+    whole = get_frame(ds.PixelData, 0, number_of_frames=1)
+    parts = [whole[part] for part in fragments or (slice(None),)]
+    items = [table, *parts] if table is not None else parts
+    ds.PixelData = b"".join(b"\xfe\xff\x00\xe0" + struct.pack("<I", len(i)) + i for i in items)
+    return ds
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless, RLELossless])
+@pytest.mark.parametrize("table", [b"", bytes(4), b"\xff" * 4, struct.pack("<2I", 0, 77), None])
+@pytest.mark.parametrize("ended", [True, False])
+def test_one_frame_needs_no_offset_table(syntax: str, table: bytes | None, ended: bool) -> None:
+    ds = single(syntax, table=table)
+    data = written(ds) if ended else written(ds)[:-8]
+    assert np.array_equal(read_dicom(data).pixels, read_dicom(written(film())).pixels)
+
+
+@pytest.mark.parametrize("table", [b"", bytes(8), None])
+def test_one_frame_in_several_fragments(table: bytes | None) -> None:
+    ds = single(JPEG2000Lossless, slice(0, 100), slice(100, None), table=table)
+    assert np.array_equal(read_dicom(written(ds)).pixels, read_dicom(written(film())).pixels)
+
+
+def test_a_stream_without_any_item_is_the_frame() -> None:
+    ds = single(JPEG2000Lossless)
+    ds.PixelData = get_frame(ds.PixelData, 0, number_of_frames=1)
+    assert np.array_equal(pixel_data.decode(ds, JPEG2000Lossless), ramp())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -127,3 +128,33 @@ def test_shares_are_a_partition_that_stays_when_films_are_added() -> None:
     assert min(len(share) for share in few) > 200
     for before, after in zip(few, many, strict=True):
         assert before <= after
+
+
+def test_links_in_a_circle_are_passed_over_and_closed_ones_answered(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png())
+    (tmp_path / "itself").symlink_to("itself")
+    (tmp_path / "there.dcm").symlink_to("back.dcm")
+    (tmp_path / "back.dcm").symlink_to("there.dcm")
+    (tmp_path / "up").symlink_to(tmp_path)
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    [film_] = walk([str(tmp_path)])
+    assert isinstance(DECODER.decode(film_), Decoded)
+    [named] = walk([str(tmp_path / "itself")])
+    assert "cannot be opened" in DECODER.decode(named).reason
+
+
+def test_a_link_that_must_not_be_followed_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Entry:
+        name, path = "x.png", str(tmp_path / "x.png")
+
+        def is_dir(self, **_: object) -> bool:
+            return False
+
+        def is_file(self) -> bool:
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(sources.os, "scandir", lambda _: contextlib.nullcontext([Entry()]))
+    [closed] = walk([str(tmp_path)])
+    assert "Permission denied" in DECODER.decode(closed).reason

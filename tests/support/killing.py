@@ -18,7 +18,7 @@ from lmeran.checkpoint import load_checkpoint
 from tests.support.training import CPU, config
 from train.config import TrainConfig
 from train.fit import fit
-from train.run import StateError
+from train.states import StateError
 
 LONG = {"epochs": 8, "save_every": 1, "batch_size": 4}
 """48 steps: long enough to be killed in the middle of."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from tests.support.killing import (
 from tests.support.training import CPU, config
 from train.fit import TrainingError, fit
 from train.learner import Learner
-from train.run import StateError
+from train.states import StateError, alone_in, load_state, save_state
 
 KILLS = 5
 """`python -m tests.benchmarks.kills` kills more often."""
@@ -81,18 +83,66 @@ def test_a_full_disk_is_told_and_the_last_state_stays_good(
     child = start(processes, data, out, size // 2)
     child.join()
     assert child.exitcode == 3
-    assert "could not be saved" in (tmp_path / "said.txt").read_text()
+    said = (tmp_path / "said.txt").read_text()
+    assert re.search(r"could not be saved .* room for [1-9]\d* MB more", said)
     assert not list(out.glob("*.partial"))
     train_silently(config(**LONG), data, out)
     assert_same_run(undisturbed, out)
 
 
-def test_a_damaged_state_is_refused_in_words(data: Path, tmp_path: Path) -> None:
+def _damage(path: Path, how: str) -> None:
+    data = bytearray(path.read_bytes())
+    if how == "cut":
+        del data[len(data) // 2 :]
+    elif how == "byte":
+        data[len(data) // 2] ^= 1
+    path.write_bytes(b"" if how == "empty" else bytes(data))
+
+
+@pytest.mark.parametrize("how", ["cut", "byte", "empty"])
+def test_from_a_damaged_state_the_run_goes_on_from_the_one_before(
+    data: Path, tmp_path: Path, undisturbed: Path, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(undisturbed, out)
+    _damage(out / "state.pt", how)
+    fit(config(**LONG), data, out, CPU)
+    told = "state.pt is damaged; the run goes on from the state before it. Resumed at step 47."
+    assert told in capsys.readouterr().out
+    assert_same_run(undisturbed, out)
+
+
+def test_a_damaged_state_never_takes_the_place_of_a_good_one(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    for step in (1, 2):
+        save_state({"step": step}, path)
+    _damage(path, "byte")
+    save_state({"step": 3}, path)
+    _damage(path, "byte")
+    state, told = load_state(path, "cpu")
+    assert (state["step"], "damaged" in told) == (1, True)
+    path.unlink()  # killed between the two renamings
+    assert load_state(path, "cpu") == ({"step": 1}, "")
+
+
+def test_two_damaged_states_are_refused_in_words(data: Path, tmp_path: Path) -> None:
     fit(config(epochs=1, max_steps=1), data, tmp_path, CPU)
-    state = tmp_path / "state.pt"
-    state.write_bytes(state.read_bytes()[:1000])
-    with pytest.raises(StateError, match="new folder"):
+    _damage(tmp_path / "state.pt", "cut")
+    with pytest.raises(StateError, match=r"state\.pt cannot be read .* new folder"):
         fit(config(epochs=1, max_steps=1), data, tmp_path, CPU)
+
+
+def test_a_state_of_another_model_is_refused_in_words(data: Path, tmp_path: Path) -> None:
+    fit(config(epochs=1, max_steps=1), data, tmp_path, CPU)
+    save_state({"learner": {}}, tmp_path / "state.pt")
+    with pytest.raises(StateError, match=r"not a state of this run .* new folder"):
+        fit(config(epochs=1, max_steps=1), data, tmp_path, CPU)
+
+
+def test_a_second_run_in_one_folder_is_refused_at_once(data: Path, tmp_path: Path) -> None:
+    with alone_in(tmp_path), pytest.raises(StateError, match="Another run is writing"):
+        fit(config(epochs=1, max_steps=1), data, tmp_path, CPU)
+    fit(config(epochs=1, max_steps=1), data, tmp_path, CPU)
 
 
 def test_a_loss_that_is_no_number_stops_with_words(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import NonNegativeInt
 
 from lmeran.checkpoint import load_checkpoint
 from lmeran.config import ConfigError
@@ -26,8 +27,8 @@ from train.ablation.plan import Plan, read_plan
 from train.ablation.table import Measured, Runs, as_csv, as_json, as_markdown
 from train.config import TrainConfig
 from train.data.index import DataError
+from train.evaluation.evaluate import SplitName, choose_split, evaluate
 from train.evaluation.evaluate import as_json as scores_as_json
-from train.evaluation.evaluate import choose_split, evaluate
 from train.fit import TrainingError, fit
 from train.processes import Processes, started
 
@@ -69,8 +70,10 @@ def ablate_parser() -> ArgumentParser:
     parser.add_argument("--out", type=str, required=True, help="folder of the runs and tables")
     parser.add_argument("--seeds", type=str | None, help="such as 0,1,2 instead of the YAML's")
     parser.add_argument("--only", type=str | None, help='tables, such as "Table 4,Table 5"')
-    parser.add_argument("--split", type=str, default="test", help="test or validation")
-    parser.add_argument("--min_size", type=int, default=0, help="smallest side of measured images")
+    parser.add_argument("--split", type=SplitName, default="test", help="which images")
+    parser.add_argument(
+        "--min_size", type=NonNegativeInt, default=0, help="smallest side of measured images"
+    )
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
     return parser
 

@@ -15,6 +15,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from lmeran.calibration import Calibration, FindingCalibration
 from lmeran.checkpoint import load_checkpoint, record_extras, record_metrics
+from lmeran.config import check_least
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS, display_name
 from lmeran.model.lmeran import Encoding
@@ -52,10 +53,12 @@ class CalibrateConfig:
     batch_size: int = 32
 
     def __post_init__(self) -> None:
-        if self.min_positives < 2:
-            raise DataError("--min_positives must be 2 or more.")
-        if not self.known or self.known[0] != 0 or list(self.known) != sorted(set(self.known)):
-            raise DataError("--known must begin with 0 and rise.")
+        check_least(self, 1, "batch_size")
+        check_least(self, 2, "min_positives")
+        check_least(self, 0, "min_size")
+        rising = list(self.known) == sorted(set(self.known))
+        if not rising or not self.known or self.known[0] != 0 or self.known[-1] >= len(FINDINGS):
+            raise DataError(f"known must begin with 0, rise and end below {len(FINDINGS)}.")
 
 
 def calibrate_parser() -> ArgumentParser:

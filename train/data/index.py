@@ -15,12 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lmeran.findings import FINDINGS
-
-_NEEDED = ("file", "image_index", "official_split", "patient_id", "finding_labels")
-
-
-class DataError(ValueError):
-    """An index that cannot be used; the message says what is wrong and where."""
+from train.data.table import NO_FINDING, DataError, read_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,26 +68,18 @@ class Index:
 def read_index(root: str | Path, split: str, min_size: int = 0) -> Index:
     """Rows of `root`/index.csv whose official split is `split`, sides of at least `min_size` px.
 
-    Raises `DataError` where a column or finding is unknown, a name is listed twice, the split
-    is empty, or a patient is in both official splits.
+    Raises `DataError` with every fault of the whole table, or where the split is empty.
     """
     root = Path(root)
     path = root / "index.csv"
     if not path.is_file():
         raise DataError(f"There is no index.csv in {root}.")
-    table = pd.read_csv(path, dtype={"patient_id": str})
-    missing = [column for column in _NEEDED if column not in table.columns]
-    if missing:
-        raise DataError(f"{path} lacks the column(s) {', '.join(missing)}.")
-    _check_patients(table)
+    table = read_table(path)
     rows = table[table["official_split"] == split]
     if min_size and {"height", "width"} <= set(table.columns):
-        rows = rows[np.minimum(rows["height"], rows["width"]) >= min_size]
+        rows = rows[rows[["height", "width"]].apply(pd.to_numeric).min(axis=1) >= min_size]
     if rows.empty:
         raise DataError(f"{path} has no image of the split '{split}'.")
-    duplicated = rows["image_index"][rows["image_index"].duplicated()]
-    if len(duplicated):
-        raise DataError(f"{path} lists {duplicated.iloc[0]} twice.")
     return Index(
         root,
         tuple(rows["file"]),
@@ -110,12 +97,9 @@ def read_index(root: str | Path, split: str, min_size: int = 0) -> Index:
 def label_vector(text: str) -> np.ndarray:
     """'Effusion|Mass' to float32 (14,); 'No Finding' to zeros."""
     vector = np.zeros(len(FINDINGS), dtype=np.float32)
-    for name in text.split("|"):
-        if name == "No Finding":
-            continue
-        if name not in FINDINGS:
-            raise DataError(f"'{name}' in the index is not one of the 14 findings.")
-        vector[FINDINGS.index(name)] = 1.0
+    for name in (part.strip() for part in text.split("|")):
+        if name != NO_FINDING:
+            vector[FINDINGS.index(name)] = 1.0
     return vector
 
 
@@ -164,13 +148,14 @@ def _groups(rows: pd.DataFrame) -> np.ndarray:
     known = [column for column in ("source", "height") if column in rows.columns]
     if not known:
         return np.zeros(len(rows), dtype=np.int64)
-    return rows.groupby(known, dropna=False).ngroup().to_numpy(dtype=np.int64)
+    facts = rows[known].assign(**{c: pd.to_numeric(rows[c]) for c in known if c == "height"})
+    return facts.groupby(known, dropna=False).ngroup().to_numpy(dtype=np.int64)
 
 
 def _texts(rows: pd.DataFrame, column: str) -> np.ndarray | None:
     if column not in rows.columns:
         return None
-    return rows[column].fillna("").astype(str).str.strip().to_numpy(dtype=str)
+    return rows[column].to_numpy(dtype=str)
 
 
 def _ages(rows: pd.DataFrame) -> np.ndarray | None:
@@ -179,10 +164,3 @@ def _ages(rows: pd.DataFrame) -> np.ndarray | None:
         return None
     ages = pd.to_numeric(rows["age"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(ages <= 120, ages, np.nan)
-
-
-def _check_patients(table: pd.DataFrame) -> None:
-    splits = table.groupby("patient_id")["official_split"].nunique()
-    shared = splits[splits > 1]
-    if len(shared):
-        raise DataError(f"{len(shared)} patient(s) are in both official splits; correct the index.")

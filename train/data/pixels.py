@@ -1,9 +1,10 @@
 """The pixel cache: every image decoded and resized once, uint8, memory-mapped.
 
-`pixels-KEY.npy` holds the pixels, `pixels-KEY.rows` one mark a row: a hash of the file's name, size
-and time of change and of the preprocessing, 0 while the row is not there. A cache is built as
-`pixels-KEY.partial`; its marks are written after its pixels are on the disk, so that whatever
-interrupts the work, the rows that are marked are good and only the others are read again.
+`pixels-KEY.npy` holds the pixels, `pixels-KEY.rows` a mark and a checksum a row. The mark is a hash
+of the file's name, size and time of change and of the preprocessing, 0 while the row is not there;
+the checksum is the CRC-32 of its pixels. A cache is built as `pixels-KEY.partial`; its marks are
+written after its pixels are on the disk, so that whatever interrupts the work, the rows that are
+marked are good. Rows whose pixels are no longer what was written are read again, and only they.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import io
 import math
 import os
 import shutil
+import sys
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -28,9 +31,10 @@ from lmeran.imaging.preprocess import network_pixels
 from lmeran.imaging.radiograph import ReadError
 from train.data.index import DataError, Index
 
-READING = 1
+READING = 2
 """Raised whenever reading or resizing gives other pixels than before: old caches are then stale."""
 
+_ROW = np.dtype([("mark", "<u8"), ("sum", "<u4")])
 _BLOCK_BYTES = 64 * 2**20
 _A_TASK = 8
 _NAMED = 20
@@ -38,7 +42,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def cached_pixels(
-    index: Index, preprocessing: Preprocessing, folder: Path, workers: int = 2
+    index: Index, preprocessing: Preprocessing, folder: Path, workers: int = 2, check: bool = True
 ) -> np.ndarray:
     """Network pixels of every image, uint8 (N, S, S), memory-mapped read-only.
 
@@ -47,6 +51,8 @@ def cached_pixels(
     in the folder are taken over where they are of the same files. Of several processes one builds
     and the others wait.
 
+    check: look at all rows by their checksums first; damaged ones are told and read again.
+
     Raises `DataError`, with what was read so far kept: naming the unreadable files, after all have
     been tried, or saying that the disk is full.
     """
@@ -54,30 +60,30 @@ def cached_pixels(
     marks = _marks(index, preprocessing)
     shape = (len(index), preprocessing.image_size, preprocessing.image_size)
     path = folder / f"pixels-{hashlib.sha256(marks.tobytes()).hexdigest()[:16]}.npy"
-    if not _is_whole(path, shape):
+    if check or not _is_known(path, shape):
         with FileLock(folder / "pixels.lock"):
-            if not _is_whole(path, shape):
-                _build(index, preprocessing, path, marks, workers)
+            _complete(index, preprocessing, path, marks, workers)
     return np.load(path, mmap_mode="r")
 
 
 class _Partial:
-    """A cache in the making: `pixels`, uint8 (N, S, S) on disk, and its marks, uint64 (N,)."""
+    """A cache in the making: uint8 (N, S, S) on disk, and its marks and checksums, `_ROW` (N,)."""
 
     def __init__(self, path: Path, shape: tuple[int, int, int]) -> None:
         self.path, self.rows = path, path.with_suffix(".rows")
         self.picture = shape[1:]
         self.row_bytes = math.prod(self.picture)
         self.start = len(_head(shape))
-        if not _is_whole(path, shape) or not self.rows.is_file():
+        if not _is_known(path, shape):
             self._create(shape)
-        self.marks = np.fromfile(self.rows, dtype=np.uint64)
-        if len(self.marks) != shape[0]:
-            self._create(shape)
-            self.marks = np.zeros(shape[0], dtype=np.uint64)
+        self.facts = np.fromfile(self.rows, dtype=_ROW)
+
+    @property
+    def marks(self) -> np.ndarray:
+        return self.facts["mark"]
 
     def _create(self, shape: tuple[int, int, int]) -> None:
-        self.rows.write_bytes(bytes(8 * shape[0]))
+        self.rows.write_bytes(bytes(_ROW.itemsize * shape[0]))
         with self.path.open("wb") as file:
             file.write(_head(shape))
             file.truncate(self.start + math.prod(shape))
@@ -91,10 +97,11 @@ class _Partial:
             file.flush()
             os.fsync(file.fileno())
         self.marks[rows] = marks
+        self.facts["sum"][rows] = [_sum(picture) for picture in pixels]
         with self.rows.open("r+b") as file:
             for row in rows.tolist():
-                file.seek(8 * row)
-                file.write(self.marks[row].tobytes())
+                file.seek(_ROW.itemsize * row)
+                file.write(self.facts[row].tobytes())
             file.flush()
             os.fsync(file.fileno())
 
@@ -102,12 +109,35 @@ class _Partial:
         self.path.replace(path)
 
 
+def _complete(
+    index: Index, preprocessing: Preprocessing, path: Path, marks: np.ndarray, workers: int
+) -> None:
+    """Build a cache that is not there; read the damaged rows of one that is again."""
+    if _is_known(path, (len(index), preprocessing.image_size, preprocessing.image_size)):
+        bad = _damaged_rows(path, marks, workers)
+        if not len(bad):
+            return
+        print(f"{len(bad)} image(s) in {path.name} are damaged and read again", file=sys.stderr)
+        path.replace(path.with_suffix(".partial"))
+    _build(index, preprocessing, path, marks, workers)
+
+
+def _damaged_rows(path: Path, marks: np.ndarray, workers: int) -> np.ndarray:
+    """Rows that are not there as they were written."""
+    facts, pixels = np.fromfile(path.with_suffix(".rows"), dtype=_ROW), np.load(path, mmap_mode="r")
+    with ThreadPoolExecutor(workers) as pool:
+        sums = np.fromiter(pool.map(_sum, pixels), dtype=np.uint32, count=len(pixels))
+    return np.flatnonzero((facts["mark"] != marks) | (facts["sum"] != sums))
+
+
 def _build(
     index: Index, preprocessing: Preprocessing, path: Path, marks: np.ndarray, workers: int
 ) -> None:
     shape = (len(index), preprocessing.image_size, preprocessing.image_size)
+    missing = np.arange(len(index))
     try:
         partial = _Partial(path.with_suffix(".partial"), shape)
+        partial.marks[_damaged_rows(partial.path, marks, workers)] = 0
         _take_over(partial, marks)
         missing = np.flatnonzero(partial.marks != marks)
         _check_room(path.parent, len(missing) * partial.row_bytes)
@@ -116,7 +146,10 @@ def _build(
             raise DataError(_tell(unreadable))
         partial.finish(path)
     except OSError as error:
-        reason = "the disk is full" if error.errno in _FULL else error.strerror
+        reason = error.strerror
+        if error.errno in _FULL:
+            needed = len(missing) * math.prod(shape[1:]) / 1e6
+            reason = f"the disk is full, of the {needed:,.1f} MB that were missing not all fit"
         raise DataError(
             f"The pixel cache in {path.parent} cannot be written ({reason}); correct that and give "
             "the same command again: what was read so far is kept."
@@ -186,11 +219,13 @@ def _take_over(partial: _Partial, marks: np.ndarray) -> None:
             continue
         whole, leftover = rows.with_suffix(".npy"), rows.with_suffix(".partial")
         source = whole if whole.is_file() else leftover
-        theirs = np.fromfile(rows, dtype=np.uint64)
-        _, mine, found = np.intersect1d(marks[missing], theirs, return_indices=True)
+        theirs = np.fromfile(rows, dtype=_ROW)
+        _, mine, found = np.intersect1d(marks[missing], theirs["mark"], return_indices=True)
         if not len(found) or not _is_whole(source, (len(theirs), *partial.picture)):
             continue
         pixels = np.load(source, mmap_mode="r")
+        good = np.array([_sum(pixels[row]) == theirs["sum"][row] for row in found])
+        mine, found = mine[good], found[good]
         for block in _blocks(np.arange(len(found)), partial.row_bytes):
             own = missing[mine[block]]
             partial.keep(own, list(pixels[found[block]]), marks[own])
@@ -226,6 +261,18 @@ def _head(shape: tuple[int, int, int]) -> bytes:
     facts = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(head, facts)
     return head.getvalue()
+
+
+def _sum(picture: np.ndarray) -> int:
+    """CRC-32 of a row's pixels."""
+    return zlib.crc32(np.ascontiguousarray(picture))
+
+
+def _is_known(path: Path, shape: tuple[int, int, int]) -> bool:
+    """Whether there are pixels of this shape, and marks and checksums to them."""
+    rows = path.with_suffix(".rows")
+    sized = rows.is_file() and rows.stat().st_size == shape[0] * _ROW.itemsize
+    return sized and _is_whole(path, shape)
 
 
 def _is_whole(path: Path, shape: tuple[int, int, int]) -> bool:

@@ -22,8 +22,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from lmeran.config import ConfigError, Preprocessing
-from lmeran.files import replacing
+from lmeran.config import ConfigError, Preprocessing, check_least, check_positive
 from lmeran.findings import FINDINGS
 from lmeran.imaging.preprocess import normalise, to_input
 from train.augment import Augmentation, augment
@@ -31,6 +30,7 @@ from train.data.index import DataError, Index, read_index, source_offsets, split
 from train.data.pixels import cached_pixels
 from train.distill.network import NetworkName, Teacher, imagenet_weights
 from train.evaluation.metrics import auc_per_finding, auc_within, mean_auc
+from train.states import alone_in, load_state, save_state
 
 _WEIGHTS, _FACTS, _STATE = "teacher.safetensors", "teacher.json", "state.pt"
 
@@ -70,6 +70,15 @@ class TeacherConfig:
     validation_share: float = 0.1264
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        check_least(self, 1, "epochs", "batch_size")
+        check_least(self, 0, "weight_decay", "frozen", "seed")
+        check_positive(self, "learning_rate")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must be in [0, 1): {self.dropout}")
+        if not 0 < self.validation_share < 1:
+            raise ConfigError(f"validation_share must be in (0, 1): {self.validation_share}")
+
 
 def load_teacher(folder: str | Path) -> Teacher:
     """A teacher that `teach` wrote, in eval mode. Raises `ConfigError` where there is none."""
@@ -108,9 +117,14 @@ def teach(config: TeacherConfig, data: Path, out: Path, device: torch.device) ->
     """Fine-tune; writes and returns `out` with weights, facts and validation AUC.
 
     The same command again goes on after the last whole epoch. Raises `ConfigError` where `out`
-    holds a teacher of other options.
+    holds a teacher of other options, `StateError` where its state cannot be kept or read, or
+    another run has the folder.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    with alone_in(out):
+        return _teach(config, data, out, device)
+
+
+def _teach(config: TeacherConfig, data: Path, out: Path, device: torch.device) -> Path:
     train, validation = split_by_patient(
         read_index(data, "train_val"), config.validation_share, config.seed
     )
@@ -207,21 +221,22 @@ def _save(
     }
     (out / _FACTS).write_text(json.dumps(facts, indent=1))
     state = {"teacher": teacher.state_dict(), "optimizer": optimizer.state_dict(), "epochs": epochs}
-    with replacing(out / _STATE) as partial:
-        torch.save(state, partial)
+    save_state(state, out / _STATE)
 
 
 def _restore(
     teacher: Teacher, optimizer: torch.optim.Optimizer, config: TeacherConfig, out: Path
 ) -> int:
     """Epochs done in `out`, and the teacher as it was after them."""
-    if not (out / _STATE).is_file():
+    state, told = load_state(out / _STATE, "cpu")
+    if state is None:
         return 0
     if json.loads((out / _FACTS).read_text())["config"] != json.loads(json.dumps(_options(config))):
         raise ConfigError(
             f"{out} holds a teacher of other options; choose another --out or give the same ones."
         )
-    state = torch.load(out / _STATE, weights_only=True)
+    if told:
+        print(told)
     teacher.load_state_dict(state["teacher"])
     optimizer.load_state_dict(state["optimizer"])
     return state["epochs"]

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import NonNegativeInt, PositiveInt, restricted_number_type
 
 from lmeran.checkpoint import Checkpoint, load_checkpoint, record_metrics
 from lmeran.findings import FINDINGS, display_name
@@ -21,33 +22,40 @@ from train.data.index import DataError, Index, read_index, split_by_patient
 from train.data.pixels import cached_pixels
 from train.evaluation.scoring import Score, as_metrics, predict_index, score
 
+SplitName = Literal["test", "validation", "train_val"]
+KnownCount = restricted_number_type("KnownCount", int, [(">=", 0), ("<", len(FINDINGS))])
+
 
 def evaluate_parser() -> ArgumentParser:
     parser = ArgumentParser(description="AUC per finding; with --out a report of all evidence.")
     parser.add_argument("--checkpoint", type=str, required=True)
     parser.add_argument("--data", type=str, required=True, help="folder with index.csv")
-    parser.add_argument("--split", type=str, default="test", help="test, validation or train_val")
-    parser.add_argument("--known", type=list[int], default=[0, 7], help="known findings")
-    parser.add_argument("--min_size", type=int, default=0, help="smallest side in pixels")
+    parser.add_argument("--split", type=SplitName, default="test", help="which images")
+    parser.add_argument("--known", type=list[KnownCount], default=[0, 7], help="known findings")
+    parser.add_argument(
+        "--min_size", type=NonNegativeInt, default=0, help="smallest side in pixels"
+    )
     parser.add_argument("--device", type=str, default="auto")
     parser.add_argument("--out", type=str | None, help="folder for the report and its tables")
     parser.add_argument(
         "--record", type=bool, default=False, help="also put the scores into the checkpoint's JSON"
     )
     parser.add_argument(
-        "--resamples", type=int, default=2000, help="of the patients, for intervals"
+        "--resamples", type=PositiveInt, default=2000, help="of the patients, for intervals"
     )
     parser.add_argument("--compare", type=str | None, help="another checkpoint to test against")
     parser.add_argument(
         "--without_masking", type=str | None, help="a checkpoint trained without label masking"
     )
     parser.add_argument(
-        "--pin_films", type=int, default=500, help="images read with single pins; 0: all"
+        "--pin_films", type=NonNegativeInt, default=500, help="images read with single pins; 0: all"
     )
     parser.add_argument(
-        "--map_films", type=int | None, help="images for the tests of maps; 0: none"
+        "--map_films", type=NonNegativeInt | None, help="images for the tests of maps; 0: none"
     )
-    parser.add_argument("--gate_films", type=int | None, help="images for the input gate; 0: none")
+    parser.add_argument(
+        "--gate_films", type=NonNegativeInt | None, help="images for the input gate; 0: none"
+    )
     parser.add_argument(
         "--dicom", type=str | None, help="folder of DICOM files of any kind, for the input gate"
     )

@@ -23,6 +23,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from lmeran.findings import FINDINGS
+from lmeran.serialize import plain_cell
 from train.data.index import Index
 from train.evaluation.figures import styled
 from train.evaluation.predictions import Predictions
@@ -94,7 +95,7 @@ def prediction_table(index: Index, predictions: Predictions) -> pd.DataFrame:
     """
     blocks = {"label": index.labels.astype(int), "free": predictions.free}
     blocks |= {f"known{k}": predictions.known(k) for k in predictions.known_counts if k}
-    parts = [pd.DataFrame({"name": index.names})]
+    parts = [pd.DataFrame({"name": [plain_cell(name) for name in index.names]})]
     for prefix, values in blocks.items():
         parts.append(pd.DataFrame(values, columns=[f"{prefix}_{f}" for f in FINDINGS]))
     return pd.concat(parts, axis=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from lmeran.checkpoint import load_checkpoint
 from train.phantom.dataset import write_world
@@ -18,11 +19,18 @@ def phantom_parser() -> ArgumentParser:
     )
     parser.add_argument("--out", type=str, required=True, help="folder to write to")
     parser.add_argument(
-        "--films", type=int, default=0, help="size of a data set with a known joint distribution"
+        "--films",
+        type=NonNegativeInt,
+        default=0,
+        help="size of a data set with a known joint distribution",
     )
-    parser.add_argument("--size", type=int, default=128, help="side of its films in pixels")
-    parser.add_argument("--seed", type=int, default=0, help="of its patients and findings")
-    parser.add_argument("--workers", type=int, default=0, help="processes; 0: one a core")
+    parser.add_argument("--size", type=PositiveInt, default=128, help="side of its films in pixels")
+    parser.add_argument(
+        "--seed", type=NonNegativeInt, default=0, help="of its patients and findings"
+    )
+    parser.add_argument(
+        "--workers", type=NonNegativeInt, default=0, help="processes; 0: one a core"
+    )
     return parser
 
 
@@ -43,7 +51,7 @@ def prove_parser() -> ArgumentParser:
     parser.add_argument("--against", type=str | None, help="one trained without label masking")
     parser.add_argument("--data", type=str, required=True, help="folder of the synthetic world")
     parser.add_argument("--out", type=str, required=True, help="folder for figures and JSON")
-    parser.add_argument("--films", type=int, default=400, help="of the test split, at most")
+    parser.add_argument("--films", type=PositiveInt, default=400, help="of the test split, at most")
     return parser
 
 

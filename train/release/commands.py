@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import PositiveInt
 
 from train.release.build import index_release
 
@@ -18,7 +19,9 @@ def index_parser() -> ArgumentParser:
         "--partial", action="store_true", help="accept missing images, rows and boxes"
     )
     parser.add_argument("--labels", type=str | None, help="label table, where there are several")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="reading threads")
+    parser.add_argument(
+        "--workers", type=PositiveInt, default=os.cpu_count() or 1, help="reading threads"
+    )
     return parser
 
 

@@ -19,10 +19,12 @@ export function saveButtons(figure, rows, name) {
   return box;
 }
 
-// rows: arrays of texts and numbers, the first the header.
+// rows: arrays of texts and numbers, the first the header. A text that a spreadsheet would run as a
+// formula gets an apostrophe before it.
 export function csv(rows) {
   const quoted = (v) => {
-    const text = v === null || v === undefined ? "" : String(v);
+    let text = v === null || v === undefined ? "" : String(v);
+    if (/^[=+\-@\t\r\n']/.test(text) && Number.isNaN(Number(text))) text = `'${text}`;
     return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return `${rows.map((row) => row.map(quoted).join(",")).join("\r\n")}\r\n`;

@@ -106,8 +106,8 @@ function curve(voi, { centre, width }) {
 }
 
 // A table keeps its shape: moving the window stretches and shifts the values it is looked up by.
-function tableCurve({ first, bits, table }, centre, width) {
-  const white = 2 ** bits - 1, last = table.length - 1;
+function tableCurve({ first, white, table }, centre, width) {
+  const last = table.length - 1;
   return (x) => {
     const place = ((x - (centre - width / 2)) / width) * table.length + first;
     const index = Math.min(last, Math.max(0, roundToEven(place) - first));

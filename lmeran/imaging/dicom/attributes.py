@@ -12,13 +12,16 @@ _MOST_BYTES = 2**18
 
 
 def numbers(ds: Dataset, keyword: str) -> tuple[float, ...]:
-    """Values of a numeric attribute; empty if absent, NaN for a value that is not a number."""
+    """Values of a numeric attribute; empty if absent, NaN for a value that is not a number.
+
+    A backslash behind the last value is left out: some writers end lists with one.
+    """
     try:
         value = value_of(ds, keyword)
-        if value is None or value == "":
-            return ()
-        items = value if isinstance(value, list | tuple | MultiValue) else (value,)
-        return tuple(float(item) for item in items)
+        items = list(value) if isinstance(value, list | tuple | MultiValue) else [value]
+        while items and items[-1] in (None, ""):
+            items.pop()
+        return tuple(float("nan" if item in (None, "") else item) for item in items)
     except (ValueError, TypeError, OverflowError):
         return (float("nan"),)
 
@@ -53,19 +56,33 @@ def value_of(ds: Dataset, keyword: str, limit: int = _MOST_BYTES) -> object:
     return ds.get(keyword)
 
 
+def stored_range(ds: Dataset) -> tuple[int, int]:
+    """The least and greatest stored value that the header allows (PS3.5, 8.1.1)."""
+    half = 2 ** (integer(ds, "BitsStored", 16) - 1)
+    signed = integer(ds, "PixelRepresentation") == 1
+    return (-half, half - 1) if signed else (0, 2 * half - 1)
+
+
 def look_up_table(
-    ds: Dataset, little_endian: bool, descriptor: str = "LUTDescriptor", data: str = "LUTData"
+    ds: Dataset,
+    little_endian: bool,
+    inputs: tuple[float, float],
+    descriptor: str = "LUTDescriptor",
+    data: str = "LUTData",
 ) -> LookUpTable:
-    """A LUT from its descriptor and data. Raises `BrokenError`."""
+    """A LUT from its descriptor and data; inputs: the range of values that it may be given.
+
+    Raises `BrokenError`.
+    """
     shape = numbers(ds, descriptor)
     if len(shape) != 3 or not np.isfinite(shape).all():
         raise BrokenError
-    first, bits = int(shape[1]), int(shape[2])
+    bits = int(shape[2])
     # 65,536 entries are written as 0, and a signed file may show 40,000 as a negative number.
     count = int(shape[0]) % 2**16 or 2**16
     raw = value_of(ds, data)
     if isinstance(raw, bytes):
-        packed = bits <= 8 and len(raw) < 2 * count
+        packed = len(raw) <= count + 1  # 8-bit entries, padded to an even length
         kind = "u1" if packed else ("<u2" if little_endian else ">u2")
         entries = np.frombuffer(raw, dtype=kind, count=len(raw) // np.dtype(kind).itemsize)
     elif raw is not None:
@@ -75,6 +92,29 @@ def look_up_table(
     entries = entries[:count].astype(np.float64)
     if len(entries) < count or not 8 <= bits <= 16 or not np.isfinite(entries).all():
         raise BrokenError
-    # Some writers name fewer bits than their entries have.
-    bits = max(bits, int(entries.max()).bit_length())
-    return LookUpTable(first, entries, bits)
+    first = _first_input(int(shape[1]) % 2**16, count, inputs)
+    return LookUpTable(first, entries, white_of(bits, float(entries.max())))
+
+
+def white_of(bits: int, largest: float) -> float:
+    """The value shown white of those that are declared to have so many bits.
+
+    Many writers fill a 16-bit table with 12-bit entries, or declare fewer bits than their entries
+    have: then the largest entry is white.
+    """
+    full = 2.0**bits - 1
+    if largest <= full and (bits <= 8 or largest > full / 2):
+        return full
+    return max(largest, 1.0)
+
+
+def _first_input(unsigned: int, count: int, inputs: tuple[float, float]) -> int:
+    """The first value a LUT maps, from its 16 bits.
+
+    It is signed where the table's inputs may be negative (PS3.3 C.11.1.1, C.11.2.1.1 and
+    C.7.6.3.1.5), and writers mix up the two forms: the one that meets the inputs is meant.
+    """
+    least, greatest = inputs
+    signed = unsigned - 2**16
+    is_signed = signed + count > least and (least < 0 or unsigned > greatest)
+    return signed if unsigned >= 2**15 and is_signed else unsigned

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pydicom.dataset import Dataset
-from pydicom.encaps import get_frame
+from pydicom.encaps import generate_fragments, get_frame
 from pydicom.tag import Tag
 
 from lmeran.imaging.dicom.attributes import integer, value_of
@@ -22,6 +22,9 @@ GROUPS = {
 }
 """Functional groups (PS3.3 C.7.6.16) that change how a frame is shown or measured."""
 _MAX_GROUP_BYTES = 2**22
+_ITEM = b"\xfe\xff\x00\xe0"
+_CODESTREAMS = (b"\xff\xd8", b"\xff\x4f", b"\x00\x00\x00\x0cjP  ")
+"""What JPEG, JPEG-LS and JPEG 2000 frames start with."""
 
 
 def check_frame(frame: int, count: int) -> None:
@@ -60,8 +63,18 @@ def native_frame(data: bytes, frame: int, count: int, size: int) -> bytes:
 
 
 def compressed_frame(data: bytes, frame: int, count: int) -> bytes:
-    """One frame of encapsulated pixel data, by the offset table or else by counting."""
-    return get_frame(data, frame - 1, number_of_frames=count)
+    """One frame of encapsulated pixel data, by the offset table or else by counting.
+
+    A single frame is all that follows the offset table (PS3.5 A.4), which is not looked into:
+    some writers fill it wrongly, some leave it out, some leave out the items altogether.
+    """
+    if count > 1:
+        return get_frame(data, frame - 1, number_of_frames=count)
+    if not data.startswith(_ITEM):
+        return data
+    first, *rest = generate_fragments(data)
+    is_table = bool(rest) and not first.startswith(_CODESTREAMS)
+    return b"".join(rest if is_table else (first, *rest))
 
 
 def with_groups(ds: Dataset, frame: int) -> Dataset:

@@ -1,25 +1,24 @@
 """DICOM pixel data to stored values, after a look at what the decoder is about to be given.
 
-A header may claim a small picture while the compressed stream inside claims a huge one: decoders
-believe the stream and allocate gigabytes, or quietly return a corner of it. A deflated data set
-likewise may inflate a thousandfold. Everything here is bounded by the size of the file.
+Everything here is bounded by the size of the file: also a deflated data set may inflate a
+thousandfold.
 """
 
 from __future__ import annotations
 
-import struct
 import zlib
-from dataclasses import dataclass
 from importlib.util import find_spec
 
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder
-from pydicom.uid import UID
+from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1
 
 from lmeran.imaging.dicom.attributes import code, integer
+from lmeran.imaging.dicom.codestream import SOF_LOSSLESS, check_codestream
 from lmeran.imaging.dicom.frames import check_frame, compressed_frame, frame_count, native_frame
+from lmeran.imaging.dicom.jpeg_lossless import check_decoded, check_scan
 from lmeran.imaging.radiograph import MAX_INFLATED_BYTES, ReadError, check_dimensions
 
 IMPLICIT = UID("1.2.840.10008.1.2")
@@ -30,161 +29,11 @@ COLOR = ("PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT
 """Values of Photometric Interpretation (0028,0004) that this viewer turns to gray."""
 _ONE_SAMPLE = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 _RLE = UID("1.2.840.10008.1.2.5")
-_NATIVE = (IMPLICIT, EXPLICIT, DEFLATED, BIG_ENDIAN)
+NATIVE = (IMPLICIT, EXPLICIT, DEFLATED, BIG_ENDIAN)
 _PLUGINS = ("pylibjpeg", "pyjpegls", "pillow", "gdcm")
 """Decoders in the order of preference: the fast and exact one of each syntax comes first."""
-
-_SOC_SIZ = b"\xff\x4f\xff\x51"
-"""A JPEG 2000 or HTJ2K codestream starts with these two markers (ISO/IEC 15444-1, A.4 and A.5)."""
-_SOT = b"\xff\x90"
-_JP2_SIGNATURE = b"\x00\x00\x00\x0cjP  "
-_SOI = b"\xff\xd8"
-_END = b"\xff\xd9"
-"""JPEG's EOI and JPEG 2000's EOC are the same two bytes."""
-_TAIL = 64
-"""Besides zeros, a frame may have a few bytes after its end marker."""
-_STANDALONE = frozenset((0x01, *range(0xD0, 0xD9)))
-"""JPEG markers without a length: TEM, RST0 to RST7, SOI."""
-_SOS, _LSE, _SOF_JPEG_LS = 0xDA, 0xF8, 0xF7
-_SOF = frozenset((*range(0xC0, 0xD0), _SOF_JPEG_LS)) - {0xC4, 0xC8, 0xCC}
-"""Start of frame; 0xC4, 0xC8 and 0xCC lie in the range but are tables (ISO/IEC 10918-1, B.1)."""
-_SOF_LOSSY = frozenset((0xC0, 0xC1, 0xC2))
-"""Baseline, extended sequential and progressive: the processes with a cosine transform."""
 _LOSSY_BITS = 12
 """More the cosine transform of JPEG does not have."""
-_MAX_TILES = 4096
-"""Films have one tile, or a few hundred; a decoder pays for each of them."""
-
-
-@dataclass(frozen=True)
-class Codestream:
-    """The dimensions a compressed frame itself claims."""
-
-    rows: int
-    columns: int
-    samples: int
-    precision: int
-    lossy_dct: bool = False
-    """JPEG with the cosine transform, where most decoders stop at 8 bits."""
-
-
-def check_codestream(frame: bytes, rows: int, columns: int, samples: int) -> Codestream:
-    """Refuse a frame whose own dimensions are not those of the header. Raises `ReadError`."""
-    stream = parse_codestream(frame)
-    if stream is None:
-        raise ReadError(
-            "The compressed picture inside the DICOM file is damaged or of an unknown kind; "
-            "export the film again, uncompressed or as JPEG 2000."
-        )
-    if (stream.rows, stream.columns, stream.samples) != (rows, columns, samples):
-        raise ReadError(
-            f"The header says {columns} x {rows} x {samples} and the compressed picture "
-            f"{stream.columns} x {stream.rows} x {stream.samples}, so the file cannot be trusted; "
-            "export the film again."
-        )
-    if stream.precision > 16:
-        raise ReadError(
-            f"The compressed picture has {stream.precision} bits per value, more than a "
-            "radiograph; export it with at most 16."
-        )
-    if _END not in frame.rstrip(b"\0")[-_TAIL:]:
-        raise ReadError("The compressed picture is cut off before its end; export the film again.")
-    return stream
-
-
-def parse_codestream(frame: bytes) -> Codestream | None:
-    """Dimensions of a JPEG, JPEG-LS, JPEG 2000 or HTJ2K frame; None for anything else."""
-    try:
-        if frame.startswith(_SOC_SIZ):
-            return _parse_siz(frame)
-        if frame.startswith(_JP2_SIGNATURE):
-            return _parse_jp2(frame)
-        if frame.startswith(_SOI):
-            return _parse_jpeg(frame)
-    except struct.error:
-        return None  # the frame ends inside its own header
-    return None
-
-
-def _parse_jp2(frame: bytes) -> Codestream | None:
-    """The codestream inside JP2 boxes, which DICOM forbids and some writers use (15444-1, I.4)."""
-    position = 0
-    while True:
-        length, kind = struct.unpack_from(">I4s", frame, position)
-        header = 8
-        if length == 1:
-            (length,) = struct.unpack_from(">Q", frame, position + 8)
-            header = 16
-        if kind == b"jp2c":
-            inner = frame[position + header :]
-            return _parse_siz(inner) if inner.startswith(_SOC_SIZ) else None
-        if length < header:
-            return None
-        position += length
-
-
-def _parse_siz(frame: bytes) -> Codestream | None:
-    """Image and tile size, ISO/IEC 15444-1 A.5.1."""
-    width, height, left, top, tile_width, tile_height, tile_left, tile_top, samples = (
-        struct.unpack_from(">8IH", frame, 8)
-    )
-    components = struct.unpack_from(f">{3 * samples}B", frame, 42)
-    subsampled = any(step != 1 for step in components[1::3] + components[2::3])
-    if not samples or not tile_width or not tile_height or subsampled:
-        return None
-    across = -(-(width - tile_left) // tile_width)
-    down = -(-(height - tile_top) // tile_height)
-    if across * down > _MAX_TILES:
-        return None
-    if not _has_all_tile_parts(frame):
-        return None
-    precision = max(depth & 0x7F for depth in components[0::3]) + 1
-    return Codestream(height - top, width - left, samples, precision)
-
-
-def _has_all_tile_parts(frame: bytes) -> bool:
-    """Whether the tile parts reach from the header to the end, by their lengths (A.4.2).
-
-    A decoder fills what is missing with gray and says nothing.
-    """
-    position = 2
-    while (marker := frame[position : position + 2]) != _SOT:
-        if marker[:1] != b"\xff":
-            return False
-        position += 2 + max(struct.unpack_from(">H", frame, position + 2)[0], 2)
-    while frame[position : position + 2] == _SOT:
-        (length,) = struct.unpack_from(">I", frame, position + 6)
-        if length == 0:  # the last tile part: it reaches to the end marker
-            return True
-        position += max(length, 12)
-    return frame[position : position + 2] == _END
-
-
-def _parse_jpeg(frame: bytes) -> Codestream | None:
-    """The frame header of a JPEG or JPEG-LS stream, ISO/IEC 10918-1 B.2.2."""
-    found: Codestream | None = None
-    position = 2
-    while True:
-        prefix, marker = struct.unpack_from(">BB", frame, position)
-        if prefix != 0xFF:
-            return None
-        if marker == 0xFF:  # fill byte
-            position += 1
-            continue
-        position += 2
-        if marker in _STANDALONE:
-            continue
-        if marker == _SOS:
-            return found
-        (length,) = struct.unpack_from(">H", frame, position)
-        if marker == _LSE and frame[position + 2 : position + 3] == b"\x04":
-            return None  # JPEG-LS may override its dimensions here (ISO/IEC 14495-1, C.2.4.1.4)
-        if marker in _SOF:
-            if found is not None:
-                return None  # two frame headers: which one a decoder believes is its own affair
-            precision, rows, columns, samples = struct.unpack_from(">BHHB", frame, position + 2)
-            found = Codestream(rows, columns, samples, precision, marker in _SOF_LOSSY)
-        position += max(length, 2)
 
 
 def inflate(data: bytes) -> bytes:
@@ -238,7 +87,9 @@ def decode(ds: Dataset, syntax: UID, frame: int = 1) -> np.ndarray:
             "The file does not say how its values are meant (Photometric Interpretation); "
             "export the film again as MONOCHROME2."
         )
-    if syntax in _NATIVE:
+    signed = integer(ds, "PixelRepresentation") == 1
+    claimed = scan = None
+    if syntax in NATIVE:
         per_pixel = 2 if kind == "YBR_FULL_422" else samples
         size = rows * columns * per_pixel * allocated // 8
         data = native_frame(data, frame, count, size)
@@ -248,8 +99,10 @@ def decode(ds: Dataset, syntax: UID, frame: int = 1) -> np.ndarray:
         if syntax != _RLE:
             claimed = check_codestream(stream, rows, columns, samples)
             if claimed.lossy_dct and claimed.precision > 8:
-                _check_12_bit(claimed.precision, bool(integer(ds, "PixelRepresentation")))
+                _check_12_bit(claimed.precision, signed)
                 return _decode_12_bit(stream, rows, columns)
+            if syntax in (JPEGLossless, JPEGLosslessSV1) or claimed.marker == SOF_LOSSLESS:
+                scan = check_scan(stream, syntax, stored, allocated)
         # Encapsulated anew, so that the decoder gets the bytes that were checked, whatever offset
         # tables there are.
         data = encapsulate([stream])
@@ -265,13 +118,33 @@ def decode(ds: Dataset, syntax: UID, frame: int = 1) -> np.ndarray:
         samples_per_pixel=samples,
         photometric_interpretation=kind,
         planar_configuration=integer(ds, "PlanarConfiguration"),
-        pixel_representation=integer(ds, "PixelRepresentation"),
+        pixel_representation=int(signed),
         bits_allocated=allocated,
         bits_stored=stored,
         pixel_keyword="PixelData",
         pixel_vr=ds["PixelData"].VR,
+        correct_unused_bits=scan is None,
     )
-    return np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
+    pixels = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
+    if scan is not None:
+        check_decoded(scan, pixels, signed)
+    if claimed is not None and claimed.signed != signed:
+        return _within_stored_bits(pixels, stored, signed)
+    return pixels
+
+
+def _within_stored_bits(pixels: np.ndarray, stored: int, signed: bool) -> np.ndarray:
+    """Decoded values as the header means them: two's complement of its stored bits, or unsigned.
+
+    What a codestream says otherwise does not count (PS3.5 8.1.1): signed values may lack the bits
+    above their sign, unsigned ones may have some.
+    """
+    shift = 8 * pixels.itemsize - stored
+    if shift <= 0:
+        return pixels
+    above = pixels.view(f"u{pixels.itemsize}") >> stored
+    is_other = not above.any() if signed else above.max() == 2**shift - 1
+    return (pixels << shift) >> shift if is_other else pixels
 
 
 def _check_supported(syntax: UID) -> None:

@@ -17,7 +17,14 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.uid import UID
 
-from lmeran.imaging.dicom.attributes import code, integer, look_up_table, numbers
+from lmeran.imaging.dicom.attributes import (
+    code,
+    integer,
+    look_up_table,
+    numbers,
+    stored_range,
+    white_of,
+)
 from lmeran.imaging.dicom.frames import frame_count, frame_words, with_groups
 from lmeran.imaging.dicom.pixel_data import (
     BIG_ENDIAN,
@@ -25,11 +32,12 @@ from lmeran.imaging.dicom.pixel_data import (
     DEFLATED,
     EXPLICIT,
     IMPLICIT,
+    NATIVE,
     decode,
     inflate,
     syntax_name,
 )
-from lmeran.imaging.dicom.suitability import known_view, told_by_header
+from lmeran.imaging.dicom.suitability import OVERLAY_TAGS, known_view, told_by_header
 from lmeran.imaging.dicom.voi import grayscale_of, render
 from lmeran.imaging.radiograph import Radiograph, ReadError, Spacing
 from lmeran.imaging.values import AS_STORED
@@ -37,16 +45,19 @@ from lmeran.imaging.values import AS_STORED
 _PREAMBLE = 128
 _MAX_READS = 300_000
 _NO_SYNTAX = UID("")
+_DELIMITER = b"\xfe\xff\xdd\xe0" + bytes(4)
+"""Sequence Delimitation Item (FFFE,E0DD), which ends encapsulated pixel data (PS3.5, A.4)."""
 _DICOMDIR = UID("1.2.840.10008.1.3.10")
 
 _WANTED = """
-    Modality ViewPosition BodyPartExamined BurnedInAnnotation NumberOfFrames
+    SOPClassUID PresentationIntentType Modality ViewPosition ViewCodeSequence BodyPartExamined
+    PatientOrientation BurnedInAnnotation NumberOfFrames
     Rows Columns SamplesPerPixel PhotometricInterpretation PlanarConfiguration
     BitsAllocated BitsStored HighBit PixelRepresentation
     PixelPaddingValue PixelPaddingRangeLimit PixelSpacing ImagerPixelSpacing PixelAspectRatio
     ModalityLUTSequence RescaleSlope RescaleIntercept RescaleType
     VOILUTSequence WindowCenter WindowWidth WindowCenterWidthExplanation VOILUTFunction
-    PresentationLUTShape
+    PresentationLUTShape PixelIntensityRelationship PixelIntensityRelationshipSign
     RedPaletteColorLookupTableDescriptor RedPaletteColorLookupTableData
     GreenPaletteColorLookupTableDescriptor GreenPaletteColorLookupTableData
     BluePaletteColorLookupTableDescriptor BluePaletteColorLookupTableData
@@ -168,8 +179,11 @@ def _parse(data: bytes, syntax: UID, start: int) -> _File:
     if syntax == DEFLATED:
         body = inflate(body)
     tags = [tag for word in _WANTED.split() if (tag := tag_for_keyword(word)) is not None]
+    tags.extend(OVERLAY_TAGS)
     implicit, little = syntax == IMPLICIT, syntax != BIG_ENDIAN
-    return _File(read_dataset(_Metered(body), implicit, little, specific_tags=tags), syntax)
+    # A file whose last fragment is whole but which lacks the delimiter behind it is read, too.
+    stream = _Metered(body if syntax in NATIVE else body + _DELIMITER)
+    return _File(read_dataset(stream, implicit, little, specific_tags=tags), syntax)
 
 
 def _read_film(file: _File, frame: int) -> Radiograph:
@@ -214,20 +228,22 @@ def _read_film(file: _File, frame: int) -> Radiograph:
 
 def _color_to_gray(stored: np.ndarray, file: _File) -> np.ndarray:
     """RGB, or the colours a palette gives to the values (PS3.3 C.7.6.3.1.5), to luminance."""
-    bits = integer(file.ds, "BitsStored")
     if stored.ndim == 2:
         tables = [
             look_up_table(
                 file.ds,
                 file.little_endian,
+                stored_range(file.ds),
                 f"{color}PaletteColorLookupTableDescriptor",
                 f"{color}PaletteColorLookupTableData",
             )
             for color in ("Red", "Green", "Blue")
         ]
-        bits = max(table.bits for table in tables)
+        white = max(table.white for table in tables)
         stored = np.stack([table.map(stored).astype(np.uint16) for table in tables], axis=-1)
-    gray = (stored.astype(np.float32) @ _LUMA) * np.float32(255 / (2**bits - 1))
+    else:
+        white = white_of(integer(file.ds, "BitsStored"), float(stored.max()))
+    gray = (stored.astype(np.float32) @ _LUMA) * np.float32(255 / white)
     pixels = np.clip(np.rint(gray), 0, 255).astype(np.uint8)
     if pixels.min() == pixels.max():
         raise ReadError(

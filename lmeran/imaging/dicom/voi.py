@@ -10,12 +10,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 from pydicom.dataset import Dataset
 
-from lmeran.imaging.dicom.attributes import code, codes, integer, look_up_table, numbers, value_of
-from lmeran.imaging.radiograph import ReadError
+from lmeran.imaging.dicom.attributes import (
+    code,
+    codes,
+    integer,
+    look_up_table,
+    numbers,
+    stored_range,
+    value_of,
+)
+from lmeran.imaging.dicom.suitability import is_for_processing
+from lmeran.imaging.radiograph import LEAST_SPAN, ReadError
 from lmeran.imaging.values import GrayValues, codes_of
 from lmeran.imaging.window import BrokenError, LookUpTable, Ramp, Voi, Window
 
@@ -24,7 +34,7 @@ _FALLBACK = (
     "The display window in the file is unusable, so gray levels were set from the picture itself "
     "(0.5 to 99.5 % of its values)."
 )
-_LEAST_SPREAD = 8 / 255
+_LEAST_SPREAD = LEAST_SPAN / 255
 """A window that leaves less than this between the 0.5 and 99.5 percentiles shows a flat film."""
 _ROWS_AT_A_TIME = 256
 _MAX_SEQUENCE_BYTES = 2**21
@@ -95,9 +105,9 @@ def render(stored: np.ndarray, scale: Grayscale) -> Rendering:
             "The decoded picture is one flat gray, there is nothing to read; export the film again."
         )
     vois = tuple(voi for voi in scale.vois if _spread(voi, outputs, weights) >= _LEAST_SPREAD)
-    if not vois or vois[0] is not scale.vois[0]:
-        vois = (_percentile_ramp(outputs, weights), *vois)
-        if scale.vois and _FALLBACK not in warnings:
+    if not vois:
+        vois = (_percentile_ramp(outputs, weights),)
+        if scale.vois:
             warnings.append(_FALLBACK)
     is_table = isinstance(scale.modality, LookUpTable)
     values = GrayValues(
@@ -117,17 +127,15 @@ def grayscale_of(ds: Dataset, little_endian: bool) -> Grayscale:
     """Read the grayscale attributes of a data set. Raises `ReadError` for a broken modality LUT."""
     warnings: list[str] = []
     modality = _modality(ds, little_endian, warnings)
-    vois: list[Voi] = []
-    try:
-        vois.extend(_vois(ds, little_endian))
-    except BrokenError:
-        # The first one decides what is shown at the start; broken ones behind it are left out.
-        if not vois:
-            warnings.append(_FALLBACK)
+    named = list(_vois(ds, little_endian, _output_range(modality, stored_range(ds))))
+    vois = [voi for voi in named if voi is not None]
+    if named and not vois:
+        warnings.append(_FALLBACK)
     unit = _UNITS.get(code(ds, "RescaleType"), "") if isinstance(modality, Rescale) else ""
     invert = _is_inverted(ds, warnings)
     chosen = tuple(vois[:_MOST_VOIS])
-    return Grayscale(modality, chosen, unit, invert, _padding(ds), tuple(warnings))
+    padding = _padding(ds, warnings)
+    return Grayscale(modality, chosen, unit, invert, padding, tuple(warnings))
 
 
 def _words(voi: Voi) -> str:
@@ -144,7 +152,7 @@ def _modality(ds: Dataset, little_endian: bool, warnings: list[str]) -> Rescale 
     """Modality LUT Sequence (0028,3000), else Rescale Slope and Intercept (PS3.3 C.11.1)."""
     try:
         if items := value_of(ds, "ModalityLUTSequence", _MAX_SEQUENCE_BYTES):
-            return look_up_table(items[0], little_endian)
+            return look_up_table(items[0], little_endian, stored_range(ds))
     except BrokenError:
         raise ReadError(
             "The table that gives the film's values their meaning (Modality LUT) is damaged; "
@@ -158,21 +166,37 @@ def _modality(ds: Dataset, little_endian: bool, warnings: list[str]) -> Rescale 
     return Rescale(slope, intercept)
 
 
-def _vois(ds: Dataset, little_endian: bool) -> Iterator[Voi]:
-    """VOI LUT Sequence (0028,3010), then the windows (PS3.3 C.11.2). Raises `BrokenError`."""
-    items = value_of(ds, "VOILUTSequence", _MAX_SEQUENCE_BYTES) or ()
+def _output_range(modality: Rescale | LookUpTable, stored: tuple[int, int]) -> tuple[float, float]:
+    """The least and greatest value that a VOI may be given."""
+    if isinstance(modality, LookUpTable):
+        return float(modality.entries.min()), float(modality.entries.max())
+    ends = modality.map(np.array(stored, dtype=np.float64))
+    return float(ends.min()), float(ends.max())
+
+
+def _vois(ds: Dataset, little_endian: bool, inputs: tuple[float, float]) -> Iterator[Voi | None]:
+    """VOI LUT Sequence (0028,3010), then the windows (PS3.3 C.11.2); None for an unusable one."""
+    try:
+        items = value_of(ds, "VOILUTSequence", _MAX_SEQUENCE_BYTES) or ()
+    except BrokenError:
+        items = ()
+        yield None
     for k, item in enumerate(items):
         name = _explained(codes(item, "LUTExplanation"), 0) or _numbered("table", k, len(items))
-        yield replace(look_up_table(item, little_endian), name=f"File: {name}")
+        try:
+            yield replace(look_up_table(item, little_endian, inputs), name=f"File: {name}")
+        except BrokenError:
+            yield None
     centers, widths = numbers(ds, "WindowCenter"), numbers(ds, "WindowWidth")
-    if bool(centers) != bool(widths):
-        raise BrokenError
     function = code(ds, "VOILUTFunction") or "LINEAR"
     explanations = codes(ds, "WindowCenterWidthExplanation")
-    pairs = list(zip(centers, widths, strict=False))
+    pairs = list(zip_longest(centers, widths, fillvalue=np.nan))
     for k, (center, width) in enumerate(pairs):
         name = _explained(explanations, k) or _numbered("window", k, len(pairs))
-        yield Window(center, width, function, f"File: {name}")
+        try:
+            yield Window(center, width, function, f"File: {name}")
+        except BrokenError:
+            yield None
 
 
 def _explained(explanations: tuple[str, ...], position: int) -> str:
@@ -191,8 +215,13 @@ def _is_inverted(ds: Dataset, warnings: list[str]) -> bool:
     """Whether low values are bright: Photometric Interpretation and Presentation LUT Shape.
 
     PS3.3 C.7.6.1.1 and C.8.11.3 tie the two together: INVERSE is what a MONOCHROME1 film has to
-    say, so MONOCHROME1 with INVERSE is one inversion, said twice, and not two that cancel.
+    say, so MONOCHROME1 with INVERSE is one inversion, said twice, and not two that cancel. A raw
+    detector image goes by its Pixel Intensity Relationship Sign (0028,1041), where 1 says that low
+    values had less intensity, which is dense tissue (PS3.3 C.8.11.3.1.2).
     """
+    sign = integer(ds, "PixelIntensityRelationshipSign")
+    if is_for_processing(ds) and sign in (-1, 1):
+        return (sign == 1) != ((*numbers(ds, "RescaleSlope"), 1.0)[0] < 0)
     monochrome1 = code(ds, "PhotometricInterpretation") == "MONOCHROME1"
     shape = code(ds, "PresentationLUTShape")
     if shape in ("INVERSE", "IDENTITY") and (shape == "INVERSE") != monochrome1:
@@ -203,8 +232,11 @@ def _is_inverted(ds: Dataset, warnings: list[str]) -> bool:
     return monochrome1 or shape == "INVERSE"
 
 
-def _padding(ds: Dataset) -> tuple[int, int] | None:
-    """Pixel Padding Value (0028,0120) and Range Limit (0028,0121), as a range of stored values."""
+def _padding(ds: Dataset, warnings: list[str]) -> tuple[int, int] | None:
+    """Pixel Padding Value (0028,0120) and Range Limit (0028,0121), as a range of stored values.
+
+    They must be values that a pixel can have (PS3.3 C.7.5.1.1.2), and mark none otherwise.
+    """
     bounds = numbers(ds, "PixelPaddingValue")[:1]
     bounds += numbers(ds, "PixelPaddingRangeLimit")[:1] if bounds else ()
     if not bounds or not np.isfinite(bounds).all():
@@ -213,6 +245,10 @@ def _padding(ds: Dataset) -> tuple[int, int] | None:
     # Writers mix up the signed and unsigned forms of the same 16 bits.
     wrapped = [int(bound) % 2**16 for bound in bounds]
     stored = [value - 2**16 if signed and value >= 2**15 else value for value in wrapped]
+    least, greatest = stored_range(ds)
+    if max(stored) < least or min(stored) > greatest:
+        warnings.append("The file marks padding by a value that no pixel has; check its edges.")
+        return None
     return min(stored), max(stored)
 
 

@@ -60,6 +60,109 @@ def test_an_index_that_cannot_be_used_is_refused(
         read_index(tmp_path, "train_val")
 
 
+BLANK = ("file", "image_index", "official_split", "patient_id", "finding_labels")
+
+
+def edited(data: Path, folder: Path, cells: dict[tuple[int, str], str]) -> pd.DataFrame:
+    """The index of `data` with some cells replaced, by row of a spreadsheet and column."""
+    table = pd.read_csv(data / "index.csv", dtype=str)
+    for (row, column), text in cells.items():
+        table.loc[row - 2, column] = text
+    table["file"] = [str(data / file) if file else "" for file in table["file"]]
+    table.to_csv(folder / "index.csv", index=False)
+    return table
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(DataError) as told:
+        read_index(folder, "train_val")
+    return str(told.value)
+
+
+def test_every_fault_is_told_at_once_with_its_row(data: Path, tmp_path: Path) -> None:
+    cells = {(5 + k, column): "" for k, column in enumerate(BLANK)}
+    cells |= {(12, "finding_labels"): "Effusion|Cough", (13, "finding_labels"): "No Finding|Mass"}
+    cells |= {(14, "official_split"): "Train_val", (15, "image_index"): "14.png"}
+    cells |= {(17, "height"): "tall", (18, "finding_labels"): "Mass|"}
+    edited(data, tmp_path, cells)
+    assert refusal(tmp_path).splitlines()[1:] == [
+        *(f"- {column} is empty: row {5 + k}" for k, column in enumerate(BLANK)),
+        "- official_split is neither train_val nor test: row 14 (Train_val)",
+        "- not one of the 14 findings: row 12 (Cough), 18 ()",
+        "- No Finding beside a finding: row 13",
+        "- image_index is listed twice: row 15 (14.png), 16 (14.png)",
+        "- height is no number of pixels: row 17 (tall)",
+    ]
+
+
+def test_many_rows_with_a_fault_are_counted_and_the_first_named(data: Path, tmp_path: Path) -> None:
+    edited(data, tmp_path, {(row, "finding_labels"): "" for row in range(2, 42)})
+    assert refusal(tmp_path).endswith("20, 21 and 20 more")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("3", "00000003"), ("3", "3.0"), (" 3", "3 "), ("P3", "p3")]
+)
+def test_one_patient_under_two_numbers_is_never_in_both_splits(
+    data: Path, tmp_path: Path, one: str, other: str
+) -> None:
+    edited(data, tmp_path, {(8, "patient_id"): one, (9, "patient_id"): one})
+    read_index(tmp_path, "train_val")
+    edited(
+        data, tmp_path, {(8, "patient_id"): one, (9, "patient_id"): one, (40, "patient_id"): other}
+    )
+    assert "- patient in both official splits: row 8" in refusal(tmp_path)
+
+
+def test_one_patient_under_two_numbers_stays_on_one_side_of_validation(
+    data: Path, tmp_path: Path
+) -> None:
+    table = edited(data, tmp_path, {})
+    padded = [f"{int(p):08}" if k % 2 else p for k, p in enumerate(table["patient_id"])]
+    table.assign(patient_id=padded).to_csv(tmp_path / "index.csv", index=False)
+    plain, mixed = read_index(data, "train_val"), read_index(tmp_path, "train_val")
+    assert mixed.patients.tolist() == plain.patients.tolist()
+    assert split_by_patient(mixed, 0.3, 0)[0].names == split_by_patient(plain, 0.3, 0)[0].names
+
+
+def test_one_image_under_two_names_is_never_in_both_splits(data: Path, tmp_path: Path) -> None:
+    table = edited(data, tmp_path, {})
+    copy = tmp_path / "copy.png"
+    copy.write_bytes((data / "images" / "3.png").read_bytes())
+    table.loc[38, "file"] = "copy.png"
+    table.to_csv(tmp_path / "index.csv", index=False)
+    assert "the same image in both official splits: row 5" in refusal(tmp_path)
+    copy.write_bytes(copy.read_bytes()[:-1] + b"\0")
+    read_index(tmp_path, "train_val")
+    copy.unlink()  # told when it is needed, with all other images that cannot be read
+    read_index(tmp_path, "train_val")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_what_spreadsheets_write_is_read(
+    data: Path, tmp_path: Path, encoding: str, separator: str
+) -> None:
+    table = edited(data, tmp_path, {}).assign(source="Hôpital")
+    text = table.to_csv(index=False, sep=separator, lineterminator="\r\n") + separator * 3 + "\r\n"
+    mark = "\ufeff" if encoding == "utf-16-le" else ""
+    (tmp_path / "index.csv").write_bytes((mark + text).encode(encoding))
+    assert read_index(tmp_path, "test").names == read_index(data, "test").names
+    assert read_index(tmp_path, "test").sources[0] == "Hôpital"
+
+
+def test_another_encoding_is_told_with_its_row(data: Path, tmp_path: Path) -> None:
+    text = edited(data, tmp_path, {(7, "finding_labels"): "Épanchement"}).to_csv(index=False)
+    (tmp_path / "index.csv").write_bytes(text.encode("latin-1"))
+    assert "UTF-8 nor UTF-16 (row 7)" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2,3,4\n", "a,b\n1,2\n1,2,3\n", "no table"])
+def test_what_is_no_table_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "index.csv").write_text(text)
+    assert "index.csv" in refusal(tmp_path)
+
+
 def test_label_sets_count_every_film_once() -> None:
     labels = np.stack([label_vector(t) for t in ["Mass", "No Finding", "Mass", "Effusion|Mass"]])
     assert label_sets(labels) == {"Mass": 2, "Effusion|Mass": 1, "No Finding": 1}

@@ -124,6 +124,62 @@ def test_a_cut_off_cache_is_built_anew(films: Index, tmp_path: Path) -> None:
     assert np.array_equal(cached_pixels(films, SIZE, tmp_path / "cache"), expected(films))
 
 
+def flip(path: Path, position: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(position)
+        [byte] = file.read(1)
+        file.seek(position)
+        file.write(bytes((byte ^ 1,)))
+
+
+@pytest.mark.parametrize("ending", [".npy", ".rows"])
+def test_damaged_rows_are_told_and_they_alone_are_read_again(
+    films: Index,
+    tmp_path: Path,
+    reads: list[str],
+    ending: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cached_pixels(films, SIZE, tmp_path / "cache")
+    (path,) = (tmp_path / "cache").glob(f"*{ending}")
+    for row in (3, 17):
+        flip(path, path.stat().st_size - 1 - (FILMS - 1 - row) * (path.stat().st_size // FILMS))
+    reads.clear()
+    assert np.array_equal(cached_pixels(films, SIZE, tmp_path / "cache"), expected(films))
+    assert reads == [films.files[3], films.files[17]]
+    assert "2 image(s) in pixels-" in capsys.readouterr().err
+    cached_pixels(films, SIZE, tmp_path / "cache")
+    assert len(reads) == 2, "what is mended is good"
+
+
+def test_damaged_rows_are_not_taken_over(films: Index, tmp_path: Path, reads: list[str]) -> None:
+    cached_pixels(films, SIZE, tmp_path / "cache")
+    (path,) = (tmp_path / "cache").glob("*.npy")
+    flip(path, path.stat().st_size - 1)
+    reads.clear()
+    some = films.take(np.arange(5, FILMS))
+    assert np.array_equal(cached_pixels(some, SIZE, tmp_path / "cache"), expected(some))
+    assert reads == [films.files[-1]]
+
+
+def test_damaged_rows_of_a_cache_in_the_making_are_read_again(
+    films: Index, tmp_path: Path, reads: list[str]
+) -> None:
+    whole = (films.root / films.files[3]).read_bytes()
+    (films.root / films.files[3]).write_bytes(b"broken")
+    stat = (films.root / films.files[3]).stat()
+    with pytest.raises(DataError):
+        cached_pixels(films, SIZE, tmp_path / "cache")
+    (partial,) = (tmp_path / "cache").glob("*.partial")
+    flip(partial, partial.stat().st_size - 1)
+    (films.root / films.files[3]).write_bytes(whole[: stat.st_size])
+    os.utime(films.root / films.files[3], ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    reads.clear()
+    with pytest.raises(DataError):
+        cached_pixels(films, SIZE, tmp_path / "cache")
+    assert reads == [films.files[3], films.files[-1]]
+
+
 def test_unreadable_files_are_told_at_once_and_cost_no_second_reading(
     films: Index, tmp_path: Path, reads: list[str]
 ) -> None:
@@ -162,7 +218,7 @@ def test_a_full_disk_is_one_sentence_and_what_was_read_stays(
         real(descriptor)
 
     monkeypatch.setattr(pixels_module.os, "fsync", full)
-    with pytest.raises(DataError, match=r"disk is full.*kept\.$"):
+    with pytest.raises(DataError, match=r"disk is full, of the 0\.1 MB.*kept\.$"):
         cached_pixels(films, SIZE, tmp_path / "cache")
     monkeypatch.setattr(pixels_module.os, "fsync", real)
     reads.clear()
@@ -211,7 +267,8 @@ def test_a_kill_in_the_middle_loses_nothing_that_was_kept(
     deadline = time.monotonic() + 300
     while kept < 5 and time.monotonic() < deadline and child.poll() is None:
         time.sleep(0.005)
-        kept = sum(np.count_nonzero(np.fromfile(r, np.uint64)) for r in cache.glob("*.rows"))
+        facts = [np.fromfile(rows, pixels_module._ROW) for rows in cache.glob("*.rows")]
+        kept = sum(np.count_nonzero(fact["mark"]) for fact in facts)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
     assert kept >= 5
