@@ -64,7 +64,7 @@ def fit(config: TrainConfig, data: Path, out: Path, processes: Processes | torch
     if history:
         history.close()
         if run.step < plan.total:
-            print(f"\nstopped at step {run.step} of {plan.total}; the same command goes on")
+            print(f"\nstopped at step {run.step} of {plan.total}; the same command resumes")
     return out / "best"
 
 

@@ -73,7 +73,7 @@ def fit_platt(logits: np.ndarray, labels: np.ndarray) -> PlattMap:
 def choose_platt(logits: np.ndarray, labels: np.ndarray, patients: np.ndarray) -> PlattFit:
     """Platt scaling of one finding, applied only where it helps patients it was not fitted on.
 
-    Maps are fitted with nothing known and judged with every number of known findings, on a fifth
+    Maps are fitted with nothing known and scored with every number of known findings, on a fifth
     of the patients at a time. One is applied where it rises, so that the order of films is kept,
     the mean gain is beyond its standard error and no number of known findings loses.
 

@@ -107,7 +107,7 @@ def soften(labels: np.ndarray, soft: np.ndarray) -> np.ndarray:
 def teach(config: TeacherConfig, data: Path, out: Path, device: torch.device) -> Path:
     """Fine-tune; writes and returns `out` with weights, facts and validation AUC.
 
-    The same command again goes on after the last whole epoch. Raises `ConfigError` where `out`
+    The same command again resumes after the last whole epoch. Raises `ConfigError` where `out`
     holds a teacher of other options.
     """
     out.mkdir(parents=True, exist_ok=True)
