@@ -76,7 +76,7 @@ class Calibration:
 
     @property
     def identity(self) -> str:
-        """First 8 hex digits of the SHA-256 of its content: tells two calibrations apart."""
+        """First 8 hex digits of the SHA-256 of its content."""
         content = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:8]
 

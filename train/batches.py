@@ -1,6 +1,6 @@
 """What each forward pass of a run gets: rows, labels and masks, all a function of seed and step.
 
-Nothing here remembers anything, so a run that goes on after a kill, and a run spread over several
+Nothing here remembers anything, so a run that resumes after a kill, and a run spread over several
 processes, see the very same images under the very same masks.
 """
 

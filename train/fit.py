@@ -70,7 +70,7 @@ def _fit(config: TrainConfig, data: Path, out: Path, processes: Processes) -> Pa
     if history:
         history.close()
         if run.step < plan.total:
-            print(f"\nstopped at step {run.step} of {plan.total}; the same command goes on")
+            print(f"\nstopped at step {run.step} of {plan.total}; the same command resumes")
     return out / "best"
 
 

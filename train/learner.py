@@ -60,8 +60,8 @@ class Learner(nn.Module):
         if not len(free):
             return loss
         target, hint = self._taught(gray[free], batch.soft[free], encoding.cells[free])
-        told = ~target.isnan()
-        soft = masked_loss(logits[free], target.nan_to_num(), told, config.loss)
+        given = ~target.isnan()
+        soft = masked_loss(logits[free], target.nan_to_num(), given, config.loss)
         return loss + config.distill * soft + config.hint * hint
 
     def _taught(

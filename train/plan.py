@@ -144,7 +144,7 @@ def _facts(
     initial: Checkpoint | None,
     backbone: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """What a checkpoint says of its training. Of files it started from it tells what they were,
+    """What a checkpoint says of its training. Of files it started from it records what they were,
     not where they lay."""
     positives = train.labels.sum(axis=0).astype(int).tolist()
     options = _plain(config.to_dict())

@@ -55,8 +55,8 @@ def caveats(
 ) -> tuple[Caveat, ...]:
     """The remarks on one reading's pins, pins that contradict the image first.
 
-    prior None: nothing is said about what training saw. prevalence (14,), None or NaN where not
-    known: a positive pin is then judged by the free probability alone.
+    prior None: no remark on what training saw. prevalence (14,), None or NaN where not
+    known: for a positive pin the free probability alone then decides.
     """
     contradictions = [
         caveat for i in range(len(FINDINGS)) if (caveat := _contradiction(reading, i, prevalence))
@@ -104,5 +104,5 @@ def _rarely_seen(reading: Reading, prior: LabelPrior | None) -> list[Caveat]:
 
 
 def _percent(share: float) -> str:
-    """0.0042 -> '0.4 %'; what would round to nothing is said to be under 0.1 %."""
+    """0.0042 -> '0.4 %'; what would round to zero is written as under 0.1 %."""
     return "under 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"

@@ -1,4 +1,4 @@
-"""The forms a reading can be taken along in, by name: `python -m lmeran export --as`."""
+"""The formats a reading is exported as, by name: `python -m lmeran export --as`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # pydicom is slow to import
 class Request:
     """What is to be exported, and how.
 
-    source: of the DICOM forms, else None. reader: who pinned, for the structured report.
+    source: for the DICOM formats, else None. reader: who pinned, for the structured report.
     """
 
     predictor: Predictor
@@ -35,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Format:
-    """One form. ending: of its file name, after the record's name. dicom: needs the source."""
+    """One format. ending: of its file name, after the record's name. dicom: needs the source."""
 
     ending: str
     make: Callable[[Request], bytes]
@@ -96,12 +96,12 @@ def parse_formats(text: str) -> list[str]:
     names = [name for part in text.split(",") if (name := part.strip().lower())]
     unknown = [name for name in names if name not in FORMATS]
     if unknown or not names:
-        raise ExportError(f"'{text}' is not a list of forms; use some of {', '.join(FORMATS)}.")
+        raise ExportError(f"'{text}' is not a list of formats; use some of {', '.join(FORMATS)}.")
     return list(dict.fromkeys(names))
 
 
 def check_extra(names: Sequence[str]) -> None:
-    """Raises `ExportError` where a DICOM form is wanted and highdicom is not installed."""
+    """Raises `ExportError` where a DICOM format is wanted and highdicom is not installed."""
     wanted = any(FORMATS[name].dicom for name in names)
     if wanted and importlib.util.find_spec("highdicom") is None:
         raise ExportError(

@@ -42,7 +42,7 @@ def overlay(record: Record, scale: Scale = "absolute", longest: int | None = Non
 
 
 def reduced(film: Radiograph, longest: int) -> Radiograph:
-    """The film for print: its longer side at most `longest` pixels, and what is said of it."""
+    """The film for print: its longer side at most `longest` pixels, with the facts about it."""
     pixels, factor = film.pixels, longest / max(film.pixels.shape)
     if factor < 1:
         size = (max(1, round(film.width * factor)), max(1, round(film.height * factor)))

@@ -70,7 +70,7 @@ class Record:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the reader must be told of the film and of the pins."""
+        """Warnings about the film and about the pins."""
         unlike = self.gate.warnings if self.gate else ()
         return (*self.film.warnings, *unlike, *self.reading.warnings)
 

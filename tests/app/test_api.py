@@ -199,7 +199,7 @@ def test_the_upload_folder_goes_with_the_viewer(tmp_path: Path, checkpoint_folde
 
 def test_a_bad_checkpoint_stops_the_viewer_in_one_sentence(tmp_path: Path) -> None:
     with (
-        pytest.raises(RuntimeError, match=r"no lmeran\.json") as caught,
+        pytest.raises(RuntimeError, match=r"no config\.json") as caught,
         running_viewer(tmp_path / "v", "--checkpoint", str(tmp_path)),
     ):
         pass

@@ -229,7 +229,7 @@ def _is(path: Path, ending: str, endings: list[str]) -> bool:
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        (["--as", "docx"], "not a list of forms"),
+        (["--as", "docx"], "not a list of formats"),
         (["--finding", "Fracture"], "not one of the 14 findings"),
         (["--layer", "9"], "layers 1 to 3"),
         (["--pin", "Mass=maybe"], "not a state"),

@@ -4,7 +4,7 @@
     OUT/cache/            the pixel cache, shared by the runs
     OUT/table.md, .csv, .json
 
-Variants of the same options share their runs. The same command again goes on where it stopped.
+Variants of the same options share their runs. The same command again resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def ablate(plan: Plan, data: Path, out: Path, split: Split, processes: Processes
             continue
         except KeyboardInterrupt:
             raise AblationError(
-                f"Stopped in run {number} of {len(todo)}; the same command goes on from there."
+                f"Stopped in run {number} of {len(todo)}; the same command resumes there."
             ) from None
         if processes.first:
             runs.setdefault(trial.key, {})[trial.seed] = measured

@@ -36,7 +36,7 @@ from train.config import TrainConfig
 
 @dataclass(frozen=True)
 class Variant:
-    """One row: a run but for its seed, and the paper's mean AUC of it, None where it tells none."""
+    """One row: a run but for its seed, and the paper's mean AUC of it, None where it gives none."""
 
     name: str
     config: TrainConfig

@@ -134,7 +134,7 @@ def fit_calibration(
     Raises `DataError` where no finding has films enough.
     """
     logits = np.stack([logits_of(probabilities[known]) for known in config.known])
-    free = probabilities[0]
+    free, left_out = probabilities[0], left_out_of(index)
     fits: dict[str, PlattFit] = {}
     findings = []
     for i, finding in enumerate(FINDINGS):
@@ -143,7 +143,7 @@ def fit_calibration(
         if min(positives, len(labels) - positives) < config.min_positives:
             findings.append(FindingCalibration(positives))
             continue
-        fits[finding] = choose_platt(logits[:, :, i], labels, index.patients)
+        fits[finding] = choose_platt(logits[:, :, i], labels, index.patients, left_out)
         applied = fits[finding].applied
         points = operating_points(free[:, i], labels)
         findings.append(FindingCalibration(positives, applied.slope, applied.offset, *points))
@@ -172,24 +172,23 @@ def report(
     applied = [display_name(name) for name, fit in fits.items() if fit.applied == fit.fitted]
     lines = [
         f"calibration {calibration.identity} on {calibration.described}",
-        f"Platt scaling gains on patients left out for: {', '.join(applied) or 'no finding'}; "
+        f"Platt scaling gains on films left out for: {', '.join(applied) or 'no finding'}; "
         "the others keep their raw probabilities",
-        "gain: nats of a left-out label, by number of known findings",
-        f"{'finding':<20}{'positive':>9}{'slope':>8}{'offset':>8}"
-        + "".join(f"{k:>7} known" for k in known)
-        + f"{'Youden':>9}{'90 % sens.':>12}",
+        f"{'finding':<20}{'positive':>9}{'slope':>8}{'offset':>8}{'Youden':>9}{'90 % sens.':>12}",
+        f"{'      nats gained, by known':<26}" + "".join(f"{k:>12}" for k in known),
     ]
     for finding, entry in zip(FINDINGS, calibration.findings, strict=True):
         start = f"{display_name(finding):<20}{entry.positives:>9}"
         if finding not in fits:
             lines.append(f"{start}   too few of one class: neither calibrated nor with points")
             continue
-        gains = "".join(f"{gain:>+13.5f}" for gain in fits[finding].gains)
-        gains = gains or f"{'none left out':>{13 * len(known)}}"
         lines.append(
-            f"{start}{entry.slope:>8.3f}{entry.offset:>8.3f}{gains}"
+            f"{start}{entry.slope:>8.3f}{entry.offset:>8.3f}"
             f"{entry.youden.threshold:>9.4f}{entry.sensitive.threshold:>12.4f}"
         )
+        for gain in fits[finding].gains:
+            values = "".join(f"{value:>+12.5f}" for value in gain.by_known)
+            lines.append(f"{'':<6}{gain.left_out + ' left out':<20}{values}")
     lines.append(
         f"input gate {identity(gate)} on {gate.films} validation films of all sources, "
         f"threshold {gate.threshold:.4f} at {100 * gate.acceptance:.0f} % acceptance of what was "
@@ -219,10 +218,5 @@ def _as_json(
         "calibration": calibration.identity,
         "films": calibration.described,
         "known": list(known),
-        "findings": {name: _fit_json(fit) for name, fit in fits.items()},
+        "findings": {name: asdict(fit) for name, fit in fits.items()},
     }
-
-
-def _fit_json(fit: PlattFit) -> dict[str, Any]:
-    # JSON has no infinity
-    return asdict(fit) | {"error": fit.error if np.isfinite(fit.error) else None}

@@ -1,6 +1,6 @@
 """What is left out of a fit to see whether it carries over: whole sources of films, else patients.
 
-A fit that is judged on other patients of the same sources looks better than it is on a film from
+A fit that is scored on other patients of the same sources looks better than it is on a film from
 elsewhere, which is what a reader opens.
 """
 

@@ -12,8 +12,8 @@ from lmeran.ood import Gate, gate_scores
 from train.calibration.left_out import LeftOut
 
 COMPONENTS = 16
-"""More made the gate worse: what tells a chest film lies in the leading ones, and the small ones
-are noise that is multiplied."""
+"""More made the gate worse: what identifies a chest film lies in the leading ones, and the small
+ones are noise that is multiplied."""
 
 ACCEPTANCE = 0.95
 SMALLEST_SCALE = 0.01

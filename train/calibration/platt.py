@@ -6,6 +6,7 @@ label on the score, here the logit, so that slope 1 and offset 0 leave a probabi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 from lmeran.calibration import SMALLEST, OperatingPoint
+from train.calibration.left_out import LeftOut
 
 SENSITIVE = 0.9
 FOLDS = 5
@@ -34,19 +36,34 @@ UNCHANGED = PlattMap()
 
 
 @dataclass(frozen=True)
+class Gain:
+    """What a map does to labels it was not fitted on.
+
+    left_out: "patients" or "sources". by_known: nats by which the log-likelihood of a label rises,
+    for each number of known findings. error: standard error of their mean over what was left out.
+    """
+
+    left_out: str
+    by_known: tuple[float, ...]
+    error: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the mean is beyond its error and no number of known findings loses."""
+        return float(np.mean(self.by_known)) > self.error and min(self.by_known) >= 0
+
+
+@dataclass(frozen=True)
 class PlattFit:
     """What Platt scaling does for one finding.
 
-    applied: the map of all films where it gains, else `UNCHANGED`. fitted: that map in any case.
-    gains: nats by which the log-likelihood of a left-out label rises, for each number of known
-    findings; none where too few films have the finding to leave any out. error: standard error of
-    their mean over the folds.
+    applied: the map of all films where every gain holds, else `UNCHANGED`. fitted: that map in any
+    case. gains: none where too few films have the finding to leave any out.
     """
 
     applied: PlattMap
     fitted: PlattMap
-    gains: tuple[float, ...]
-    error: float
+    gains: tuple[Gain, ...]
 
 
 def logits_of(probabilities: np.ndarray) -> np.ndarray:
@@ -70,31 +87,49 @@ def fit_platt(logits: np.ndarray, labels: np.ndarray) -> PlattMap:
     return PlattMap(float(found.coef_[0, 0]), float(found.intercept_[0]))
 
 
-def choose_platt(logits: np.ndarray, labels: np.ndarray, patients: np.ndarray) -> PlattFit:
-    """Platt scaling of one finding, applied only where it helps patients it was not fitted on.
+def choose_platt(
+    logits: np.ndarray, labels: np.ndarray, patients: np.ndarray, left_out: LeftOut
+) -> PlattFit:
+    """Platt scaling of one finding, applied only where it helps films it was not fitted on.
 
-    Maps are fitted with nothing known and judged with every number of known findings, on a fifth
-    of the patients at a time. One is applied where it rises, so that the order of films is kept,
-    the mean gain is beyond its standard error and no number of known findings loses.
+    Maps are fitted with nothing known and scored with every number of known findings, on a fifth
+    of the patients at a time and, where there are sources to leave out, on a source at a time: how
+    often a finding occurs differs between sources, and a map learns that too. One is applied where
+    it rises, so that the order of films is kept, and where each of these gains holds.
 
     logits: (K, N), the first row with nothing known. labels: (N,), of both classes. patients: (N,).
+    left_out: of the same films.
     """
     positive = labels > 0.5
     parts = min(FOLDS, int(positive.sum()), int((~positive).sum()))
     folds = StratifiedGroupKFold(max(2, parts), shuffle=True, random_state=0)
+    rounds = {"patients": folds.split(logits[0], positive, patients)}
+    if left_out.what == "sources":
+        rounds["sources"] = left_out.rounds()
+    found = [_gain(name, logits, labels, some) for name, some in rounds.items()]
+    gains = tuple(gain for gain in found if gain is not None)
+    fitted = fit_platt(logits[0], labels)
+    helps = bool(gains) and all(gain.holds for gain in gains) and fitted.slope > 0
+    return PlattFit(fitted if helps else UNCHANGED, fitted, gains)
+
+
+def _gain(
+    name: str,
+    logits: np.ndarray,
+    labels: np.ndarray,
+    rounds: Iterable[tuple[np.ndarray, np.ndarray]],
+) -> Gain | None:
+    """rounds: rows fitted on and rows left out; None with fewer than two that can be fitted."""
     gains = []
-    for inside, held in folds.split(logits[0], positive, patients):
-        if len(np.unique(positive[inside])) == 2:
+    for inside, held in rounds:
+        if len(np.unique(labels[inside] > 0.5)) == 2:
             mapped = fit_platt(logits[0, inside], labels[inside])(logits[:, held])
             gain = nll(logits[:, held], labels[held]) - nll(mapped, labels[held])
             gains.append(gain.mean(axis=1))
-    fitted = fit_platt(logits[0], labels)
     if len(gains) < 2:
-        return PlattFit(UNCHANGED, fitted, (), np.inf)
-    by_known = np.mean(gains, axis=0)
+        return None
     error = float(np.mean(gains, axis=1).std(ddof=1) / np.sqrt(len(gains)))
-    helps = fitted.slope > 0 and by_known.mean() > error and bool((by_known >= 0).all())
-    return PlattFit(fitted if helps else UNCHANGED, fitted, tuple(by_known.tolist()), error)
+    return Gain(name, tuple(np.mean(gains, axis=0).tolist()), error)
 
 
 def operating_points(

@@ -61,7 +61,7 @@ def files_to_publish(folder: Path) -> list[str]:
         raise PublishError("The checkpoint has no card; write it with `python -m train card`.")
     if identity not in card.read_text(encoding="utf-8"):
         raise PublishError(
-            "The card is of other weights; write it anew with `python -m train card`."
+            "The card is of other weights; write it again with `python -m train card`."
         )
     return [CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, *files_beside(folder)]
 

@@ -116,7 +116,7 @@ def soften(labels: np.ndarray, soft: np.ndarray) -> np.ndarray:
 def teach(config: TeacherConfig, data: Path, out: Path, device: torch.device) -> Path:
     """Fine-tune; writes and returns `out` with weights, facts and validation AUC.
 
-    The same command again goes on after the last whole epoch. Raises `ConfigError` where `out`
+    The same command again resumes after the last whole epoch. Raises `ConfigError` where `out`
     holds a teacher of other options, `StateError` where its state cannot be kept or read, or
     another run has the folder.
     """

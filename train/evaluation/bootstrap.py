@@ -62,7 +62,7 @@ class Resampled:
 class _Ranking:
     """Where weights must be summed, with images from the highest score to the lowest.
 
-    order: image at each place; cuts: places where the sums start anew: at each tie that holds a
+    order: image at each place; cuts: places where the sums start again: at each tie that holds a
     positive and after it; tie: which of those sums the ties are. positives: images; starts: the
     first of each tie among them.
     """

@@ -22,7 +22,7 @@ from train.evaluation.statistics import Estimate
 
 INK, GRAY, PALE = "#1f2933", "#7b8794", "#d5dbe1"
 BLUE, ORANGE, GREEN, PURPLE = "#1f5fa8", "#c4651a", "#2f7d4f", "#77508f"
-"""Of one lightness or told apart by dashes too, so that they survive gray print."""
+"""Lines differ by dashes too, so that they survive gray print."""
 
 WIDTH = 9.6
 """Inches; the report's column, so that type has the same size in every figure."""

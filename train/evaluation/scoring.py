@@ -75,8 +75,8 @@ def predict_index(
 ) -> dict[int, np.ndarray]:
     """For each count in `known`, probabilities (N, 14), each made while that finding was unknown.
 
-    pixels: uint8 (N, S, S) of `cached_pixels`. seen: told the rows and the encoding of
-    each batch. The model is left in eval mode.
+    pixels: uint8 (N, S, S) of `cached_pixels`. seen: called with the rows and the encoding
+    of each batch. The model is left in eval mode.
     """
     results = {k: np.zeros((len(index), len(model.findings)), dtype=np.float64) for k in known}
     for rows, encoding in encodings(model, pixels, batch_size, device, precision, label):

@@ -6,7 +6,7 @@
     levels.csv     the level of each finding on each film (`train.phantom.world`), 0: not drawn
     world.json     the joint distribution and how the films were made
 
-A film is a function of the seed and its number alone, so that a stopped run goes on where it was.
+A film is a function of the seed and its number alone, so that a stopped run resumes where it was.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def write_world(
 ) -> None:
     """Write a data set of `films` square films of `size` pixels; `workers` 0: one a core.
 
-    The same call again goes on where it was stopped, and with more films adds to a set. Raises
+    The same call again resumes where it was stopped, and with more films adds to a set. Raises
     `DataError` where the folder holds another world, size or seed.
     """
     world = world or World()
@@ -128,7 +128,7 @@ def read_world(folder: Path) -> WorldData:
 def plan_films(world: World, films: int, size: int, seed: int) -> Plan:
     """Who comes how often, with what, and how plainly it shows; a function of its arguments.
 
-    Each film draws its findings anew: a patient lends the anatomy, and the posterior of a film
+    Each film draws its own findings: a patient lends the anatomy, and the posterior of a film
     needs no other film. A larger set of the same seed begins with the films of a smaller one.
     """
     purposes = ("visits", "test", "view", "findings", "levels")

@@ -1,4 +1,4 @@
-"""A world with a known answer: which findings occur together, and what a film tells of each.
+"""A world with a known answer: which findings occur together, and what a film shows of each.
 
 Findings y in {0, 1}^14 follow a pairwise log-linear model (Ising),
 

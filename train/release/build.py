@@ -82,7 +82,7 @@ def index_release(
     partial: accept missing images, rows and boxes, and nothing else.
     labels: the label table, where `folder` holds several.
 
-    Raises `DataError` that tells everything that is wrong; then nothing is written.
+    Raises `DataError` that reports every problem; then nothing is written.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder; give the one that the release was unpacked to.")

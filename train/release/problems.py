@@ -1,4 +1,4 @@
-"""What is wrong with a release: kinds of fault with all they concern, told together."""
+"""What is wrong with a release: kinds of fault with all they concern, reported together."""
 
 from __future__ import annotations
 

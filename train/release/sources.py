@@ -64,8 +64,8 @@ def find_sources(folder: Path, labels: Path | None = None) -> tuple[Sources, lis
         if not paths:
             problems.append(Problem(f"{name} is missing", tolerable=kind == "boxes"))
         elif any(not filecmp.cmp(paths[0], other, shallow=False) for other in paths[1:]):
-            told = "name one by --labels" if kind == "labels" else "keep one"
-            problems += concerning(f"differing files for {name}, {told}", map(str, paths))
+            advice = "name one by --labels" if kind == "labels" else "keep one"
+            problems += concerning(f"differing files for {name}, {advice}", map(str, paths))
     chosen = {kind: paths[0] if paths else None for kind, paths in found.items()}
     return Sources(**chosen, films=films), problems
 

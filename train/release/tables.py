@@ -38,8 +38,8 @@ def read_labels(path: Path) -> tuple[pd.DataFrame, list[Problem]]:
     """Data_Entry_2017.csv of either release.
 
     Columns: image_index, finding_labels (in the order of `FINDINGS`, "Effusion|Mass" or "No
-    Finding"; names that are none of the 14 are left out and told), patient_id, age in years (the
-    first release writes 058Y), sex, view_position; all text but age, an integer or NA.
+    Finding"; names that are none of the 14 are left out and reported), patient_id, age in years
+    (the first release writes 058Y), sex, view_position; all text but age, an integer or NA.
     """
     header = pd.read_csv(path, nrows=0, index_col=False, encoding="utf-8-sig").columns
     places = {_fold(column): position for position, column in enumerate(header)}

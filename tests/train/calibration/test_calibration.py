@@ -61,33 +61,55 @@ def test_platt_scaling_finds_the_map_that_was_drawn_from() -> None:
         fit_platt(logits, np.zeros(len(logits)))
 
 
+ALONE = leave_out(np.arange(N), None)
+"""No sources to leave out."""
+
+
 def test_a_map_is_applied_where_it_helps_other_patients() -> None:
     logits, labels = scores()
     patients = np.arange(N) // 2
-    found = choose_platt(np.stack([logits, logits + 0.1]), labels, patients)
+    found = choose_platt(np.stack([logits, logits + 0.1]), labels, patients, ALONE)
     assert found.applied == found.fitted == fit_platt(logits, labels)
-    assert min(found.gains) > found.error > 0
+    (gain,) = found.gains
+    assert min(gain.by_known) > gain.error > 0
 
 
 def test_probabilities_that_are_right_are_left_as_they_are() -> None:
     logits, labels = scores(5, slope=1.0, offset=0.0)
-    found = choose_platt(logits[None], labels, np.arange(N))
+    found = choose_platt(logits[None], labels, np.arange(N), ALONE)
     assert found.applied == UNCHANGED != found.fitted
 
 
 def test_a_map_that_loses_once_findings_are_known_is_not_applied() -> None:
     logits, labels = scores()
     right = 0.5 * logits - 1  # with findings known there is nothing to correct
-    found = choose_platt(np.stack([logits, right]), labels, np.arange(N))
-    assert found.gains[0] > 0 > found.gains[1]
+    found = choose_platt(np.stack([logits, right]), labels, np.arange(N), ALONE)
+    assert found.gains[0].by_known[0] > 0 > found.gains[0].by_known[1]
     assert found.applied == UNCHANGED
 
 
 def test_a_map_that_would_turn_the_order_of_films_round_is_not_applied() -> None:
     logits, labels = scores(2, slope=-0.8)
-    found = choose_platt(logits[None], labels, np.arange(N))
-    assert found.fitted.slope < 0 < found.gains[0]
+    found = choose_platt(logits[None], labels, np.arange(N), ALONE)
+    assert found.fitted.slope < 0 < found.gains[0].by_known[0]
     assert found.applied == UNCHANGED
+
+
+def test_a_map_that_helps_no_other_source_is_not_applied() -> None:
+    """Each source has the finding as often as it likes: what one teaches misleads in the others."""
+    random = np.random.default_rng(6)
+    logits = random.normal(-1.5, 1.2, 1200)
+    patients, sources = np.arange(1200), np.repeat(["a", "b", "c", "d"], 300)
+    shift = np.array([1.0, 1.0, 1.0, -2.4]).repeat(300)
+    labels = (random.random(1200) < expit(logits + shift)).astype(np.float32)
+    found = choose_platt(logits[None], labels, patients, leave_out(patients, sources))
+    by_patient, by_source = found.gains
+    assert by_patient.holds
+    assert not by_source.holds
+    assert found.applied == UNCHANGED
+    same = (random.random(1200) < expit(0.5 * logits + 1)).astype(np.float32)
+    found = choose_platt(logits[None], same, patients, leave_out(patients, sources))
+    assert found.applied == found.fitted
 
 
 def test_the_nll_is_the_log_loss() -> None:

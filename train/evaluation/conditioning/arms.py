@@ -106,16 +106,16 @@ def label_only(
     prior: LabelPrior, index: Index, scenarios: Sequence[Scenario]
 ) -> dict[Scenario, np.ndarray]:
     """Probabilities (N, 14) from the known labels and the training films' label sets alone."""
-    said: dict[bytes, np.ndarray] = {}
+    known: dict[bytes, np.ndarray] = {}
     found = {scenario: np.zeros(index.labels.shape) for scenario in scenarios}
     for k, name in enumerate(index.names):
         for scenario in scenarios:
             for mask, states in trials_of(name, index.labels[k], scenario):
                 key = states.tobytes()
-                if key not in said:
+                if key not in known:
                     pins = {FINDINGS[i]: State(int(states[i])) for i in np.flatnonzero(states)}
-                    said[key] = prior.probabilities(pins)
-                found[scenario][k, mask] = said[key][mask]
+                    known[key] = prior.probabilities(pins)
+                found[scenario][k, mask] = known[key][mask]
     return found
 
 

@@ -1,1 +1,1 @@
-"""How well findings are told apart: AUC, curves, comparisons, subgroups, published figures."""
+"""Discrimination: AUC, curves, comparisons, subgroups, published figures."""

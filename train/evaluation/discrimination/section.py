@@ -1,4 +1,4 @@
-"""How well findings are told apart from none, beside the paper and beside another checkpoint."""
+"""AUC, average precision and curves, beside the paper and beside another checkpoint."""
 
 from __future__ import annotations
 

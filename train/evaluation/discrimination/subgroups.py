@@ -70,7 +70,7 @@ class Grouping:
 
 
 def subgroups_section(study: Study) -> Section | None:
-    """All groupings that the index tells; None where it tells none."""
+    """All groupings that the index has columns for; None where it has none."""
     found = [measure_grouping(study, name, values) for name, values in groupings(study.index)]
     if not found:
         return None
@@ -106,7 +106,7 @@ def subgroups_section(study: Study) -> Section | None:
 
 
 def groupings(index: Index) -> list[tuple[str, np.ndarray]]:
-    """(name, subgroup of each image) for what the index tells; "" where it is not told."""
+    """(name, subgroup of each image) for the columns the index has; "" where a value is lacking."""
     sexes = {"M": "men", "F": "women"}
     found = []
     if index.views is not None:

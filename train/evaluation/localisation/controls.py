@@ -1,4 +1,4 @@
-"""Maps made without the model, to judge a figure by: chance, the usual place, the grid's limit.
+"""Maps made without the model, to compare a figure with: chance, the usual place, the grid's limit.
 
 Every figure of localisation stands beside a random map, a centre prior and the grid's ceiling.
 """

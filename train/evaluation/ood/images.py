@@ -80,7 +80,7 @@ def patterns(size: int, seed: int = 0) -> np.ndarray:
 def dicom_files(
     folder: Path, preprocessing: Preprocessing
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """DICOM files of a folder that can be read: those whose header tells of a frontal chest
+    """DICOM files of a folder that can be read: those whose header says frontal chest
     radiograph, of a lateral one, and the others; each picture once, (N, S, S)."""
     kinds: tuple[list[np.ndarray], ...] = ([], [], [])
     thumbnails: list[np.ndarray] = []
@@ -107,8 +107,8 @@ def _readable(folder: Path) -> Iterator[Radiograph]:
 
 
 def _frontal_chest(film: Radiograph) -> bool:
-    told = film.view in ("PA", "AP") or film.modality == "DX"
-    return film.media == "DICOM" and told and not film.warnings
+    frontal = film.view in ("PA", "AP") or film.modality == "DX"
+    return film.media == "DICOM" and frontal and not film.warnings
 
 
 def _lateral(film: Radiograph) -> bool:

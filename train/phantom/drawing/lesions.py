@@ -1,4 +1,4 @@
-"""The 14 findings as changes to the phantom: where air is lost, and what is drawn anew."""
+"""The 14 findings as changes to the phantom: where air is lost, and what is drawn on top."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _atelectasis(frame: Frame, build: Build, chest: Chest, random: np.random.Gen
 
 
 def _cardiomegaly(frame: Frame, build: Build, chest: Chest, random: np.random.Generator) -> Lesion:
-    """The heart was widened in the build; only its place is told here."""
+    """The heart was widened in the build; only its place is recorded here."""
     return Lesion(mask=chest.heart > 20)
 
 

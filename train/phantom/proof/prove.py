@@ -1,7 +1,7 @@
 """`python -m train prove`: does a model do on a synthetic world what Bayes' rule says it must?
 
 Three questions on films of the test split, each with an answer that is known: how far must pins
-move the other findings, where is the lesion, and how well can the findings be told at all.
+move the other findings, where is the lesion, and how well can the findings be detected at all.
 """
 
 from __future__ import annotations

@@ -92,8 +92,8 @@ def _map_lines(proof: Proof) -> list[str]:
 
 
 def _name(arm: Arm) -> str:
-    told = {True: "label masking", False: "no label masking", None: "masking not told"}
-    return f"{arm.identity[:6]} ({told[arm.label_masking]})"
+    masking = {True: "label masking", False: "no label masking", None: "masking not recorded"}
+    return f"{arm.identity[:6]} ({masking[arm.label_masking]})"
 
 
 def _figures(found: Agreement) -> str:
