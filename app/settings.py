@@ -108,6 +108,8 @@ def read_settings(
     given = parser.parse_args(arguments)
     if given.examples is not None and not given.examples.is_dir():
         parser.error(f"--examples {given.examples} is not a folder")
+    if not 0 <= given.port < 2**16:
+        parser.error("--port is a number from 0 to 65535")
     if given.demo and given.examples is not None:
         parser.error("--demo shows the bundled films only: leave --examples away")
     if given.films_per_minute < 0:

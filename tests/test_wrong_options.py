@@ -36,7 +36,16 @@ OF_THE_MODEL = {"layer", "head"}
 MAY_BE_ZERO = {
     *("micro_batch", "max_steps", "min_size", "seed", "frozen", "films", "pin_films", "map_films"),
     *("gate_films", "tolerance", "known", "mask_lower", "free_share", "warmup", "ema", "dropout"),
-    *("residual_weight", "mean", "rotate", "contrast", "distill", "hint", "branch_rate"),
+    *(
+        "learning_rate",
+        "residual_weight",
+        "mean",
+        "rotate",
+        "contrast",
+        "distill",
+        "hint",
+        "branch_rate",
+    ),
     *("weight_decay", "workers of predict", "workers of explain", "workers of phantom"),
 }
 

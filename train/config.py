@@ -11,7 +11,6 @@ from lmeran.config import (
     ConfigError,
     LMeRANConfig,
     check_least,
-    check_positive,
 )
 from train.augment import Augmentation
 
@@ -104,8 +103,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_least(self, 1, "epochs", "batch_size", "save_every", "workers")
         check_least(self, 0, "micro_batch", "min_size", "max_steps", "seed")
-        check_least(self, 0, "distill", "hint", "branch_rate", "weight_decay")
-        check_positive(self, "learning_rate")
+        check_least(self, 0, "distill", "hint", "learning_rate", "branch_rate", "weight_decay")
         for name in ("mask_lower", "free_share", "warmup", "frozen"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must be in [0, 1]: {getattr(self, name)}")

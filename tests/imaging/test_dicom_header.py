@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -164,14 +165,32 @@ def test_a_processed_film_is_not_turned_by_the_sign():
 
 @pytest.mark.parametrize("group", [0x6000, 0x601E])
 @pytest.mark.parametrize(
-    ("data", "told"), [(b"\0" * 511 + b"\1", True), (bytes(512), False), (None, True)]
+    ("data", "position", "told"),
+    [(b"\0" * 511 + b"\1", 0, True), (bytes(512), 0, False), (None, 12, True), (None, 0, False)],
 )
-def test_an_overlay_is_told_unless_it_is_empty(group, data, told):
+def test_an_overlay_is_told_unless_it_is_empty(group, data, position, told):
     ds = film()
     ds.add_new((group, 0x0010), "US", SIZE)
+    ds.add_new((group, 0x0102), "US", position)
     if data is not None:
         ds.add_new((group, 0x3000), "OW", data)
     assert any("overlay" in warning for warning in read(ds).warnings) == told
+
+
+def test_what_nobody_needs_may_be_broken():
+    """Attributes of another type than the standard's: the film is read all the same."""
+    plain = read(film(WindowCenter=2048, WindowWidth=4096))
+    for tag in ((0x0008, 0x0068), (0x0020, 0x0020), (0x0028, 0x1040), (0x0028, 0x1041)):
+        for vr, value in (("LT", "garbage!"), ("FD", [1.5]), ("US", [1, 2])):
+            ds = film(WindowCenter=2048, WindowWidth=4096)
+            ds.add_new(tag, vr, value)
+            np.testing.assert_array_equal(read(ds).pixels, plain.pixels)
+    for tag in ((0x0054, 0x0220), (0x0028, 0x3010)):
+        ds = film(WindowCenter=2048, WindowWidth=4096)
+        ds.add_new(tag, "US", [1, 2])
+        assert read(ds).pixels.max() == 255
+    short = written(film(WindowCenter=2048, WindowWidth=4096, PatientOrientation=["L", "F"]))
+    read_dicom(short.replace(b"CS\4\0L\\F ", b"FD\4\0L\\F "))
 
 
 def test_burned_in_text_is_warned_about():

@@ -122,6 +122,14 @@ def test_16_bit_colour_and_alpha_are_the_same_film_as_16_bit_gray(channels: int,
     assert (film.bits, film.window, film.warnings) == (16, gray.window, ())
 
 
+def test_16_bit_colour_is_turned_upright() -> None:
+    exif = chunk(b"eXIf", b"MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0")
+    plain = png16(np.repeat(VALUES[..., None], 3, axis=2), 2)
+    at = plain.index(b"IDAT") - 4
+    turned = read_bytes(plain[:at] + exif + plain[at:])
+    np.testing.assert_array_equal(turned.pixels, np.rot90(read_bytes(plain).pixels, -1))
+
+
 def test_real_colour_at_16_bits_is_told() -> None:
     rgb = np.random.default_rng(0).integers(0, 4096, (64, 64, 3)).astype(np.uint16)
     film = read_bytes(cv2.imencode(".png", rgb)[1].tobytes())

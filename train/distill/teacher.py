@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from lmeran.config import ConfigError, Preprocessing, check_least, check_positive
+from lmeran.config import ConfigError, Preprocessing, check_least
 from lmeran.findings import FINDINGS
 from lmeran.imaging.preprocess import normalise, to_input
 from train.augment import Augmentation, augment
@@ -72,8 +72,7 @@ class TeacherConfig:
 
     def __post_init__(self) -> None:
         check_least(self, 1, "epochs", "batch_size")
-        check_least(self, 0, "weight_decay", "frozen", "seed")
-        check_positive(self, "learning_rate")
+        check_least(self, 0, "learning_rate", "weight_decay", "frozen", "seed")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must be in [0, 1): {self.dropout}")
         if not 0 < self.validation_share < 1:
@@ -99,12 +98,15 @@ def read_soft_labels(path: str | Path, index: Index) -> np.ndarray:
     path = Path(path)
     try:
         table = pd.read_csv(path)
-    except OSError:
+    except (OSError, ValueError):  # also another encoding, or no table
         raise DataError(f"The soft labels {path.name} cannot be read.") from None
     table = table.rename(columns=lambda name: name.removeprefix("prob_"))
     if not {"Image Index", *FINDINGS} <= set(table.columns):
         raise DataError(f"{path.name} needs the columns 'Image Index' and the 14 findings.")
     listed = table.drop_duplicates("Image Index").set_index("Image Index")[list(FINDINGS)]
+    listed = listed.apply(pd.to_numeric, errors="coerce")
+    if not listed.stack().between(0, 1).all():
+        raise DataError(f"{path.name} has values that are no probabilities; correct them.")
     return listed.reindex(list(index.names)).to_numpy(dtype=np.float32)
 
 

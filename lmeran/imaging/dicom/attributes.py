@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
 
 from lmeran.imaging.window import BrokenError, LookUpTable
 
@@ -33,8 +34,11 @@ def integer(ds: Dataset, keyword: str, default: int = 0) -> int:
 
 
 def codes(ds: Dataset, keyword: str) -> tuple[str, ...]:
-    """The values of a text attribute in capitals; empty if absent."""
-    value = value_of(ds, keyword)
+    """The values of a text attribute in capitals; empty if absent or broken."""
+    try:
+        value = value_of(ds, keyword)
+    except BrokenError:
+        return ()
     if value is None:
         return ()
     items = value if isinstance(value, list | tuple | MultiValue) else (value,)
@@ -47,13 +51,25 @@ def code(ds: Dataset, keyword: str) -> str:
 
 
 def value_of(ds: Dataset, keyword: str, limit: int = _MOST_BYTES) -> object:
-    """The value, None if absent. `BrokenError` past the limit: to parse it would cost too much."""
+    """The value, None if absent. `BrokenError` for one that cannot be parsed, or is longer than
+    the limit: to parse it would cost too much."""
     if keyword not in ds:
         return None
     raw = ds.get_item(keyword).value
     if isinstance(raw, bytes) and len(raw) > limit:
         raise BrokenError
-    return ds.get(keyword)
+    try:
+        return ds.get(keyword)
+    except Exception:  # pydicom raises whatever its parsers do
+        raise BrokenError from None
+
+
+def items_of(ds: Dataset, keyword: str, limit: int = _MOST_BYTES) -> list[Dataset]:
+    """The items of a sequence, none if absent. Raises `BrokenError`."""
+    value = value_of(ds, keyword, limit)
+    if value is not None and not isinstance(value, Sequence):
+        raise BrokenError
+    return list(value or ())
 
 
 def stored_range(ds: Dataset) -> tuple[int, int]:
@@ -86,7 +102,7 @@ def look_up_table(
         kind = "u1" if packed else ("<u2" if little_endian else ">u2")
         entries = np.frombuffer(raw, dtype=kind, count=len(raw) // np.dtype(kind).itemsize)
     elif raw is not None:
-        entries = np.asarray(numbers(ds, data))
+        entries = np.asarray(numbers(ds, data)) % 2**16
     else:
         raise BrokenError
     entries = entries[:count].astype(np.float64)

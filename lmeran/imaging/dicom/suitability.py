@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from lmeran.imaging.dicom.attributes import code, codes, value_of
+from lmeran.imaging.dicom.attributes import code, codes, items_of, value_of
 from lmeran.imaging.radiograph import ReadError
+from lmeran.imaging.window import BrokenError
 
 _RADIOGRAPHS = ("CR", "DX", "RG")
 _PERHAPS = ("RF", "SC", "OT", "")
@@ -75,12 +76,10 @@ _RAW_CLASS = "1.2.840.10008.5.1.4.1.1.1.1.1"
 """Digital X-Ray Image Storage - For Processing."""
 _STORED = {"RF": "mirrored", "LH": "mirrored and upside down", "RH": "upside down"}
 """How a frontal film lies whose rows and columns run that way; LF is the upright one."""
-_OVERLAY_ROWS, _OVERLAY_DATA = 0x0010, 0x3000
-_OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
 OVERLAY_TAGS = tuple(
-    Tag(group, element) for group in _OVERLAY_GROUPS for element in (_OVERLAY_ROWS, _OVERLAY_DATA)
+    Tag(group, element) for group in range(0x6000, 0x6020, 2) for element in (0x0102, 0x3000)
 )
-"""Overlay Rows (60xx,0010) and Overlay Data (60xx,3000) of the 16 planes (PS3.3 C.9.2)."""
+"""Overlay Bit Position (60xx,0102) and Overlay Data (60xx,3000) of the 16 planes (PS3.3 C.9.2)."""
 
 
 def told_by_header(ds: Dataset) -> list[str]:
@@ -89,7 +88,7 @@ def told_by_header(ds: Dataset) -> list[str]:
         *_judge_modality(code(ds, "Modality")),
         *_judge_content(ds),
         *_judge_processing(ds),
-        *_judge_orientation(codes(ds, "PatientOrientation")),
+        *_judge_orientation(_directions(ds)),
         *_judge_overlays(ds),
     ]
 
@@ -164,14 +163,25 @@ def _readings(text: str) -> Iterator[str]:
 def _is_not_frontal(ds: Dataset) -> bool:
     """By View Position (0018,5101), View Code Sequence (0054,0220) or Patient Orientation."""
     view = code(ds, "ViewPosition")
-    items = list(value_of(ds, "ViewCodeSequence") or ())
+    try:
+        items = items_of(ds, "ViewCodeSequence")
+    except BrokenError:
+        items = []
     words = [view, *(code(item, "CodeMeaning") for item in items)]
     return (
         view in (*_SIDEWAYS, *_NOT_CHEST)
         or any(_LATERAL.search(word) for word in words)
         or any(code(item, "CodeValue") in _NOT_FRONTAL_CODES for item in items)
-        or any(word[:1] in ("A", "P") for word in codes(ds, "PatientOrientation"))
+        or bool(set(_directions(ds)) & set("AP"))
     )
+
+
+def _directions(ds: Dataset) -> str:
+    """Where rows and columns run to by Patient Orientation (0020,0020), "LF" for an upright film;
+    empty where it does not say."""
+    words = codes(ds, "PatientOrientation")
+    known = len(words) == 2 and all(re.fullmatch("[ALRPFH]{1,3}", word) for word in words)
+    return "".join(word[0] for word in words) if known else ""
 
 
 def _judge_processing(ds: Dataset) -> list[str]:
@@ -185,10 +195,9 @@ def _judge_processing(ds: Dataset) -> list[str]:
     ]
 
 
-def _judge_orientation(directions: tuple[str, ...]) -> list[str]:
-    """What Patient Orientation (0020,0020) says: where rows run to and where columns run to."""
-    ends = "".join(direction[:1] for direction in directions)
-    if len(directions) != 2 or len(ends) != 2 or ends == "LF" or not set(ends) <= set("LRFH"):
+def _judge_orientation(ends: str) -> list[str]:
+    """What the reader must know of where the rows and columns of a frontal film run to."""
+    if ends in ("", "LF") or set(ends) & set("AP"):
         return []
     how = _STORED.get(ends, "turned on its side")
     return [
@@ -198,16 +207,10 @@ def _judge_orientation(directions: tuple[str, ...]) -> list[str]:
 
 
 def _judge_overlays(ds: Dataset) -> list[str]:
-    if not any(_has_overlay(ds, group) for group in _OVERLAY_GROUPS):
+    """Whether a plane has any bit set, or lies in bits above those of the pixels."""
+    if not any(any(ds.get_item(tag).value or b"") for tag in OVERLAY_TAGS if tag in ds):
         return []
     return [
         "The file holds an overlay (letters or marks drawn over the film) that is not shown here; "
         "look at it in a viewer that shows overlays."
     ]
-
-
-def _has_overlay(ds: Dataset, group: int) -> bool:
-    """Whether a plane has any bit set, or lies in unused bits of the pixels, without data."""
-    if (data := Tag(group, _OVERLAY_DATA)) in ds:
-        return any(ds.get_item(data).value or b"")
-    return Tag(group, _OVERLAY_ROWS) in ds

@@ -19,10 +19,10 @@ from lmeran.imaging.dicom.attributes import (
     code,
     codes,
     integer,
+    items_of,
     look_up_table,
     numbers,
     stored_range,
-    value_of,
 )
 from lmeran.imaging.dicom.suitability import is_for_processing
 from lmeran.imaging.radiograph import LEAST_SPAN, ReadError
@@ -151,7 +151,7 @@ def _words(voi: Voi) -> str:
 def _modality(ds: Dataset, little_endian: bool, warnings: list[str]) -> Rescale | LookUpTable:
     """Modality LUT Sequence (0028,3000), else Rescale Slope and Intercept (PS3.3 C.11.1)."""
     try:
-        if items := value_of(ds, "ModalityLUTSequence", _MAX_SEQUENCE_BYTES):
+        if items := items_of(ds, "ModalityLUTSequence", _MAX_SEQUENCE_BYTES):
             return look_up_table(items[0], little_endian, stored_range(ds))
     except BrokenError:
         raise ReadError(
@@ -177,9 +177,9 @@ def _output_range(modality: Rescale | LookUpTable, stored: tuple[int, int]) -> t
 def _vois(ds: Dataset, little_endian: bool, inputs: tuple[float, float]) -> Iterator[Voi | None]:
     """VOI LUT Sequence (0028,3010), then the windows (PS3.3 C.11.2); None for an unusable one."""
     try:
-        items = value_of(ds, "VOILUTSequence", _MAX_SEQUENCE_BYTES) or ()
+        items = items_of(ds, "VOILUTSequence", _MAX_SEQUENCE_BYTES)
     except BrokenError:
-        items = ()
+        items = []
         yield None
     for k, item in enumerate(items):
         name = _explained(codes(item, "LUTExplanation"), 0) or _numbered("table", k, len(items))
