@@ -11,7 +11,7 @@ import os
 import sys
 
 from lmeran.cli.export import add_export
-from lmeran.cli.options import ON_MANY, common_arguments
+from lmeran.cli.options import ON_MANY, common_arguments, pixel_box
 from lmeran.cli.predict import explain, predict
 from lmeran.cli.replay import add_replay
 from lmeran.errors import UserError
@@ -57,13 +57,19 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     reading.add_argument("--format", choices=("json", "csv"), default="json")
-    reading.set_defaults(describe=predict)
+    reading.set_defaults(describe=predict, without=None)
     why = commands.add_parser(
         "explain",
         parents=[common],
         help="why: logits by part and pin, influence, next finding, label-only baseline",
         description=ON_MANY,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    why.add_argument(
+        "--without",
+        type=pixel_box,
+        metavar="X,Y,W,H",
+        help="also read each film without this box, in pixels from its left and top edge",
     )
     why.set_defaults(describe=explain, format="json")
     add_export(commands)

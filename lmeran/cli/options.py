@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 from lmeran.cli.predict import BATCH, run_films
 
@@ -23,6 +24,17 @@ def from_one(text: str) -> int:
 def from_zero(text: str) -> int:
     """0, 1, ... Raises `ArgumentTypeError`."""
     return _at_least(0, text)
+
+
+def pixel_box(text: str) -> tuple[float, ...]:
+    """'10,20,300,200' to four numbers. Raises `ArgumentTypeError`."""
+    try:
+        box = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        box = ()
+    if len(box) != 4 or not all(map(math.isfinite, box)) or min(box[2:]) <= 0:
+        raise argparse.ArgumentTypeError("give left, top, width and height as X,Y,W,H")
+    return box
 
 
 def share(text: str) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
@@ -27,6 +28,7 @@ from lmeran.cli.lines import Csv, Form, JsonLines
 from lmeran.cli.outfile import OutFile
 from lmeran.errors import UserError
 from lmeran.explain.explain import explain_object
+from lmeran.explain.region import Region, RegionError, read_region, region_object
 from lmeran.findings import Pins, parse_pins
 from lmeran.hub import open_checkpoint
 from lmeran.imaging.decoding import Decoded, Decoder, Refused
@@ -43,11 +45,14 @@ FEW = 8
 
 @dataclass(frozen=True, eq=False)
 class Film:
-    """An encoded film, what it is called, and what was told when it was read."""
+    """An encoded film, what it is called, and what was told when it was read; the square it was
+    encoded from, and its height and width."""
 
     label: str
     warnings: tuple[str, ...]
     encoded: EncodedRadiograph
+    square: np.ndarray
+    size: tuple[int, int]
 
 
 Describe = Callable[[Predictor, list[Film], Pins], list[dict[str, Any]]]
@@ -73,12 +78,32 @@ def explain(predictor: Predictor, films: list[Film], pins: Pins) -> list[dict[st
     return [explain_object(f.label, predictor, f.encoded, pins, f.warnings) for f in films]
 
 
+def explain_without(
+    predictor: Predictor, films: list[Film], pins: Pins, box: tuple[float, ...]
+) -> list[dict[str, Any]]:
+    """The same with what a region is worth. box: left, top, width, height in pixels of the film."""
+    explained = explain(predictor, films, pins)
+    for film, entry in zip(films, explained, strict=True):
+        height, width = film.size
+        try:
+            region = Region.of_pixels(box, width, height)
+        except RegionError as error:
+            entry["region"] = {"error": str(error)}
+            continue
+        reading = read_region(predictor, film.square, film.size, region, pins)
+        entry["region"] = region_object(reading, film.size)
+    return explained
+
+
 def run_films(given: argparse.Namespace) -> int:
     """Exit status 0, or 1 where a film could not be read and there is no launcher.
 
     A launcher takes any other status for a failure of the process and ends the others.
     """
     launch, pins = Launch.of(os.environ), parse_pins(given.pin)
+    describe = given.describe
+    if given.without:
+        describe = functools.partial(explain_without, box=given.without)
     alone = launch.world == 1
     if not alone and given.out is None:
         raise UsageError("Several processes cannot share standard output; give --out FILE.")
@@ -97,7 +122,7 @@ def run_films(given: argparse.Namespace) -> int:
         )
         answered = len(sink.done)
         with contextlib.closing(outcomes), _bar(answered, launch) as bar:
-            for film in _answers(predictor, outcomes, given.batch, given.describe, pins):
+            for film in _answers(predictor, outcomes, given.batch, describe, pins):
                 sink.write(film)
                 bar.update()
                 answered += 1
@@ -174,7 +199,7 @@ def _encoded(predictor: Predictor, decoded: list[tuple[Source, Decoded]]) -> lis
             "--batch."
         ) from None
     return [
-        Film(source.label, film.warnings, one)
+        Film(source.label, film.warnings, one, film.square, (film.height, film.width))
         for (source, film), one in zip(decoded, encoded, strict=True)
     ]
 
@@ -220,6 +245,7 @@ def _made(given: argparse.Namespace, checkpoint: Checkpoint, pins: Pins) -> dict
         "gate": None if gate is None else gate_identity(gate),
         "pins": {finding: state.name.lower() for finding, state in sorted(pins.items())},
         "frame": given.frame,
+        **({"without": list(given.without)} if given.without else {}),
     }
 
 

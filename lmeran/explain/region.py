@@ -9,15 +9,15 @@ same size elsewhere on the body move them is the scale on which the region's own
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 
 from lmeran.errors import UserError
-from lmeran.findings import Pins
-from lmeran.imaging.preprocess import network_pixels
-from lmeran.imaging.radiograph import Radiograph
+from lmeran.findings import FINDINGS, Pins
 from lmeran.predictor import Predictor
+from lmeran.serialize import DIGITS
 
 CONTROLS = 5
 """Boxes elsewhere on the body."""
@@ -35,6 +35,9 @@ _FAINT = 1e-3
 
 _STEPS = 24
 """Places a side at which a control box may lie."""
+
+_DRAWS = 20
+"""Tries to find room for all control boxes."""
 
 
 class RegionError(UserError):
@@ -69,6 +72,11 @@ class Region:
             min((top + high) / height, 1.0),
         )
 
+    def in_pixels(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """Left, top, width and height in pixels of a film; the inverse of `of_pixels`."""
+        left, top = self.left * width, self.top * height
+        return left, top, self.right * width - left, self.bottom * height - top
+
     def overlaps(self, other: Region) -> bool:
         across = min(self.right, other.right) - max(self.left, other.left)
         down = min(self.bottom, other.bottom) - max(self.top, other.top)
@@ -84,6 +92,7 @@ class RegionReading:
     leaves no room for another of its size on the body.
     """
 
+    region: Region
     whole: np.ndarray
     without: np.ndarray
     only: np.ndarray
@@ -92,19 +101,45 @@ class RegionReading:
 
 
 def read_region(
-    predictor: Predictor, radiograph: Radiograph, region: Region, pins: Pins
+    predictor: Predictor, square: np.ndarray, size: tuple[int, int], region: Region, pins: Pins
 ) -> RegionReading:
-    """Read a film with and without a region, under the same pins, in one batch."""
-    square = network_pixels(radiograph.pixels, predictor.checkpoint.config.preprocessing)
+    """Read a film with and without a region, under the same pins, in one batch.
+
+    square: network pixels uint8 (S, S); size: height and width of the film.
+    """
     boxes = control_boxes(square, region)
     taken = [_without(square, box) for box in (region, *boxes)]
     blurred = _blur(square.astype(np.float32))
     only = _mixed(blurred, square, _mask(len(square), region))
     squares = np.stack([square, only, *taken])
-    sizes = [(radiograph.height, radiograph.width)] * len(squares)
-    readings = predictor.read_films(predictor.encode_many(squares, sizes), pins)
+    encoded = predictor.encode_many(squares, [size] * len(squares))
+    readings = predictor.read_films(encoded, pins)
     found = np.stack([reading.conditioned for reading in readings])
-    return RegionReading(found[0], found[2], found[1], found[3:], boxes)
+    return RegionReading(region, found[0], found[2], found[1], found[3:], boxes)
+
+
+def region_object(reading: RegionReading, size: tuple[int, int]) -> dict[str, Any]:
+    """Plain JSON values; boxes as left, top, width, height in pixels of the film of `size`."""
+    controls = [reading.region, *reading.boxes]
+    region, *others = ([round(v, 1) for v in box.in_pixels(*size)] for box in controls)
+    return {
+        "box": region,
+        "control_boxes": others,
+        "findings": {
+            finding: {
+                "whole": _plain(reading.whole[i]),
+                "without": _plain(reading.without[i]),
+                "only": _plain(reading.only[i]),
+                "without_controls": [_plain(row[i]) for row in reading.controls],
+            }
+            for i, finding in enumerate(FINDINGS)
+        },
+    }
+
+
+def _plain(value: float) -> float | None:
+    """A probability for JSON; null of a pinned finding."""
+    return None if np.isnan(value) else round(float(value), DIGITS)
 
 
 def control_boxes(square: np.ndarray, region: Region) -> tuple[Region, ...]:
@@ -122,11 +157,16 @@ def control_boxes(square: np.ndarray, region: Region) -> tuple[Region, ...]:
             box = Region(float(left), float(top), float(left + wide), float(top + high))
             if not box.overlaps(region) and _share(integral, box, size) >= BODY_SHARE:
                 places.append(box)
-    chosen: list[Region] = []
-    for k in np.random.default_rng(0).permutation(len(places)):
-        if len(chosen) < CONTROLS and not any(places[k].overlaps(box) for box in chosen):
-            chosen.append(places[k])
-    return tuple(chosen)
+    rng, best = np.random.default_rng(0), ()
+    for _ in range(_DRAWS):
+        chosen: list[Region] = []
+        for k in rng.permutation(len(places)):
+            if not any(places[k].overlaps(box) for box in chosen):
+                chosen.append(places[k])
+            if len(chosen) == CONTROLS:
+                return tuple(chosen)
+        best = max(best, tuple(chosen), key=len)
+    return best
 
 
 def body_mask(square: np.ndarray) -> np.ndarray:

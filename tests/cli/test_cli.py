@@ -116,3 +116,22 @@ def test_it_runs_as_a_module(film_file: Path, checkpoint_folder: Path) -> None:
         check=True,
     )
     assert len(json.loads(done.stdout)["findings"]) == 14
+
+
+def test_explain_without_a_box_adds_what_it_is_worth(
+    capsys: pytest.CaptureFixture[str], film_file: Path, checkpoint_folder: Path
+) -> None:
+    arguments = ["explain", str(film_file), "--checkpoint", str(checkpoint_folder)]
+    assert main(arguments) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert main([*arguments, "--without", "10,20,30,25"]) == 0
+    explained = json.loads(capsys.readouterr().out)
+    region = explained.pop("region")
+    assert explained == plain
+    assert region["box"] == [10, 20, 30, 25]
+    whole = {entry["finding"]: entry["free"] for entry in plain["findings"]}
+    for finding, values in region["findings"].items():
+        assert values["whole"] == pytest.approx(whole[finding], abs=1e-4)
+        assert len(values["without_controls"]) == len(region["control_boxes"])
+    assert main([*arguments, "--without", "5000,5000,10,10"]) == 0
+    assert "on the film" in json.loads(capsys.readouterr().out)["region"]["error"]

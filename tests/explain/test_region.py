@@ -13,6 +13,7 @@ from lmeran.explain.region import (
     body_mask,
     control_boxes,
     read_region,
+    region_object,
 )
 from lmeran.findings import FINDINGS, State
 from lmeran.imaging.preprocess import network_pixels
@@ -31,6 +32,24 @@ def a_film(lesion: bool = True) -> Radiograph:
 
 
 LESION = Region.of_pixels((40, 60, 30, 30), width=160, height=200)
+
+
+def at_network(predictor: Predictor) -> tuple[np.ndarray, tuple[int, int]]:
+    """The film as the network takes it, and its size."""
+    square = network_pixels(a_film().pixels, predictor.checkpoint.config.preprocessing)
+    return square, (200, 160)
+
+
+def test_as_plain_values_boxes_are_in_pixels_and_pinned_findings_null(predictor: Predictor) -> None:
+    pins = {"Mass": State.NEGATIVE}
+    reading = read_region(predictor, *at_network(predictor), LESION, pins)
+    found = region_object(reading, (200, 160))
+    assert found["box"] == [40, 60, 30, 30]
+    assert len(found["control_boxes"]) == CONTROLS
+    assert found["findings"]["Mass"]["without"] is None
+    edema = found["findings"]["Edema"]
+    assert edema["whole"] == pytest.approx(reading.whole[FINDINGS.index("Edema")], abs=1e-5)
+    assert len(edema["without_controls"]) == CONTROLS
 
 
 def test_a_region_is_cut_at_the_edge_and_must_be_on_the_film() -> None:
@@ -71,7 +90,7 @@ def test_controls_are_of_one_size_on_the_body_and_apart(predictor: Predictor) ->
 
 def test_a_region_as_large_as_the_body_has_no_control(predictor: Predictor) -> None:
     everything = Region(0, 0, 1, 1)
-    found = read_region(predictor, a_film(), everything, {})
+    found = read_region(predictor, *at_network(predictor), everything, {})
     assert found.boxes == ()
     assert found.controls.shape == (0, len(FINDINGS))
     np.testing.assert_allclose(found.only, found.whole, atol=1e-4)
@@ -79,9 +98,8 @@ def test_a_region_as_large_as_the_body_has_no_control(predictor: Predictor) -> N
 
 def test_the_numbers_are_those_of_the_changed_films(predictor: Predictor) -> None:
     pins = {"Effusion": State.POSITIVE}
-    film = a_film()
-    found = read_region(predictor, film, LESION, pins)
-    whole = predictor.read(predictor.encode(film), pins).conditioned
+    found = read_region(predictor, *at_network(predictor), LESION, pins)
+    whole = predictor.read(predictor.encode(a_film()), pins).conditioned
     np.testing.assert_allclose(found.whole, whole, atol=1e-5)
     assert np.isnan(found.without[FINDINGS.index("Effusion")])
     assert found.controls.shape == (CONTROLS, len(FINDINGS))
@@ -109,7 +127,7 @@ class Brightness:
 def test_without_the_lesion_its_brightness_is_gone_and_without_others_it_stays(
     predictor: Predictor,
 ) -> None:
-    found = read_region(Brightness(predictor), a_film(), LESION, {})
+    found = read_region(Brightness(predictor), *at_network(predictor), LESION, {})
     assert found.whole[0] > 200
     assert found.without[0] < 160
     assert (found.controls > 200).all()
