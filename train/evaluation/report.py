@@ -41,7 +41,11 @@ def write_report(
     """report.html, metrics.json, predictions.csv, tables/ and figures/ in the folder `out`.
 
     facts: what metrics.json and the head of the page say besides (`study_facts`, options).
+    Raises `ValueError` where two frames or two figures share a name, and so a file.
     """
+    for names in ([s.frames for s in sections], [s.figures for s in sections]):
+        if len({name for some in names for name in some}) < sum(map(len, names)):
+            raise ValueError("Two frames or two figures of the report share a name.")
     (out / "tables").mkdir(parents=True, exist_ok=True)
     (out / "figures").mkdir(exist_ok=True)
     pictures = {}

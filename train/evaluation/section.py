@@ -64,8 +64,8 @@ def find(records: Iterable[dict[str, Any]], **keys: Any) -> dict[str, Any] | Non
 
 
 def select(frame: pd.DataFrame, **keys: Any) -> pd.DataFrame:
-    """The rows of a frame with these values."""
+    """The rows of a frame with these values; a list is any of its values."""
     kept = np.ones(len(frame), dtype=bool)
     for name, value in keys.items():
-        kept &= (frame[name] == value).to_numpy()
+        kept &= frame[name].isin(value if isinstance(value, list) else [value]).to_numpy()
     return frame[kept]

@@ -87,6 +87,13 @@ def test_the_same_study_makes_the_same_figures(folder: Path, tmp_path: Path) -> 
     assert dict(rcParams) == before
 
 
+def test_names_that_stand_twice_are_refused(tmp_path: Path) -> None:
+    study, frame = made_study(), tidy([row(1, finding=MEAN)])
+    twice = [Section(key, frames={"same": frame}) for key in ("shifts", "gate")]
+    with pytest.raises(ValueError, match="share a name"):
+        write_report(study, twice, tmp_path, study_facts(study))
+
+
 def test_the_command_writes_a_report(
     data: Path, checkpoint_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,6 +33,7 @@ def test_a_frame_as_it_is_and_some_of_its_rows() -> None:
     assert found.head == ("finding", "measure", "known", "value")
     assert found.rows[1] == ("Mass", "AUC", "2", "\N{EN DASH}")
     assert len(select(frame, finding="Mass", measure="AUC")) == 1
+    assert len(select(frame, finding=["Mass", MEAN])) == 2
 
 
 @pytest.mark.parametrize(
