@@ -50,6 +50,7 @@ def prepare(config: TrainConfig, data: Path, out: Path, processes: Processes) ->
         raise ConfigError(
             f"{passes} forward passes a step do not go evenly over {processes.size} processes"
         )
+    out.mkdir(parents=True, exist_ok=True)
     if processes.first:
         _keep_config(config, out / "config.yaml")
     train, validation = split_by_patient(
