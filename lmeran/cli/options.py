@@ -20,11 +20,6 @@ def from_one(text: str) -> int:
     return _at_least(1, text)
 
 
-def from_zero(text: str) -> int:
-    """0, 1, ... Raises `ArgumentTypeError`."""
-    return _at_least(0, text)
-
-
 def _at_least(least: int, text: str) -> int:
     if not text.isdecimal() or int(text) < least:
         raise argparse.ArgumentTypeError(f"give a whole number from {least} on")
@@ -65,8 +60,8 @@ def common_arguments() -> argparse.ArgumentParser:
     )
     common.add_argument(
         "--workers",
-        type=from_zero,
-        help="processes that decode films (default: one a core; 0: none, and so for a few films)",
+        type=from_one,
+        help="processes that decode films (default: one a core, one in all for a few films)",
     )
     common.set_defaults(run=run_films)
     return common
