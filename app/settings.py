@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.quotas import FILMS_PER_MINUTE, IDLE_SECONDS
+
+if TYPE_CHECKING:
+    from app.http.gateway import Access
 
 PASSWORD = "LMERAN_PASSWORD"
 SHORTEST_PASSWORD = 8
@@ -21,7 +26,9 @@ class Settings:
     instead of the bundled synthetic ones; user, password: that readers sign in with, None for no
     signing in; demo: only the bundled films; films_per_minute: that one reader may open, 0 for any
     number; idle_minutes: how long an unused film is held; proxies: addresses and networks of
-    reverse proxies whose word on where a request came from is believed."""
+    reverse proxies whose word on where a request came from is believed; hosts: names that the
+    viewer is asked for under, besides its own; ancestors: origins whose pages may frame it;
+    root_path: of the viewer behind a proxy, "" for none; mcp: serve the API as MCP tools too."""
 
     checkpoint: str | None = None
     host: str = "127.0.0.1"
@@ -33,6 +40,26 @@ class Settings:
     films_per_minute: int = FILMS_PER_MINUTE
     idle_minutes: float = IDLE_SECONDS / 60
     proxies: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    ancestors: tuple[str, ...] = ()
+    root_path: str = ""
+    mcp: bool = False
+
+    def access(self) -> Access:
+        """What of it every request is judged by."""
+        from app.http.basic import BasicCredentials
+        from app.http.gateway import Access
+        from app.http.hosts import Hosts
+
+        signed_in = self.user is not None and self.password is not None
+        return Access(
+            Hosts(self.host, self.hosts),
+            self.ancestors,
+            BasicCredentials(str(self.user), str(self.password)) if signed_in else None,
+            self.demo,
+            self.mcp,
+            self.root_path,
+        )
 
 
 def read_settings(
@@ -105,6 +132,29 @@ def read_settings(
         help="addresses or networks of reverse proxies, with commas between, whose "
         "X-Forwarded-For is believed (default: none)",
     )
+    parser.add_argument(
+        "--allow-host",
+        default=environment.get("LMERAN_ALLOW_HOST") or environment.get("SPACE_HOST") or "",
+        help="names under which a proxy or other machines ask for the viewer, with commas between "
+        "(default: --host and this machine's own)",
+    )
+    parser.add_argument(
+        "--frame-ancestors",
+        default=environment.get("LMERAN_FRAME_ANCESTORS") or "",
+        help="origins whose pages may show the viewer in a frame, with commas between, as "
+        "https://pacs.example (default: none; on a Space Hugging Face's)",
+    )
+    parser.add_argument(
+        "--root-path",
+        default=environment.get("LMERAN_ROOT_PATH") or "",
+        help="path under which a proxy serves the viewer, as /viewer, stripped by it or not",
+    )
+    parser.add_argument(
+        "--mcp",
+        action="store_true",
+        default=environment.get("LMERAN_MCP", "") not in ("", "0"),
+        help="serve /predict and /explain as MCP tools too; needs gradio[mcp]",
+    )
     given = parser.parse_args(arguments)
     if given.examples is not None and not given.examples.is_dir():
         parser.error(f"--examples {given.examples} is not a folder")
@@ -125,6 +175,10 @@ def read_settings(
         given.films_per_minute,
         given.idle_minutes,
         _proxies(given.proxy, parser),
+        _listed(given.allow_host),
+        _ancestors(given.frame_ancestors, "SPACE_ID" in environment, parser),
+        _root_path(given.root_path, parser),
+        given.mcp,
     )
 
 
@@ -152,10 +206,32 @@ def _password(
 
 def _proxies(text: str, parser: argparse.ArgumentParser) -> tuple[str, ...]:
     """Addresses and networks; "*" is none, since every client could then name any address."""
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    names = _listed(text)
     for name in names:
         try:
             ipaddress.ip_network(name)
         except ValueError:
             parser.error(f"--proxy {name} is not an address (10.0.0.1) or network (10.0.0.0/8)")
     return names
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _ancestors(text: str, is_space: bool, parser: argparse.ArgumentParser) -> tuple[str, ...]:
+    from app.http.hosts import SPACE_ANCESTORS
+
+    origins = _listed(text)
+    for origin in origins:
+        if not re.fullmatch(r"https?://[A-Za-z0-9.*:\[\]-]+", origin):
+            parser.error(f"--frame-ancestors {origin} is not an origin, as https://pacs.example")
+    return origins or (SPACE_ANCESTORS if is_space else ())
+
+
+def _root_path(text: str, parser: argparse.ArgumentParser) -> str:
+    """With a slash before and none behind; "" for the root itself."""
+    path = "/" + text.strip("/") if text.strip("/") else ""
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path):
+        parser.error(f"--root-path {text} is not a path, as /viewer")
+    return path

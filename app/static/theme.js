@@ -6,6 +6,5 @@ export function isLight() {
 
 export function setTheme(light) {
   document.documentElement.dataset.lmTheme = light ? "light" : "dark";
-  document.body.classList.toggle("dark", !light);
   document.querySelector(".lm-theme").textContent = light ? "Dark" : "Light";
 }

@@ -29,6 +29,10 @@ export function itemsOfDrop(transfer) {
   return entries.length ? walked(entries) : itemsOfFiles(files);
 }
 
+export function fileItem(file, label = file.name) {
+  return { label, size: file.size, bytes: () => wholeOf(file) };
+}
+
 // files: from an input; those of a folder tell their path in it.
 export async function* itemsOfFiles(files) {
   const path = (file) => file.webkitRelativePath || file.name;
@@ -80,7 +84,7 @@ function fileOf(entry) {
 async function* given(file, label) {
   const zipped = !FILM_ENDING.test(label) && await isZip(file).catch(() => false);
   if (zipped) yield* insideZip(file, label);
-  else yield { label, size: file.size, bytes: () => wholeOf(file) };
+  else yield fileItem(file, label);
 }
 
 // A file that came along in a folder: what is no film is passed over, as on the command line.
@@ -88,7 +92,7 @@ async function* insideFolder(file, path) {
   if (isHidden(path)) return;
   if (ZIP_ENDING.test(path)) yield* given(file, path);
   else if (FILM_ENDING.test(path) || hasFilmHead(await firstOf(file))) {
-    yield { label: path, size: file.size, bytes: () => wholeOf(file) };
+    yield fileItem(file, path);
   }
 }
 
