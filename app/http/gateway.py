@@ -6,11 +6,9 @@ it launches (one of which answers requests of any origin), and one around all ca
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 from starlette.datastructures import Headers, MutableHeaders
@@ -19,6 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.http.basic import CHALLENGE, SIGN_IN, BasicCredentials, SignInError
 from app.http.bodies import Arrivals, BodyError, Disconnected
+from app.http.calls import CallError, checked_call
 from app.http.hosts import Hosts, content_security_policy
 from app.http.routes import CLIENTS, JSON_BYTES, MCP, PAGE, START, RouteTable
 from app.quotas import DEMO
@@ -103,6 +102,8 @@ class ViewerServer(gr.Server):
             response = refusal(error.status, str(error))
             response.headers["Connection"] = "close"  # the rest of the body is not read
             await response(scope, receive, answer)
+        except CallError as error:
+            await refusal(400, str(error))(scope, receive, answer)
         except Disconnected:
             pass
         except Exception as error:
@@ -126,8 +127,9 @@ class ViewerServer(gr.Server):
         arrivals = self._files if route.body > JSON_BYTES else self._requests
         async with arrivals.body(receive, _length(headers), route.body) as body:
             if route.call and body:
-                body = without_files(body)
-            inner = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
+                body = checked_call(body)
+            root = self.access.root_path
+            inner = {**scope, "path": root + path, "raw_path": None, "root_path": root}
             inner["headers"] = _believed(scope["headers"], len(body))
             await super().__call__(inner, _replayed(body, receive), send)
 
@@ -184,26 +186,6 @@ def address_of(scope: Scope) -> str:
     """The address a request came from: of a proxy, unless the viewer was told to believe it."""
     client = scope.get("client")
     return str(client[0]) if client else ""
-
-
-def without_files(body: bytes) -> bytes:
-    """A call of the API whose files are no files to Gradio, only the names that `app.api` gave
-    them: it would look for them on the disk, fetch those that name a web address, and keep what
-    the sender calls them."""
-    try:
-        return json.dumps(_plain(json.loads(body))).encode()
-    except (ValueError, RecursionError):
-        raise RefusedError(refusal(400, "The request is not JSON.")) from None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    if "meta" in value and "path" in value:
-        return {"path": value["path"] if isinstance(value["path"], str) else None}
-    return {name: _plain(each) for name, each in value.items()}
 
 
 def _length(headers: Headers) -> int | None:
