@@ -16,8 +16,8 @@ SILENT_SECONDS = 15.0
 SLOWEST = 32 * 1024
 """Bytes a second that a sender must reach, after the first `SILENT_SECONDS`."""
 
-PLACE_SECONDS = 60.0
-"""How long a body waits until there is room for it."""
+PLACE_SECONDS = 5.0
+"""How long a body waits for room; then it gives its own back to the others."""
 
 TOO_LARGE = "What was sent is larger than the limit of {} MB; send one film."
 TOO_SLOW = "What was sent took too long to arrive; try it again."
@@ -37,14 +37,15 @@ class Disconnected(Exception):  # noqa: N818  (nobody is left to be told)
 
 
 class Arrivals:
-    """Room for bodies: `room` bytes for all that arrive or wait to be answered."""
+    """Room for bodies: `room` bytes of all that arrive or wait to be answered.
+
+    A body takes its room as it comes, so that whoever sends nothing holds nothing.
+    """
 
     def __init__(self, room: int, silent: float = SILENT_SECONDS, wait: float = PLACE_SECONDS):
-        self.room = room
         self.free = room
         self._silent = silent
         self._wait = wait
-        self._first_come = asyncio.Lock()
         self._changed = asyncio.Condition()
 
     @contextlib.asynccontextmanager
@@ -58,26 +59,20 @@ class Arrivals:
             yield b""
             return
         if declared is not None and declared > most:
-            raise BodyError(413, TOO_LARGE.format(round(most / 2**20, 1)))
-        size = most if declared is None else declared
-        await self._take(size)
+            raise _too_large(most)
+        parts: list[bytes] = []
         try:
-            yield await self._arrived(receive, min(size, most))
+            await self._fill(parts, receive, most)
+            whole = b"".join(parts)
+            parts[:] = [whole]
+            yield whole
         finally:
             async with self._changed:
-                self.free += size
+                self.free += sum(map(len, parts))
                 self._changed.notify_all()
 
-    async def _take(self, size: int) -> None:
-        try:
-            async with asyncio.timeout(self._wait), self._first_come, self._changed:
-                await self._changed.wait_for(lambda: self.free >= size)
-                self.free -= size
-        except TimeoutError:
-            raise BodyError(503, NO_ROOM) from None
-
-    async def _arrived(self, receive: Receive, most: int) -> bytes:
-        parts: list[bytes] = []
+    async def _fill(self, parts: list[bytes], receive: Receive, most: int) -> None:
+        """Add what arrives to the parts, each of which has its room."""
         length, begun, more = 0, time.monotonic(), True
         while more:
             try:
@@ -87,11 +82,23 @@ class Arrivals:
                 raise BodyError(408, TOO_SLOW) from None
             if message["type"] == "http.disconnect":
                 raise Disconnected
-            parts.append(message.get("body", b""))
-            length += len(parts[-1])
-            more = message.get("more_body", False)
+            part, more = message.get("body", b""), message.get("more_body", False)
+            length += len(part)
             if length > most:
-                raise BodyError(413, TOO_LARGE.format(round(most / 2**20, 1)))
+                raise _too_large(most)
             if more and time.monotonic() - begun > self._silent + length / SLOWEST:
                 raise BodyError(408, TOO_SLOW)
-        return b"".join(parts)
+            await self._take(len(part))
+            parts.append(part)
+
+    async def _take(self, size: int) -> None:
+        try:
+            async with asyncio.timeout(self._wait), self._changed:
+                await self._changed.wait_for(lambda: self.free >= size)
+                self.free -= size
+        except TimeoutError:
+            raise BodyError(503, NO_ROOM) from None
+
+
+def _too_large(most: int) -> BodyError:
+    return BodyError(413, TOO_LARGE.format(round(most / 2**20, 1)))
