@@ -12,7 +12,7 @@ import { Viewport } from "./viewer/viewport.js";
 import { NEGATIVE, POSITIVE, UNKNOWN, initialState, pinCount, rowOrder } from "./state.js";
 import { ReadingTable } from "./reading/table.js";
 import { SaveMenu } from "./save/menu.js";
-import { isLight, setTheme } from "./theme.js";
+import { isLight, noteFrame, setTheme } from "./theme.js";
 import { Toolbar } from "./viewer/toolbar.js";
 import { WhyPanel } from "./reading/why.js";
 import { Worklist } from "./worklist/worklist.js";
@@ -185,6 +185,7 @@ function mount(root, facts) {
   showExamples();
   listen();
   setTheme(false);
+  noteFrame();
   render();
   root.dataset.ready = "1";
 }

@@ -1,4 +1,8 @@
-// Dark or light.
+// Dark or light; alone or in a frame of another page.
+
+export function noteFrame() {
+  document.documentElement.toggleAttribute("data-framed", window.self !== window.top);
+}
 
 export function isLight() {
   return document.documentElement.dataset.lmTheme === "light";
