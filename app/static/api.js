@@ -4,6 +4,7 @@
 const PAUSES = [300, 1000, 2000, 4000]; // ms before a call is sent again; the last one repeats
 const PATIENCE = 20_000; // ms that a light call may stay unanswered before it is sent again
 const AWAY = [502, 503, 504]; // what a proxy says while there is no server behind it
+export const GONE = "The file can no longer be opened (was it moved or changed?); open it again.";
 const HEADER = "LMeRAN-Session"; // as in `app/page.py`
 
 // Not done, for the reason told. status: of HTTP, 0 where the server was not asked.
@@ -55,6 +56,7 @@ export class Api {
       return await fetch(address(path), { method, body, headers: this.headers, signal: AbortSignal.any(signals) });
     } catch {
       signal?.throwIfAborted();
+      if (body instanceof Blob) await checkIsThere(body);
       return null;
     }
   }
@@ -83,6 +85,15 @@ export class Api {
 // Relative to the page's own address, so that a proxy may have it under a path.
 export function address(path) {
   return new URL(`lmeran/${path}`, document.baseURI);
+}
+
+// The browser reads a file as it sends it, which fails as a network does.
+async function checkIsThere(file) {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+  } catch {
+    throw new Refused(GONE);
+  }
 }
 
 async function refusalOf(response) {
