@@ -59,13 +59,14 @@ class ClientFiles:
 
     def take(self, file: Any) -> bytes:
         """The bytes of a file as a call names it. Raises `ReadError`."""
-        name = file.get("path") if isinstance(file, dict) else None
-        if isinstance(name, str) and name.lower().startswith(("http:", "https:")):
-            raise ReadError(NO_ADDRESS)
+        path = file.get("path") if isinstance(file, dict) else None
+        # MCP clients name what they have sent by the address that Gradio would serve it under.
+        name = str(path).rpartition("/file=")[2]
         with self._lock:
-            data, _ = self._files.pop(str(name), (None, 0))
+            data, _ = self._files.pop(name, (None, 0))
         if data is None:
-            raise ReadError(NO_FILE)
+            is_address = str(path).lower().startswith(("http:", "https:"))
+            raise ReadError(NO_ADDRESS if is_address else NO_FILE)
         return data
 
     def sweep(self) -> None:

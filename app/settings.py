@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import ipaddress
 import os
 import re
@@ -162,6 +163,10 @@ def read_settings(
         parser.error("--demo shows the bundled films only: leave --examples away")
     if given.films_per_minute < 0:
         parser.error("--films-per-minute is a number of films, or 0 for no limit")
+    if given.mcp and importlib.util.find_spec("mcp") is None:
+        parser.error("--mcp needs the package mcp: pip install 'gradio[mcp]'")
+    if given.mcp and given.user is not None:
+        parser.error("--mcp and --user do not go together: MCP clients cannot sign in")
     if not 0 < given.idle_minutes <= 24 * 60:
         parser.error("--idle-minutes is more than 0 and at most a day (1440)")
     return Settings(

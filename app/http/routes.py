@@ -44,7 +44,7 @@ class Route:
 
 
 def _part(name: str) -> str:
-    return r"[^\0]+" if name.endswith(":path}") else r"[^/\0]+"
+    return r"[^\0]*" if name.endswith(":path}") else r"[^/\0]+"
 
 
 PAGE = (
@@ -80,10 +80,10 @@ CLIENTS = (
 """What gradio_client and plain HTTP clients of /predict and /explain ask for."""
 
 MCP = tuple(
-    Route(method, f"{GRADIO}/mcp/{{path:path}}", JSON_BYTES if method == "POST" else 0, call=True)
+    Route(method, f"{GRADIO}/mcp/{{path:path}}", JSON_BYTES if method == "POST" else 0)
     for method in ("GET", "POST", "DELETE")
 )
-"""Only with --mcp."""
+"""Only with --mcp. Gradio's MCP server calls the two endpoints by the routes above."""
 
 
 class RouteTable:
