@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from huggingface_hub import ModelCard
 
 from lmeran.checkpoint import CheckpointError, load_checkpoint
@@ -106,8 +107,12 @@ def test_a_report_on_other_weights_makes_no_card(
     assert "train card" in capsys.readouterr().err
 
 
+LARGE = 10 * 10**6
+"""Bytes of a file that the Hub takes by its store of large files only."""
+
+
 class FakeHub(BaseHTTPRequestHandler):
-    """Takes a repository and one commit, as the Hub's API does."""
+    """Takes a repository and one commit, as the Hub's API does, and refuses what that refuses."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"] or 0))
@@ -118,22 +123,43 @@ class FakeHub(BaseHTTPRequestHandler):
             self.reply({"url": f"{self.server.url}/lab/lmeran"})
         elif "/preupload/" in self.path:
             files = [
-                {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False}
+                {
+                    "path": f["path"],
+                    "uploadMode": "lfs" if f["size"] > LARGE else "regular",
+                    "shouldIgnore": False,
+                }
                 for f in json.loads(body)["files"]
             ]
             self.reply({"files": files})
+        elif self.path.endswith("/info/lfs/objects/batch"):
+            objects = [
+                {**o, "actions": {"upload": {"href": f"{self.server.url}/large/{o['oid']}"}}}
+                for o in json.loads(body)["objects"]
+            ]
+            self.reply({"transfer": "basic", "objects": objects})
         elif self.path == "/api/validate-yaml":  # asked for a README's metadata
             self.reply({"errors": [], "warnings": []})
         elif "/commit/" in self.path:
             lines = [json.loads(line) for line in body.splitlines()]
             for line in lines:
+                value = line["value"]
                 if line["key"] == "file":
-                    value = line["value"]
-                    self.server.files[value["path"]] = base64.b64decode(value["content"])
+                    data = base64.b64decode(value["content"])
+                    if len(data) > LARGE:
+                        return self.reply({"error": "too large"}, 413)
+                    self.server.files[value["path"]] = data
+                elif line["key"] == "lfsFile":
+                    self.server.files[value["path"]] = self.server.large[value["oid"]]
             url = f"{self.server.url}/lab/lmeran/commit/{COMMIT}"
             self.reply({"success": True, "commitOid": COMMIT, "commitUrl": url})
         else:
             self.reply({"error": "no such thing"}, 404)
+        return None
+
+    def do_PUT(self) -> None:
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.large[self.path.removeprefix("/large/")] = data
+        self.reply({})
 
     def reply(self, value: Any, status: int = 200) -> None:
         text = json.dumps(value).encode()
@@ -151,7 +177,7 @@ class FakeHub(BaseHTTPRequestHandler):
 def hub() -> Iterator[Any]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), FakeHub)
     server.url = f"http://127.0.0.1:{server.server_address[1]}"
-    server.files, server.asked = {}, []
+    server.files, server.asked, server.large = {}, [], {}
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -160,10 +186,15 @@ def hub() -> Iterator[Any]:
 
 def _publish(folder: Path, hub: Any, home: Path, *more: str, token: str = "hf_right") -> Any:
     """The Hub's address is read when its client is imported: a new process."""
+    command = ["--checkpoint", str(folder), "--to", "lab/lmeran", *more]
+    return _run_publish(hub, home, *command, token=token)
+
+
+def _run_publish(hub: Any, home: Path, *command: str, token: str = "hf_right") -> Any:
     variables = {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_TOKEN": token}
-    command = ["-m", "train", "publish", "--checkpoint", str(folder), "--to", "lab/lmeran"]
+    variables["HF_HUB_DISABLE_XET"] = "1"
     return subprocess.run(
-        [sys.executable, *command, *more],
+        [sys.executable, "-m", "train", "publish", *command],
         cwd=ROOT,
         env={**os.environ, **variables, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -198,3 +229,25 @@ def test_a_checkpoint_is_published_with_its_card(
     finally:
         (folder / "notes.txt").unlink()
         (folder / "README.md").unlink()
+
+
+def test_the_viewer_is_published_as_a_space_that_a_cpu_can_install(
+    hub: Any, tmp_path: Path
+) -> None:
+    """A plain push is refused for 48 MB of weights."""
+    weights = "assets/checkpoint/model.safetensors"
+    done = _run_publish(hub, tmp_path, "--space", "lab/viewer", "--to", "lab/lmeran")
+    assert done.returncode == 0, done.stderr
+    assert "published as the Space lab/viewer" in done.stdout
+    assert "/api/spaces/lab/viewer/commit/main" in hub.asked
+    assert hub.files[weights] == (ROOT / weights).read_bytes()
+    assert len(hub.large) == 1
+    for name in ("app.py", "app/static/index.html", "lmeran/predictor.py", "LICENSE"):
+        assert hub.files[name] == (ROOT / name).read_bytes()
+    assert not [n for n in hub.files if n.startswith(("train", "tests", ".")) or "__py" in n]
+    assert hub.files["requirements.txt"].startswith(b"--extra-index-url INDEX_OF_CPU")
+    matter = yaml.safe_load(hub.files["README.md"].split(b"---\n")[1])
+    assert (matter["sdk"], matter["app_file"]) == ("gradio", "app.py")
+    assert matter["models"] == ["lab/lmeran"]
+    neither = _run_publish(hub, tmp_path)
+    assert (neither.returncode, "--space" in neither.stderr) == (1, True)
