@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.quotas import FILMS_PER_MINUTE, IDLE_SECONDS
 
@@ -75,87 +75,68 @@ def read_settings(
         description="LMeRAN viewer. Research use, not for diagnosis. "
         "Every option is also an environment variable, LMERAN_CHECKPOINT and so on.",
     )
-    parser.add_argument(
+
+    def option(name: str, default: Any, **more: Any) -> None:
+        parser.add_argument(name, default=environment.get(_variable(name)) or default, **more)
+
+    def flag(name: str, **more: Any) -> None:
+        is_set = environment.get(_variable(name), "") not in ("", "0")
+        parser.add_argument(name, action="store_true", default=is_set, **more)
+
+    option(
         "--checkpoint",
-        default=environment.get("LMERAN_CHECKPOINT") or None,
+        None,
         help="folder or hf://OWNER/REPO@REVISION (default: the bundled checkpoint)",
     )
-    parser.add_argument(
-        "--host",
-        default=environment.get("LMERAN_HOST") or host,
-        help="address to listen on (default: %(default)s)",
+    option("--host", host, help="address to listen on (default: %(default)s)")
+    option("--port", Settings.port, type=int, help="default: %(default)s")
+    option(
+        "--examples", None, type=Path, help="folder of films to offer instead of the synthetic ones"
     )
-    parser.add_argument(
-        "--port",
-        default=environment.get("LMERAN_PORT") or Settings.port,
-        type=int,
-        help="default: %(default)s",
-    )
-    parser.add_argument(
-        "--examples",
-        default=environment.get("LMERAN_EXAMPLES") or None,
-        type=Path,
-        help="folder of films to offer instead of the synthetic ones",
-    )
-    parser.add_argument(
+    option(
         "--user",
-        default=environment.get("LMERAN_USER") or None,
+        None,
         help="name to sign in with; the password comes from the variable "
         f"{PASSWORD} or from --password-file (default: no signing in)",
     )
-    parser.add_argument(
-        "--password-file",
-        default=environment.get("LMERAN_PASSWORD_FILE") or None,
-        type=Path,
-        help="file whose first line is the password",
-    )
-    parser.add_argument(
-        "--demo",
-        action="store_true",
-        default=environment.get("LMERAN_DEMO", "") not in ("", "0"),
-        help="show the bundled films only and take no files",
-    )
-    parser.add_argument(
+    option("--password-file", None, type=Path, help="file whose first line is the password")
+    flag("--demo", help="show the bundled films only and take no files")
+    option(
         "--films-per-minute",
-        default=environment.get("LMERAN_FILMS_PER_MINUTE") or Settings.films_per_minute,
+        Settings.films_per_minute,
         type=int,
         help="films one reader may open in a minute, 0 for any number (default: %(default)s)",
     )
-    parser.add_argument(
+    option(
         "--idle-minutes",
-        default=environment.get("LMERAN_IDLE_MINUTES") or Settings.idle_minutes,
+        Settings.idle_minutes,
         type=float,
         help="minutes an unused film is held (default: %(default)g)",
     )
-    parser.add_argument(
+    option(
         "--proxy",
-        default=environment.get("LMERAN_PROXY") or "",
+        "",
         help="addresses or networks of reverse proxies, with commas between, whose "
         "X-Forwarded-For is believed (default: none)",
     )
-    parser.add_argument(
+    option(
         "--allow-host",
-        default=environment.get("LMERAN_ALLOW_HOST") or environment.get("SPACE_HOST") or "",
+        environment.get("SPACE_HOST", ""),
         help="names under which a proxy or other machines ask for the viewer, with commas between "
         "(default: --host and this machine's own)",
     )
-    parser.add_argument(
+    option(
         "--frame-ancestors",
-        default=environment.get("LMERAN_FRAME_ANCESTORS") or "",
+        "",
         help="origins whose pages may show the viewer in a frame, with commas between, as "
         "https://pacs.example (default: none; on a Space Hugging Face's)",
     )
-    parser.add_argument(
+    option(
         "--root-path",
-        default=environment.get("LMERAN_ROOT_PATH") or "",
+        "",
         help="path under which a proxy serves the viewer, as /viewer, stripped by it or not",
     )
-    parser.add_argument(
-        "--mcp",
-        action="store_true",
-        default=environment.get("LMERAN_MCP", "") not in ("", "0"),
-        help="serve /predict and /explain as MCP tools too; needs gradio[mcp]",
-    )
+    flag("--mcp", help="serve /predict and /explain as MCP tools too; needs gradio[mcp]")
     given = parser.parse_args(arguments)
     if given.examples is not None and not given.examples.is_dir():
         parser.error(f"--examples {given.examples} is not a folder")
@@ -185,6 +166,11 @@ def read_settings(
         _root_path(given.root_path, parser),
         given.mcp,
     )
+
+
+def _variable(option: str) -> str:
+    """The environment variable of an option."""
+    return "LMERAN_" + option.removeprefix("--").replace("-", "_").upper()
 
 
 def _password(

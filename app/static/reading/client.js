@@ -43,8 +43,9 @@ export class Client {
   // The server's answer about a film. Throws Refused, also where the file cannot be sent.
   async read(source, frame = 1, role = "film") {
     const options = `frame=${frame}${role === "prior" ? "&prior=true" : ""}`;
-    if (source.example !== undefined) return this.api.json(`examples/${source.example}?${options}`);
-    const response = await this.api.call(`films?${options}`, { body: await this.bytesOf(source.item) });
+    const response = source.example === undefined
+      ? await this.api.call(`films?${options}`, { body: await this.bytesOf(source.item) })
+      : await this.api.call(`examples/${source.example}?${options}`);
     return response.json();
   }
 
@@ -102,16 +103,17 @@ export class Client {
   // where the server holds it no longer (it was started anew, or the film was idle too long).
   async withFilm(run) {
     const { film } = this.state;
+    let answer;
     try {
-      return await run(film);
+      answer = await run(film);
     } catch (error) {
       if (error.status !== 404 || film !== this.state.film) throw error;
       this.again ??= this.readAgain(film).finally(() => { this.again = null; });
       await this.again;
-      return run(film);
-    } finally {
-      if (film === this.state.film) this.show.used();
+      answer = await run(film);
     }
+    if (film === this.state.film) this.show.used();
+    return answer;
   }
 
   async readAgain(film) {
