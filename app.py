@@ -2,7 +2,8 @@
 
 import sys
 
-from app.server import main
-
 if __name__ == "__main__":
+    # Not above: the process that decodes films imports this module again and needs no server.
+    from app.server import main
+
     sys.exit(main())

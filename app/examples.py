@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.boxes import Box, boxes_of_folder, parse_boxes
 from app.payload.packing import thumbnail
+from lmeran.imaging.decoding_process import DecodingProcess
 from lmeran.imaging.files import FILM_SUFFIXES, read_file
 from lmeran.imaging.radiograph import ReadError
 
@@ -27,11 +28,11 @@ class Example:
     boxes: tuple[Box, ...] = ()
 
 
-def load_examples(folder: Path | None) -> list[Example]:
+def load_examples(folder: Path | None, process: DecodingProcess) -> list[Example]:
     """Readable films with their thumbnails (JPEG); files that are no films are passed over.
 
     folder None: the bundled films with the titles of examples.json. Else the first `MOST` films of
-    the folder, titled by number: file names may name patients.
+    the folder, titled by number: file names may name patients. process: that decodes them.
     Raises `BoxError` for a list of boxes that cannot be used.
     """
     candidates = _bundled() if folder is None else _of_folder(folder)
@@ -39,7 +40,7 @@ def load_examples(folder: Path | None) -> list[Example]:
     for path, title, boxes in candidates:
         if len(examples) == MOST:
             break
-        small = _thumbnail(path)
+        small = _thumbnail(path, process)
         if small is not None:
             title = title or f"Film {len(examples) + 1}"
             examples.append(Example(path, title, small, boxes))
@@ -65,8 +66,12 @@ def _of_folder(folder: Path) -> list[tuple[Path, str, tuple[Box, ...]]]:
     return [(path, "", boxes.get(path.name, ())) for path in files]
 
 
-def _thumbnail(path: Path) -> bytes | None:
+def _thumbnail(path: Path, process: DecodingProcess) -> bytes | None:
     try:
-        return thumbnail(read_file(path), THUMBNAIL_SIDE)
+        return process.call(_small, path)
     except ReadError:
         return None
+
+
+def _small(path: Path) -> bytes:
+    return thumbnail(read_file(path), THUMBNAIL_SIDE)

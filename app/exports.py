@@ -7,22 +7,18 @@ are made on the command line.
 
 from __future__ import annotations
 
-import json
-import logging
 import threading
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
 
-from app.service import FILM_GONE, ReadingService
+from app.page import answered, sent_object
+from app.service import FilmGoneError, ReadingService, whole
 from app.sessions import OpenRadiograph
 from lmeran.exports.formats import FORMATS
 from lmeran.exports.formats import Request as ExportRequest
 from lmeran.exports.reading_file import (
-    MAX_BYTES,
     ReadingFile,
     ReadingFileError,
     parse_reading_file,
@@ -31,7 +27,6 @@ from lmeran.exports.reading_file import (
 from lmeran.exports.record import ExportError, MapChoice, record_of
 from lmeran.exports.replay import Replay, replay
 from lmeran.findings import FINDINGS, PinError, Pins, parse_pins, states_of
-from lmeran.imaging.radiograph import ReadError
 
 MEDIA = {
     "pdf": "application/pdf",
@@ -46,9 +41,6 @@ AT_ONCE = 2
 """Reports made at the same time; the others wait."""
 
 OTHER_IMAGE = "This reading file belongs to another image; open that film first, then the file."
-UNEXPECTED = "The program failed on this; nothing was changed. Try again, or reload the page."
-_PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-log = logging.getLogger(__name__)
 
 
 class Exports:
@@ -64,14 +56,14 @@ class Exports:
         asked: pins ({"Effusion": "positive"}), finding, layer and head (as in
         `ReadingService.pin`), free (the map without the pins), scale ("absolute" or "relative")
         and, for a reading file, view.
-        Raises `ReadError` where the film is gone, `PinError`, `ExportError` or `ReadingFileError`
+        Raises `FilmGoneError`, `PinError`, `ExportError` or `ReadingFileError`
         where the request makes no sense.
         """
         film, predictor = self._film(token), self.service.predictor
         if form not in MEDIA:
             raise ExportError(f"There is no such form here; use one of {', '.join(MEDIA)}.")
         pins, view = _pins(asked.get("pins")), asked.get("view")
-        layer, head = (_whole(asked.get(name), name) for name in ("layer", "head"))
+        layer, head = (whole(asked.get(name), name) for name in ("layer", "head"))
         choice = MapChoice(layer, head, asked.get("free") is True)
         preview, finding = film.preview, asked.get("finding")
         if not isinstance(finding, str):
@@ -94,8 +86,8 @@ class Exports:
     def open_reading(self, token: str, data: bytes) -> dict[str, Any]:
         """Pins and view of a reading file of this film, and in words whether it comes out equal.
 
-        Raises `ReadError` where the film is gone, `ReadingFileError` for a file that is none or is
-        of another image.
+        Raises `FilmGoneError`, and `ReadingFileError` for a file that is none or is of another
+        image.
         """
         film = self._film(token)
         file = parse_reading_file(data)
@@ -113,7 +105,7 @@ class Exports:
     def _film(self, token: str) -> OpenRadiograph:
         film = self.service.films.get(token)
         if film is None:
-            raise ReadError(FILM_GONE)
+            raise FilmGoneError
         return film
 
 
@@ -122,73 +114,28 @@ def add_exports(app: FastAPI, service: ReadingService) -> None:
     exports = Exports(service)
 
     async def export(token: str, form: str, request: Request) -> Response:
-        async def answer() -> Response:
-            asked = _object(await _body(request))
+        async def act() -> Response:
+            asked = await sent_object(request)
             name, data = await run_in_threadpool(exports.make, token, form, asked)
-            headers = {**_PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
+            headers = {"Content-Disposition": f'attachment; filename="{name}"'}
             return Response(data, media_type=MEDIA[form], headers=headers)
 
-        return await _answered(answer)
+        return await answered(act)
 
     async def reading(token: str, request: Request) -> Response:
-        async def answer() -> Response:
-            data = await _body(request)
-            found = await run_in_threadpool(exports.open_reading, token, data)
-            return JSONResponse(found, headers=_PRIVATE)
+        async def act() -> Any:
+            return await run_in_threadpool(exports.open_reading, token, await request.body())
 
-        return await _answered(answer)
+        return await answered(act)
 
     app.add_api_route("/lmeran/export/{token}/{form}", export, methods=["POST"])
     app.add_api_route("/lmeran/reading/{token}", reading, methods=["POST"])
-
-
-async def _answered(answer: Callable[[], Awaitable[Response]]) -> Response:
-    """The answer, or an error as one sentence. What is logged quotes nothing."""
-    try:
-        return await answer()
-    except ReadError as error:
-        return _refusal(404, str(error))
-    except (PinError, ExportError, ReadingFileError) as error:
-        return _refusal(400, str(error))
-    except Exception as error:
-        log.error("%s while exporting", type(error).__name__)
-        return _refusal(500, UNEXPECTED)
-
-
-def _refusal(status: int, message: str) -> Response:
-    return JSONResponse({"message": message}, status_code=status, headers=_PRIVATE)
-
-
-async def _body(request: Request) -> bytes:
-    """The request's body, cut off by refusal where it is longer than any reading file."""
-    data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > MAX_BYTES:
-            raise ReadingFileError("What was sent is far too large; choose a reading file.")
-    return bytes(data)
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        asked = json.loads(data)
-    except (ValueError, RecursionError):
-        asked = None
-    if not isinstance(asked, dict):
-        raise ExportError("The request is not understood; reload the page.")
-    return asked
 
 
 def _pins(value: Any) -> Pins:
     if not isinstance(value, dict) or not all(isinstance(s, str) for s in value.values()):
         raise PinError("The pins sent are not states of findings; reload the page.")
     return parse_pins(f"{finding}={state}" for finding, state in value.items())
-
-
-def _whole(value: Any, name: str) -> int | None:
-    if value is not None and type(value) is not int:
-        raise PinError(f"'{name}' must be a whole number.")
-    return value
 
 
 def _in_a_sentence(file: ReadingFile, result: Replay, checkpoint: str) -> str:

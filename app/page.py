@@ -1,200 +1,183 @@
-"""The page: components, then handlers, then their wiring. Looks and behaviour are in `static/`."""
+"""The page and what it asks for: its files, films, pins. Looks and behaviour are in `static/`.
+
+A film comes as the body of a request into memory, the same way for the open one, a prior one and
+the rows of a worklist. Which session asks is told by a header that only our page can send.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
 
+from app.http.gateway import UNEXPECTED, address_of, refusal
 from app.payload.facts import page_facts
-from app.quotas import Quotas
-from app.service import ReadingService
-from app.uploads import Uploads, is_prior
-from app.worklist import Tickets
+from app.quotas import QuotaError, Quotas
+from app.scheduler import Scheduler, result_of
+from app.service import FilmGoneError, ReadingService
+from lmeran.exports.reading_file import ReadingFileError
+from lmeran.exports.record import ExportError
 from lmeran.findings import PinError
 from lmeran.imaging.radiograph import ReadError
 
 STATIC = Path(__file__).resolve().parent / "static"
-UNEXPECTED = (
-    "The program failed on this; nothing was changed. Try another file, or reload the page."
-)
-NO_ADDRESS = "No file is fetched from a web address here; send the file itself."
+SESSION = "LMeRAN-Session"
+NO_SESSION = "The request names no session; reload the page."
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{22,64}")
+_GZIP = {"Content-Encoding": "gzip"}
 log = logging.getLogger(__name__)
 
-# The page's own modules; they send requests by setting the value and triggering an event.
-MOUNT_PAGE = """
-const events = ["pin", "explain", "example", "forget"];
-import(new URL("lmeran/static/main.js", document.baseURI)).then((viewer) =>
-  viewer.mount(element.querySelector(".lm"), JSON.parse(props.facts), (event, request) => {
-    props.value = request;
-    trigger(event);
-  }));
-"""
-# Answers arrive in a component of their own: one that is both input and output of an event
-# would send stale pins under rapid clicks.
-MOUNT_REPLY = """
-watch("value", () => {
-  if (props.value) window.dispatchEvent(new CustomEvent("lmeran:reply", { detail: props.value }));
-});
-"""
-# The worklist asks for a ticket when it needs one; see `app/worklist.py`.
-MOUNT_TICKET = """
-const events = ["ticket"];
-window.addEventListener("lmeran:wantticket", () => trigger("ticket"));
-watch("value", () => {
-  if (props.value) window.dispatchEvent(new CustomEvent("lmeran:ticket", { detail: props.value }));
-});
-"""
+
+def add_page(
+    server: FastAPI, service: ReadingService, scheduler: Scheduler, quotas: Quotas
+) -> None:
+    """The routes of `app.http.routes.PAGE`, but for what is exported (`app.exports`)."""
+    index = _index(service, quotas)
+
+    def opening(request: Request) -> str:
+        """The session that may open a film now."""
+        owner = session_of(request)
+        quotas.opening(owner, address_of(request.scope))
+        return owner
+
+    async def page() -> Response:
+        return HTMLResponse(index)
+
+    async def open_film(request: Request, frame: int = 1, prior: bool = False) -> Response:
+        async def act() -> Any:
+            owner, data = opening(request), await request.body()
+            film = scheduler.film(lambda: service.open_film(data, owner, frame, prior), owner)
+            return await result_of(film, request)
+
+        return await answered(act)
+
+    async def open_example(request: Request, position: int, frame: int = 1) -> Response:
+        async def act() -> Any:
+            owner = opening(request)
+            film = scheduler.film(lambda: service.open_example(position, owner, frame), owner)
+            return await result_of(film, request)
+
+        return await answered(act)
+
+    async def read_row(request: Request) -> Response:
+        async def act() -> Any:
+            # Not counted among the films a minute: rows wait for all that is opened.
+            owner, data = session_of(request), await request.body()
+            film = scheduler.film(lambda: service.read_row(data), owner, behind=True)
+            return await result_of(film, request)
+
+        return await answered(act)
+
+    async def pin(request: Request) -> Response:
+        async def act() -> Any:
+            owner, asked = session_of(request), await sent_object(request)
+            return await result_of(scheduler.pin(lambda: service.pin(asked, owner)), request)
+
+        return await answered(act)
+
+    async def why(request: Request) -> Response:
+        async def act() -> Any:
+            owner, asked = session_of(request), await sent_object(request)
+            return await result_of(scheduler.pin(lambda: service.explain(asked, owner)), request)
+
+        return await answered(act)
+
+    async def held(request: Request) -> Response:
+        async def act() -> Any:
+            films = service.films.held(session_of(request))
+            if not films:
+                raise FilmGoneError
+            return {"films": len(films), "bytes": sum(film.nbytes for film in films)}
+
+        return await answered(act)
+
+    async def forget(request: Request) -> Response:
+        async def act() -> Any:
+            service.films.forget(session_of(request))
+            return {}
+
+        return await answered(act)
+
+    async def values(token: str) -> Response:
+        film = service.films.get(token)
+        if film is None:
+            return refusal(404, str(FilmGoneError()))
+        return Response(film.values, media_type="application/octet-stream", headers=_GZIP)
+
+    async def example(position: int) -> Response:
+        if not 0 <= position < len(service.examples):
+            return refusal(404, "There is no such example.")
+        return Response(service.examples[position].thumbnail, media_type="image/jpeg")
+
+    for method, path, handler in (
+        ("GET", "/", page),
+        ("HEAD", "/", page),
+        ("POST", "/lmeran/films", open_film),
+        ("POST", "/lmeran/examples/{position}", open_example),
+        ("POST", "/lmeran/rows", read_row),
+        ("POST", "/lmeran/pins", pin),
+        ("POST", "/lmeran/why", why),
+        ("GET", "/lmeran/session", held),
+        ("DELETE", "/lmeran/session", forget),
+        ("GET", "/lmeran/film/{token}", values),
+        ("GET", "/lmeran/example/{position}", example),
+    ):
+        server.add_api_route(path, handler, methods=[method])
+    server.mount("/lmeran/static", StaticFiles(directory=STATIC))
 
 
-def build_page(
-    service: ReadingService, uploads: Uploads, quotas: Quotas, tickets: Tickets
-) -> gr.Blocks:
-    """The Blocks app over a reading service; `uploads` is told of each file that has been read,
-    `tickets` gives those who have the page open a name for their worklist."""
-    facts = {
-        **page_facts(service.predictor.checkpoint, [e.title for e in service.examples]),
-        "session": quotas.facts(),
-    }
-
-    def open_upload(path: str | None, request: gr.Request) -> dict[str, Any]:
-        def act() -> dict[str, Any]:
-            quotas.file()
-            quotas.opening(_owner(request), _address(request))
-            return service.open_file(path or "", _owner(request), is_prior(path or ""))
-
-        try:
-            return _reply(act)
-        finally:
-            uploads.discard(path)
-
-    def open_example(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        position, frame = _whole(value, "example", -1), _whole(value, "frame", 1)
-
-        def act() -> dict[str, Any]:
-            quotas.opening(_owner(request), _address(request))
-            return service.open_example(position, _owner(request), frame)
-
-        return _reply(act)
-
-    def pin(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        given = value if isinstance(value, dict) else {}
-        return _reply(lambda: service.pin(given, _owner(request)), seq=given.get("seq"))
-
-    def explain(value: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        given = value if isinstance(value, dict) else {}
-        return _reply(lambda: service.explain(given, _owner(request)), seq=given.get("seq"))
-
-    def forget(value: dict[str, Any], request: gr.Request) -> tuple[dict[str, Any], None]:
-        leave(request)
-        return {"kind": "forgotten"}, None
-
-    def leave(request: gr.Request) -> None:
-        service.films.forget(_owner(request))
-        tickets.drop(_owner(request))
-
-    def ticket(request: gr.Request) -> str:
-        return tickets.issue(_owner(request))
-
-    def predict(file: str | None, pins: Any, request: gr.Request) -> dict[str, Any]:
-        """Read one film: probabilities free and under pins, as the command line's JSON."""
-        try:
-            quotas.file()
-            if file is None:
-                raise ReadError("Give a file: a chest X-ray as DICOM, PNG or JPEG.")
-            quotas.opening(_owner(request), _address(request))
-            return service.predict(file, Path(file).name, pins)
-        except (ReadError, PinError) as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        except Exception as error:
-            log.error("predict failed: %s", type(error).__name__)
-            raise gr.Error(UNEXPECTED, print_exception=False) from None
-        finally:
-            uploads.discard(file)
-
-    # delete_cache: a second net, for uploads whose handler never ran
-    with gr.Blocks(
-        analytics_enabled=False, delete_cache=(600, 900), fill_width=True, title="LMeRAN viewer"
-    ) as page:
-        viewer = gr.HTML(
-            value=None,
-            html_template=(STATIC / "index.html").read_text(encoding="utf-8"),
-            js_on_load=MOUNT_PAGE,
-            facts=json.dumps(facts),
-            elem_id="lm-room",
-            apply_default_css=False,
-        )
-        upload = gr.UploadButton(
-            "Open film", elem_id="lm-upload", type="filepath", visible=not quotas.demo
-        )
-        reply = gr.HTML(
-            value=None, html_template="<i></i>", js_on_load=MOUNT_REPLY, elem_id="lm-reply"
-        )
-        answer_why = gr.HTML(
-            value=None, html_template="<i></i>", js_on_load=MOUNT_REPLY, elem_id="lm-reply-why"
-        )
-        # Of its own: a pin that waits to be sent is sent with what the viewer then holds.
-        counter = gr.HTML(
-            value=None, html_template="<i></i>", js_on_load=MOUNT_TICKET, elem_id="lm-ticket"
-        )
-        file, pins, answer = gr.File(visible=False), gr.JSON(visible=False), gr.JSON(visible=False)
-        call = gr.Button(visible=False)
-
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
-        # Reading a file is heavy: one at a time. Pins are light and must not wait behind it.
-        upload.upload(open_upload, upload, reply, api_name="open", concurrency_id="encode", **quiet)
-        last: dict[str, Any] = {"trigger_mode": "always_last", **quiet}
-        viewer.example(
-            open_example, viewer, reply, api_name="example", concurrency_id="encode", **last
-        )
-        viewer.pin(pin, viewer, reply, api_name="pin", concurrency_limit=2, **last)
-        viewer.explain(explain, viewer, answer_why, api_name="explain", **last)
-        viewer.forget(forget, viewer, [reply, answer_why], api_name="forget", **last)
-        counter.ticket(ticket, None, counter, api_name="ticket", **last)
-        call.click(predict, [file, pins], answer, api_name="predict", concurrency_id="encode")
-        page.unload(leave)
-    for block in page.blocks.values():
-        _refuse_addresses(block)
-    return page.queue(max_size=32, default_concurrency_limit=1)
+def _index(service: ReadingService, quotas: Quotas) -> str:
+    """The page with the facts it needs, which no browser takes for a script."""
+    titles = [example.title for example in service.examples]
+    facts = {**page_facts(service.predictor.checkpoint, titles), "session": quotas.facts()}
+    text = json.dumps(facts).replace("<", "\\u003c")
+    paths = sorted(path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*.js"))
+    # All at once: a browser else hears of a module from the one that imports it.
+    modules = [f'<link rel="modulepreload" href="lmeran/static/{path}">' for path in paths]
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    return page.replace("{modules}", "\n".join(modules)).replace("{facts}", text)
 
 
-def _reply(act: Callable[[], dict[str, Any]], seq: Any = None) -> dict[str, Any]:
-    """The act's reply, or an error as one sentence for the page. What is logged names no file."""
+def session_of(request: Request) -> str:
+    """The session that the page made up for itself. Raises `PinError` without one."""
+    token = request.headers.get(SESSION, "")
+    if not _TOKEN.fullmatch(token):
+        raise PinError(NO_SESSION)
+    return token
+
+
+async def sent_object(request: Request) -> dict[str, Any]:
+    """The JSON object in the body. Raises `PinError` where there is none."""
     try:
-        return act()
-    except (ReadError, PinError) as error:
-        return {"kind": "error", "message": str(error), "seq": seq}
+        asked = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        asked = None
+    if not isinstance(asked, dict):
+        raise PinError("The request is not understood; reload the page.")
+    return asked
+
+
+async def answered(act: Callable[[], Awaitable[Any]]) -> Response:
+    """What `act` gives, a response or what becomes JSON, or why not in one sentence. What is
+    logged quotes nothing."""
+    try:
+        result = await act()
+        return result if isinstance(result, Response) else JSONResponse(result)
+    except FilmGoneError as error:
+        return refusal(404, str(error))
+    except QuotaError as error:
+        return refusal(429, str(error))
+    except ReadError as error:
+        return refusal(422, str(error))
+    except (PinError, ExportError, ReadingFileError) as error:
+        return refusal(400, str(error))
     except Exception as error:
         log.error("%s while answering the page", type(error).__name__)
-        return {"kind": "error", "message": UNEXPECTED, "seq": seq}
-
-
-def _whole(value: Any, name: str, otherwise: int) -> int:
-    """A whole number that the page sent under a name."""
-    sent = value.get(name) if isinstance(value, dict) else None
-    return sent if type(sent) is int else otherwise
-
-
-def _owner(request: gr.Request) -> str:
-    return str(request.session_hash)
-
-
-def _address(request: gr.Request) -> str:
-    return str(request.client.host) if request.client else ""
-
-
-def _refuse_addresses(block: Any) -> None:
-    """Gradio would fetch a file from any web address that a client sends in place of one."""
-    keep = block.async_move_resource_to_block_cache
-
-    async def keep_files(path: str | Path | None) -> str | None:
-        if str(path).lower().startswith(("http:", "https:")):
-            raise gr.Error(NO_ADDRESS, print_exception=False)
-        kept: str | None = await keep(path)
-        return kept
-
-    block.async_move_resource_to_block_cache = keep_files
+        return refusal(500, UNEXPECTED)

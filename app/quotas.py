@@ -22,6 +22,10 @@ DEMO = (
 )
 
 
+class QuotaError(ReadError):
+    """What is not done now, in a sentence; the file may be good."""
+
+
 class SlidingWindow:
     """At most `limit` uses of each name within `seconds`; limit 0: as many as wanted."""
 
@@ -99,31 +103,23 @@ class Quotas:
         self._lock = threading.Lock()
         self._readers = SlidingWindow(films_per_minute, 60, clock)
         self._addresses = SlidingWindow(shared, 60, clock)
-        self._uploads = SlidingWindow(shared, 60, clock)
 
     def file(self) -> None:
-        """A reader wants a file of their own read. Raises `ReadError` in a demonstration."""
+        """A reader wants a file of their own read. Raises `QuotaError` in a demonstration."""
         if self.demo:
-            raise ReadError(DEMO)
+            raise QuotaError(DEMO)
 
     def opening(self, reader: str, address: str) -> None:
-        """A film is to be read for a reader. Raises `ReadError` where that is too often."""
+        """A film is to be read for a reader. Raises `QuotaError` where that is too often."""
         with self._lock:
             wait = max(self._readers.wait(reader), self._addresses.wait(address))
             if wait:
-                raise ReadError(self._too_often(wait))
+                raise QuotaError(
+                    f"Too many films in a short time (the limit is {self.films_per_minute} a "
+                    f"minute); try again in {in_words(wait)}."
+                )
             self._readers.count(reader)
             self._addresses.count(address)
-
-    def upload(self, address: str) -> str | None:
-        """Bytes are about to come: the sentence that refuses them, or None."""
-        if self.demo:
-            return DEMO
-        with self._lock:
-            wait = self._uploads.wait(address)
-            if not wait:
-                self._uploads.count(address)
-        return self._too_often(wait) if wait else None
 
     def facts(self) -> dict[str, Any]:
         """For the page, which says them."""
@@ -135,9 +131,3 @@ class Quotas:
             "maxBytes": MAX_FILE_BYTES,
             "maxPixels": MAX_PIXELS,
         }
-
-    def _too_often(self, wait: float) -> str:
-        return (
-            f"Too many films in a short time (the limit is {self.films_per_minute} a minute); "
-            f"try again in {in_words(wait)}."
-        )

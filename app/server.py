@@ -1,30 +1,23 @@
-"""Start the viewer: private folder for uploads, checkpoint, page, routes, and a clean end."""
+"""Start the viewer: checkpoint, routes, and a clean end."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
+import threading
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from app.boxes import BoxError
 from app.settings import PASSWORD, Settings, read_settings
-from lmeran.checkpoint import CheckpointError
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-    from gradio import Blocks
-    from starlette.middleware import Middleware
+    from app.http.gateway import ViewerServer
 
-    from app.quotas import Quotas
-
-TEMP_PREFIX = "lmeran-viewer-"
-STYLES = ("page", "reading/table", "save/menu", "session", "worklist/worklist")
+SWEEP_SECONDS = 5.0
+DECODE_SECONDS = 60
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,89 +26,96 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.pop(PASSWORD, None)  # nothing that is started from here needs it
     # A polite kill must run the clean-up below, as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    remove_stale_folders()
-    uploads = Path(tempfile.mkdtemp(prefix=f"{TEMP_PREFIX}{os.getpid()}-"))
-    prepare_environment(uploads, settings)
+    prepare_environment(settings)
+    # Only now: both are slow to import, and read their environment when they are.
+    importing = threading.Thread(target=_import_gradio, daemon=True)
+    importing.start()
+    from app.boxes import BoxError
+    from lmeran.checkpoint import CheckpointError
+
     try:
-        serve(settings, uploads)
+        check_address(settings.host, settings.port)
+        serve(settings)
     except (CheckpointError, AddressError, BoxError) as error:
         print(error, file=sys.stderr)
         return 2
-    finally:
-        shutil.rmtree(uploads, ignore_errors=True)
     return 0
 
 
-def serve(settings: Settings, folder: Path) -> None:
-    """Serve until interrupted. folder: of uploads."""
-    _, page = start(settings, folder)
+def serve(settings: Settings) -> None:
+    """Serve until interrupted."""
+    server = start(settings)
     for line in _remarks(settings):
         print(line, flush=True)
-    print(f"LMeRAN viewer at http://{settings.host}:{settings.port} (Ctrl-C ends it)", flush=True)
-    page.block_thread()
+    address = f"http://{settings.host}:{settings.port}{settings.root_path}"
+    print(f"LMeRAN viewer at {address} (Ctrl-C ends it)", flush=True)
+    server.get_blocks().block_thread()
 
 
-def start(settings: Settings, folder: Path) -> tuple[FastAPI, Blocks]:
-    """Open the checkpoint, build the page and begin to answer; the app with all its routes."""
-    # Only now: gradio reads its environment when it is imported, and is slow to import.
+def start(settings: Settings) -> ViewerServer:
+    """Open the checkpoint and begin to answer."""
+    from lmeran.imaging.decoding_process import DecodingProcess
+
+    process = DecodingProcess(DECODE_SECONDS)
+    process.start()
+
     from app.examples import load_examples
-    from app.exports import add_exports
-    from app.page import STATIC, build_page
-    from app.quotas import Quotas
-    from app.routes import add_routes
     from app.service import ReadingService
     from app.sessions import RadiographStore
-    from app.uploads import Uploads, sweep_forever
-    from app.worklist import Tickets, add_worklist
     from lmeran.hub import open_checkpoint
-    from lmeran.imaging.radiograph import MAX_FILE_BYTES
     from lmeran.predictor import Predictor
 
     predictor = Predictor(open_checkpoint(settings.checkpoint))
+    examples = load_examples(settings.examples, process)
     idle = settings.idle_minutes * 60
-    quotas = Quotas(settings.demo, settings.films_per_minute, idle, settings.user is not None)
     films = RadiographStore(idle_seconds=idle)
-    service = ReadingService(predictor, load_examples(settings.examples), films)
-    uploads = Uploads(folder)
-    sweep_forever(uploads.sweep, films.sweep)
-    tickets = Tickets()
-    page = build_page(service, uploads, quotas, tickets)
-    check_address(settings.host, settings.port)
-    app, _, _ = page.launch(
+    service = ReadingService(predictor, examples, films, process.read_bytes)
+
+    from app.api import add_api
+    from app.exports import add_exports
+    from app.http.gateway import ViewerServer
+    from app.page import add_page
+    from app.quotas import Quotas
+    from app.scheduler import Scheduler
+
+    quotas = Quotas(settings.demo, settings.films_per_minute, idle, settings.user is not None)
+    scheduler, server = Scheduler(), ViewerServer(settings.access())
+    add_page(server, service, scheduler, quotas)
+    add_exports(server, service)
+    files = add_api(server, service, scheduler, quotas)
+    sweep_forever(films.sweep, files.sweep)
+    server.launch(
         server_name=settings.host,
         server_port=settings.port,
+        root_path=settings.root_path or None,
         prevent_thread_lock=True,
         quiet=True,
         show_error=False,
         run_history=False,
         enable_monitoring=False,
-        footer_links=[],
-        max_file_size=MAX_FILE_BYTES,
         ssr_mode=False,
         pwa=False,
-        css_paths=[STATIC / f"{name}.css" for name in STYLES],
+        mcp_server=settings.mcp,
         state_session_capacity=200,
-        app_kwargs={"middleware": _middleware(settings, quotas)},
     )
-    add_exports(app, service)
-    add_worklist(app, service, quotas, tickets)
-    add_routes(app, service)
-    return app, page
+    return server
 
 
-def _middleware(settings: Settings, quotas: Quotas) -> list[Middleware]:
-    """What every request passes first, the outermost first."""
-    from starlette.middleware import Middleware
+def sweep_forever(*sweeps: Callable[[], None]) -> None:
+    """Call these in the background, again and again, for as long as the program runs."""
 
-    from app.security import LoginMiddleware, Logins, UploadMiddleware
+    def loop() -> None:
+        while True:
+            time.sleep(SWEEP_SECONDS)
+            for sweep in sweeps:
+                sweep()
 
-    middleware = [Middleware(UploadMiddleware, quotas=quotas)]
-    if settings.user is not None and settings.password is not None:
-        logins = Logins(settings.user, settings.password)
-        # Cookies know no ports: two viewers on one machine must not sign each other out.
-        cookie = f"lmeran-login-{settings.port}"
-        middleware.insert(0, Middleware(LoginMiddleware, logins=logins, cookie=cookie))
-    return middleware
+    threading.Thread(target=loop, name="sweep", daemon=True).start()
+
+
+def _import_gradio() -> None:
+    """On another core than PyTorch, which is as slow to import."""
+    import gradio  # noqa: F401
 
 
 def _remarks(settings: Settings) -> list[str]:
@@ -146,28 +146,9 @@ def check_address(host: str, port: int) -> None:
         ) from None
 
 
-def remove_stale_folders(parent: Path | None = None) -> None:
-    """Upload folders of viewers that were killed before they could clean up."""
-    for folder in (parent or Path(tempfile.gettempdir())).glob(f"{TEMP_PREFIX}*-*"):
-        pid = folder.name.removeprefix(TEMP_PREFIX).split("-")[0]
-        if pid.isdigit() and not _alive(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def prepare_environment(uploads: Path, settings: Settings) -> None:
-    """Nothing leaves the machine, uploads land in our own folder, and only the proxies named are
-    believed about where a request came from."""
-    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+def prepare_environment(settings: Settings) -> None:
+    """Nothing leaves the machine, and only the proxies named are believed about where a request
+    came from."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     # Read by uvicorn, which else believes every program on this machine.

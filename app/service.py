@@ -1,8 +1,11 @@
-"""What happens when a reader acts: open, pin, forget. No screen code; the page calls this."""
+"""What happens when a reader acts: open, pin, explain. No screen code and no HTTP; when it happens
+is the scheduler's matter."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +13,9 @@ from app.examples import Example
 from app.payload.explanation import cam_facts, why_facts
 from app.payload.facts import film_facts, gate_facts, reading_facts
 from app.payload.packing import pack_values, thumbnail
-from app.scheduler import Scheduler
 from app.sessions import OpenRadiograph, PrintPreview, RadiographStore
-from lmeran.findings import FINDINGS, PinError, Pins, State, parse_pins
-from lmeran.imaging.files import read_bytes, read_file
+from lmeran.explain.explain import explain_object
+from lmeran.findings import FINDINGS, PinError, Pins, State
 from lmeran.imaging.radiograph import Radiograph, ReadError
 from lmeran.model.maps import ROLLOUT
 from lmeran.predictor import Predictor
@@ -22,7 +24,16 @@ from lmeran.serialize import reading_object
 ROW_PIXELS = 112
 """Longer side of a worklist's thumbnails: twice their size on the page, for dense screens."""
 
-FILM_GONE = "This film is no longer open here (it was idle too long); open it again."
+FILM_GONE = "This film is no longer open here; open it again."
+API_FILE = "film"
+"""What a film of the API is called in its answer: its own name may be a patient's."""
+
+
+class FilmGoneError(ReadError):
+    """The film of a request is not, or no longer, open for its reader."""
+
+    def __init__(self) -> None:
+        super().__init__(FILM_GONE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,71 +44,51 @@ class Asked:
     pins: Pins
     layer: int | None
     head: int | None
-    seq: int
-
-    def answer(self, kind: str, facts: dict[str, Any]) -> dict[str, Any]:
-        """The reply that carries `facts` under the name of its kind."""
-        return {"kind": kind, "token": self.film.token, "seq": self.seq, kind: facts}
 
 
 class ReadingService:
     """The predictor and the films that readers have open. Shared by all; nothing of one reader
-    is reachable by another."""
+    is reachable by another.
+
+    read: file and number of a frame to a film, as `lmeran.imaging.files.read_bytes`.
+    """
 
     def __init__(
-        self, predictor: Predictor, examples: list[Example], films: RadiographStore
+        self,
+        predictor: Predictor,
+        examples: list[Example],
+        films: RadiographStore,
+        read: Callable[[bytes, int], Radiograph],
     ) -> None:
         self.predictor = predictor
         self.examples = examples
         self.films = films
-        self.scheduler = Scheduler()
+        self._read = read
+        self._beside = ThreadPoolExecutor(1, "pack")
 
-    def open_file(
-        self, path: str, owner: str, prior: bool = False, frame: int = 1
+    def open_film(
+        self, data: bytes, owner: str, frame: int = 1, prior: bool = False
     ) -> dict[str, Any]:
         """Read and encode a file for a reader; the reply holds the film and its free reading.
 
-        prior: an earlier film, to be seen beside the one that is open; frame: of several in the
-        file, from 1.
-        Raises `ReadError`; what the reader had open stays open.
+        frame: of several in the file, from 1; prior: an earlier film, to be seen beside the one
+        that is open. Raises `ReadError`; what the reader had open stays open.
         """
-        with self.scheduler.first():
-            return self._open(read_file(path, frame), owner, prior)
-
-    def open_bytes(self, data: bytes, owner: str, frame: int = 1) -> dict[str, Any]:
-        """The same for a file in memory, with a `thumbnail` besides."""
-        with self.scheduler.first():
-            film = read_bytes(data, frame)
-            return {**self._open(film, owner), "thumbnail": _thumbnail(film)}
-
-    def read_row(self, data: bytes) -> dict[str, Any]:
-        """The free reading of a file in memory for a row of a worklist. Nothing of it is kept.
-
-        The keys are those of `open_bytes` that a row needs. Waits for films that readers open.
-        Raises `ReadError`.
-        """
-        with self.scheduler.background():
-            film = read_bytes(data)
-            encoded = self.predictor.encode(film)
-            return {
-                "warnings": list(film.warnings),
-                "gate": gate_facts(encoded.gate),
-                "reading": reading_facts(self.predictor.read(encoded, {}), [], []),
-                "thumbnail": _thumbnail(film),
-            }
-
-    def _open(self, film: Radiograph, owner: str, prior: bool = False) -> dict[str, Any]:
+        film = self._read(data, frame)
+        packed = self._beside.submit(
+            lambda: (pack_values(film.values.codes), PrintPreview.of(film))
+        )
         encoded = self.predictor.encode(film)
-        values = pack_values(film.values.codes)
+        values, preview = packed.result()
         facts = film_facts(film, encoded.gate)
-        held = self.films.add(owner, encoded, values, facts, PrintPreview.of(film), prior)
+        held = self.films.add(owner, encoded, values, facts, preview, prior)
         reading = self.predictor.read(encoded, {})
         return {
-            "kind": "prior" if prior else "film",
             "token": held.token,
             **held.facts,
             "reading": reading_facts(reading, reading.maps(free=True), reading.maps()),
             "cam": cam_facts(self.predictor, encoded),
+            "thumbnail": _thumbnail(film),
         }
 
     def open_example(self, position: int, owner: str, frame: int = 1) -> dict[str, Any]:
@@ -105,16 +96,30 @@ class ReadingService:
         if not 0 <= position < len(self.examples):
             raise ReadError("There is no such example; choose one of those shown.")
         example = self.examples[position]
-        opened = self.open_file(str(example.path), owner, frame=frame)
+        opened = self.open_film(example.path.read_bytes(), owner, frame)
         boxes = [box.facts(opened["width"], opened["height"]) for box in example.boxes]
         return {**opened, "title": example.title, "boxes": boxes}
+
+    def read_row(self, data: bytes) -> dict[str, Any]:
+        """The free reading of a file for a row of a worklist. Nothing of it is kept.
+
+        The keys are those of `open_film` that a row needs. Raises `ReadError`.
+        """
+        film = self._read(data, 1)
+        encoded = self.predictor.encode(film)
+        return {
+            "warnings": list(film.warnings),
+            "gate": gate_facts(encoded.gate),
+            "reading": reading_facts(self.predictor.read(encoded, {}), [], []),
+            "thumbnail": _thumbnail(film),
+        }
 
     def pin(self, request: dict[str, Any], owner: str) -> dict[str, Any]:
         """The reading of an open film under pins.
 
-        request: token, seq, pins (14 state numbers), layer (None: last, 0: rollout) and head
-        (None: mean) of the maps.
-        Raises `ReadError` where the film is gone, `PinError` where the request makes no sense.
+        request: token, pins (14 state numbers), layer (None: last, 0: rollout) and head (None:
+        mean) of the maps.
+        Raises `FilmGoneError` where the film is gone, `PinError` where the request makes no sense.
         """
         asked = self._asked(request, owner)
         encoded, layer, head = asked.film.encoded, asked.layer, asked.head
@@ -126,7 +131,7 @@ class ReadingService:
                 free, pinned = reading.maps(layer, head, free=True), reading.maps(layer, head)
         except ValueError as error:
             raise PinError(str(error)) from None
-        return asked.answer("reading", reading_facts(reading, free, pinned))
+        return reading_facts(reading, free, pinned)
 
     def explain(self, request: dict[str, Any], owner: str) -> dict[str, Any]:
         """Why the reading under these pins is what it is; request and errors as for `pin`."""
@@ -135,31 +140,38 @@ class ReadingService:
         if layer == ROLLOUT:  # a map only: a rollout has no heads and no split by label
             layer, head = None, None
         try:
-            why = why_facts(self.predictor, asked.film.encoded, asked.pins, layer, head)
+            return why_facts(self.predictor, asked.film.encoded, asked.pins, layer, head)
         except ValueError as error:
             raise PinError(str(error)) from None
-        return asked.answer("why", why)
 
     def _asked(self, request: dict[str, Any], owner: str) -> Asked:
         pins = _pins_of(request.get("pins"))
         film = self.films.get(str(request.get("token")), owner)
         if film is None:
-            raise ReadError(FILM_GONE)
-        layer, head, seq = (_number(request, name) for name in ("layer", "head", "seq"))
-        return Asked(film, pins, layer, head, seq or 0)
+            raise FilmGoneError
+        layer, head = (whole(request.get(name), name) for name in ("layer", "head"))
+        return Asked(film, pins, layer, head)
 
-    def predict(self, path: str, name: str, pins: Any) -> dict[str, Any]:
-        """One file, no session: the object of `python -m lmeran predict`.
-
-        pins: {"Effusion": "positive"}, ["Effusion=positive"], or nothing.
-        """
-        known = _named_pins(pins)
-        with self.scheduler.background():
-            film = read_file(path)
-            encoded = self.predictor.encode(film)
-        reading = self.predictor.read(encoded, known)
+    def predict(self, data: bytes, pins: Pins) -> dict[str, Any]:
+        """One file, no session: the object of `python -m lmeran predict`."""
+        film = self._read(data, 1)
+        encoded = self.predictor.encode(film)
+        reading = self.predictor.read(encoded, pins)
         identity = self.predictor.checkpoint.identity
-        return reading_object(name, identity, reading, film.warnings, encoded.gate)
+        return reading_object(API_FILE, identity, reading, film.warnings, encoded.gate)
+
+    def predict_why(self, data: bytes, pins: Pins) -> dict[str, Any]:
+        """The same as `python -m lmeran explain` gives it."""
+        film = self._read(data, 1)
+        encoded = self.predictor.encode(film)
+        return explain_object(API_FILE, self.predictor, encoded, pins, film.warnings)
+
+
+def whole(value: Any, name: str) -> int | None:
+    """A whole number that the page sent under a name, or nothing. Raises `PinError`."""
+    if value is not None and type(value) is not int:
+        raise PinError(f"'{name}' must be a whole number.")
+    return value
 
 
 def _thumbnail(film: Radiograph) -> str:
@@ -177,24 +189,3 @@ def _pins_of(numbers: Any) -> Pins:
         raise PinError("The pins sent are not 14 states; reload the page.")
     states = {finding: State(n) for finding, n in zip(FINDINGS, numbers, strict=True)}
     return {finding: state for finding, state in states.items() if state is not State.UNKNOWN}
-
-
-def _named_pins(pins: Any) -> Pins:
-    if not pins:
-        return {}
-    if isinstance(pins, str):
-        pins = [part for part in pins.split(",") if part.strip()]
-    if isinstance(pins, dict):
-        pins = [f"{finding}={state}" for finding, state in pins.items()]
-    if not isinstance(pins, list) or not all(isinstance(pin, str) for pin in pins):
-        raise PinError('Pins are written {"Effusion": "positive"} or ["Effusion=positive"].')
-    return parse_pins(pins)
-
-
-def _number(request: dict[str, Any], name: str) -> int | None:
-    value = request.get(name)
-    if value is None:
-        return None
-    if type(value) is not int:
-        raise PinError(f"'{name}' must be a whole number.")
-    return value

@@ -112,15 +112,11 @@ class RadiographStore:
             self._films.move_to_end(token)
             return held[0]
 
-    def held(self, token: str) -> list[OpenRadiograph]:
-        """The film of a token and what its owner has beside it, all of them used now; none where
-        the film is gone."""
-        film = self.get(token)
-        if film is None:
-            return []
+    def held(self, owner: str) -> list[OpenRadiograph]:
+        """What a reader has open, which being asked for keeps."""
         with self._lock:
-            beside = [t for t, (each, _) in self._films.items() if each.owner == film.owner]
-        return [each for each in map(self.get, beside) if each is not None]
+            tokens = [t for t, (film, _) in self._films.items() if film.owner == owner]
+        return [film for film in map(self.get, tokens) if film is not None]
 
     def forget(self, owner: str) -> None:
         """Drop all a reader has."""

@@ -47,7 +47,7 @@ def pack_values(codes: np.ndarray) -> bytes:
 def pack_map(values: np.ndarray) -> str:
     """The cells of a map, row by row, as base64 of little-endian float32.
 
-    One text and not a list: Gradio's page copies every number of an answer singly.
+    A third as long as its numbers written out, and exact.
     """
     return base64.b64encode(values.astype("<f4").tobytes()).decode("ascii")
 

@@ -1,6 +1,7 @@
 // The page: state in the middle, the server on one side, film and table on the other.
 
-import { Client, LATE } from "./reading/client.js";
+import { Api, address } from "./api.js";
+import { Client } from "./reading/client.js";
 import { Frames } from "./frames.js";
 import { Files } from "./files.js";
 import { fillKeyList, listenForKeys } from "./keys.js";
@@ -11,14 +12,14 @@ import { Viewport } from "./viewer/viewport.js";
 import { NEGATIVE, POSITIVE, UNKNOWN, initialState, pinCount, rowOrder } from "./state.js";
 import { ReadingTable } from "./reading/table.js";
 import { SaveMenu } from "./save/menu.js";
-import { isLight, setTheme } from "./theme.js";
+import { isLight, noteFrame, setTheme } from "./theme.js";
 import { Toolbar } from "./viewer/toolbar.js";
 import { WhyPanel } from "./reading/why.js";
 import { Worklist } from "./worklist/worklist.js";
 
 const STATES = { unknown: UNKNOWN, negative: NEGATIVE, positive: POSITIVE };
 
-export function mount(root, facts, send) {
+function mount(root, facts) {
   const q = (selector) => root.querySelector(selector);
   const state = initialState(facts.findings);
   const tell = (text) => { q(".lm-live").textContent = text; };
@@ -28,15 +29,14 @@ export function mount(root, facts, send) {
   const select = (i) => { state.selected = i; render(); };
   const table = new ReadingTable(root, facts, { select, pin });
   const why = new WhyPanel(q(".lm-why"), facts, { select, pin });
-  const client = new Client(root, state, viewport, send,
-    { opened, openedPrior: render, lost: () => frames.lost(), closed: render, alert: alertText, busy,
-      render });
+  const api = new Api((on) => { q(".lm-away").hidden = !on; });
+  const client = new Client(root, state, viewport, api, facts.maxBytes,
+    { opened, openedPrior: render, closed: render, alert: alertText, busy, render, used: () => session.used() });
   const worklist = new Worklist(root, facts, state, client, { tell, alert: alertText, busy });
-  const files = new Files(root, facts, { busy, alert: alertText }, worklist);
-  const frames = new Frames(root, state, worklist, send, { busy, alert: alertText });
-  files.frames = frames;
-  new Session(root, facts, state);
-  const saveMenu = new SaveMenu(root, facts, state, { tell, alert: alertText, show: showSaved });
+  const files = new Files(root, facts.session.demo, client, worklist, alertText);
+  const frames = new Frames(root, state, client);
+  const session = new Session(root, facts, state, api);
+  const saveMenu = new SaveMenu(root, facts, state, client, { tell, alert: alertText, show: showSaved });
 
   // ---- what the reader does
 
@@ -98,7 +98,6 @@ export function mount(root, facts, send) {
 
   function opened() {
     q(".lm-layer").value = q(".lm-headsel").value = "";
-    frames.opened();
     worklist.bringBack();
     render();
   }
@@ -128,14 +127,10 @@ export function mount(root, facts, send) {
       button.type = "button";
       button.title = title;
       const image = document.createElement("img");
-      image.src = new URL(`lmeran/example/${k}`, document.baseURI);
+      image.src = address(`example/${k}`);
       image.alt = "";
       button.append(image, element("span", title));
-      button.addEventListener("click", () => {
-        busy(true);
-        frames.asked({ example: k });
-        send("example", { example: k, seq: LATE });
-      });
+      button.addEventListener("click", () => client.open({ example: k }));
       return button;
     }));
   }
@@ -156,13 +151,17 @@ export function mount(root, facts, send) {
     q(".lm-sort").addEventListener("change", (e) => { state.sort = e.target.value; render(); });
     q(".lm-clear").addEventListener("click", clear);
     q(".lm-forget").addEventListener("click", () => {
-      worklist.forget();
-      frames.forget();
-      send("forget", { seq: LATE });
+      worklist.clear();
+      client.forget();
     });
     q(".lm-alert button").addEventListener("click", () => alertText(""));
     q(".lm-theme").addEventListener("click", () => { setTheme(!isLight()); render(); });
     q(".lm-keys").addEventListener("click", () => q(".lm-help").showModal());
+    // The reader's work is on this page only; what is held for it elsewhere is not needed any more.
+    window.addEventListener("beforeunload", (e) => {
+      if (state.film || worklist.rows.length) e.preventDefault();
+    });
+    window.addEventListener("pagehide", () => state.film && api.leave());
     listenForKeys({
       step, clear, toggle, otherFilm,
       worklist: () => worklist.panel.toggle(),
@@ -186,6 +185,9 @@ export function mount(root, facts, send) {
   showExamples();
   listen();
   setTheme(false);
+  noteFrame();
   render();
   root.dataset.ready = "1";
 }
+
+mount(document.querySelector(".lm"), JSON.parse(document.querySelector("#lm-facts").textContent));

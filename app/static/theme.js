@@ -1,4 +1,8 @@
-// Dark or light.
+// Dark or light; alone or in a frame of another page.
+
+export function noteFrame() {
+  document.documentElement.toggleAttribute("data-framed", window.self !== window.top);
+}
 
 export function isLight() {
   return document.documentElement.dataset.lmTheme === "light";
@@ -6,6 +10,5 @@ export function isLight() {
 
 export function setTheme(light) {
   document.documentElement.dataset.lmTheme = light ? "light" : "dark";
-  document.body.classList.toggle("dark", !light);
   document.querySelector(".lm-theme").textContent = light ? "Dark" : "Light";
 }

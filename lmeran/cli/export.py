@@ -13,7 +13,7 @@ from lmeran.exports.formats import FORMATS, Request, check_extra, parse_formats
 from lmeran.exports.record import MapChoice, record_of
 from lmeran.findings import parse_pins
 from lmeran.hub import open_checkpoint
-from lmeran.imaging.files import read_file
+from lmeran.imaging.decoding_process import read_alone
 from lmeran.imaging.radiograph import Radiograph
 from lmeran.predictor import Predictor
 
@@ -83,7 +83,7 @@ def run_export(given: argparse.Namespace) -> int:
         names = parse_formats(given.forms)
         check_extra(names)
         pins = parse_pins(given.pin)
-        film = read_file(given.film, given.frame)
+        film = read_alone(given.film, given.frame)
         source = _source(given.film, film) if any(FORMATS[n].dicom for n in names) else None
         predictor = Predictor(open_checkpoint(given.checkpoint), Launch().device(given.device))
         encoded = predictor.encode(film)

@@ -21,11 +21,6 @@ def from_one(text: str) -> int:
     return _at_least(1, text)
 
 
-def from_zero(text: str) -> int:
-    """0, 1, ... Raises `ArgumentTypeError`."""
-    return _at_least(0, text)
-
-
 def pixel_box(text: str) -> tuple[float, ...]:
     """'10,20,300,200' to four numbers. Raises `ArgumentTypeError`."""
     try:
@@ -88,8 +83,8 @@ def common_arguments() -> argparse.ArgumentParser:
     )
     common.add_argument(
         "--workers",
-        type=from_zero,
-        help="processes that decode films (default: one a core; 0: none, and so for a few films)",
+        type=from_one,
+        help="processes that decode films (default: one a core, one in all for a few films)",
     )
     common.set_defaults(run=run_films)
     return common

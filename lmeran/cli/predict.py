@@ -32,7 +32,7 @@ from lmeran.explain.region import Region, RegionError, read_region, region_objec
 from lmeran.findings import Pins, parse_pins
 from lmeran.hub import open_checkpoint
 from lmeran.imaging.decoding import Decoded, Decoder, Refused
-from lmeran.imaging.decoding_pool import Outcome, decode_here, decode_in_pool
+from lmeran.imaging.decoding_pool import Outcome, decode_in_pool
 from lmeran.imaging.sources import Source, share_of, walk
 from lmeran.ood import identity as gate_identity
 from lmeran.predictor import EncodedRadiograph, Predictor
@@ -40,7 +40,7 @@ from lmeran.serialize import csv_columns, error_object, reading_object
 
 BATCH = 16
 FEW = 8
-"""Up to so many films are decoded in this process: others would take longer to start."""
+"""Up to so many films are decoded by one process: others would take longer to start."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +140,8 @@ def _decoded(
     workers = given.workers
     if workers is None:
         first = list(itertools.islice(sources, FEW + 1))
-        workers = 0 if len(first) <= FEW else launch.cores()
+        workers = 1 if len(first) <= FEW else launch.cores()
         sources = itertools.chain(first, sources)
-    if workers == 0:
-        return decode_here(decoder, sources)
     # Enough for two batches, and for each process to have its next film at hand.
     return decode_in_pool(decoder, sources, workers, ahead=2 * (given.batch + workers))
 

@@ -16,7 +16,7 @@ from lmeran.exports.reading_file import (
 )
 from lmeran.exports.replay import TOLERANCE, replay
 from lmeran.hub import open_checkpoint
-from lmeran.imaging.files import read_file
+from lmeran.imaging.decoding_process import read_alone
 from lmeran.imaging.radiograph import ReadError
 from lmeran.predictor import Predictor
 
@@ -53,7 +53,7 @@ def run_replay(given: argparse.Namespace) -> int:
     """Raises `CheckpointError` where the checkpoint cannot be opened."""
     try:
         file = _reading_file(given.file)
-        film = read_file(given.image, given.frame)
+        film = read_alone(given.image, given.frame)
     except (ReadingFileError, ReadError) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR

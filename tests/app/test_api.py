@@ -1,4 +1,4 @@
-"""The named endpoints through gradio_client: /predict, and readers kept apart."""
+"""/predict and /explain through gradio_client and HTTP, and the viewer's process as a whole."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import httpx
 import pytest
 from gradio_client import Client, handle_file
 
-from app.uploads import SHARED_SECONDS
+from app.api import KEPT_BYTES, KEPT_SECONDS, ClientFiles, files_of_form
+from app.page import SESSION
 from lmeran.findings import FINDINGS, State
+from lmeran.imaging.radiograph import ReadError
 from lmeran.predictor import Predictor
 from tests.conftest import ROOT, film_pixels
+from tests.imaging.test_decoding_pool import ABORTS
 from tests.support.predicting import predict_file
 from tests.support.serving import Viewer, running_viewer
 
@@ -26,12 +30,18 @@ from tests.support.serving import Viewer, running_viewer
 @pytest.fixture(scope="module")
 def viewer(tmp_path_factory: pytest.TempPathFactory, checkpoint_folder: Path) -> Iterator[Viewer]:
     folder = tmp_path_factory.mktemp("viewer")
-    with running_viewer(folder, "--checkpoint", str(checkpoint_folder)) as running:
+    options = ("--films-per-minute", "0")
+    with running_viewer(folder, "--checkpoint", str(checkpoint_folder), *options) as running:
         yield running
 
 
 def client_of(viewer: Viewer) -> Client:
     return Client(viewer.url, verbose=False)
+
+
+def post(viewer: Viewer, path: str, reader: str, **body: Any) -> httpx.Response:
+    headers = {SESSION: reader.ljust(32, "-")}
+    return httpx.post(f"{viewer.url}/lmeran/{path}", headers=headers, timeout=60, **body)
 
 
 def test_predict_gives_the_command_lines_json(
@@ -50,14 +60,36 @@ def test_predict_gives_the_command_lines_json(
             assert got[value] == pytest.approx(wanted[value], abs=2e-6)
 
 
-def test_an_open_film_is_explained(viewer: Viewer, film_file: Path) -> None:
-    client = client_of(viewer)
-    token = client.predict(handle_file(film_file), api_name="/open")["token"]
-    request = {"token": token, "seq": 1, "pins": [0, 0, 2] + [0] * 11}
-    why = client.predict(request, api_name="/explain")["why"]
+def test_pins_may_be_left_out_and_explain_says_why(viewer: Viewer, film_file: Path) -> None:
+    client, film = client_of(viewer), handle_file(film_file)
+    states = {f["state"] for f in client.predict(film, api_name="/predict")["findings"]}
+    assert states == {"unknown"}
+    why = client.predict(film, {"Effusion": "positive"}, api_name="/explain")
     assert why["pins"] == {"Effusion": "positive"}
     entry = why["findings"][0]
     assert entry["per_pin"]["Effusion"] == pytest.approx(entry["ledger"]["shift"], abs=1e-5)
+
+
+def test_the_two_endpoints_are_described_with_their_types(viewer: Viewer) -> None:
+    described = client_of(viewer).view_api(return_format="dict")["named_endpoints"]
+    assert set(described) == {"/predict", "/explain"}
+    for endpoint in described.values():
+        file, pins = endpoint["parameters"]
+        assert (file["parameter_name"], pins["parameter_name"]) == ("file", "pins")
+        assert "filepath" in file["python_type"]["type"]
+        assert pins["parameter_has_default"]
+        assert "Research use" in endpoint["description"]
+
+
+def test_plain_http_has_the_same_answer(viewer: Viewer, film_file: Path) -> None:
+    api = f"{viewer.url}/gradio_api"
+    sent = httpx.post(f"{api}/upload", files={"files": film_file.read_bytes()}).json()
+    file = {"path": sent[0], "meta": {"_type": "gradio.FileData"}}
+    event = httpx.post(f"{api}/call/predict", json={"data": [file, {"Mass": "negative"}]}).json()
+    lines = httpx.get(f"{api}/call/predict/{event['event_id']}", timeout=30).text.splitlines()
+    (answer,) = json.loads(lines[1].removeprefix("data: "))
+    (mass,) = (f for f in answer["findings"] if f["finding"] == "Mass")
+    assert mass["state"] == "negative"
 
 
 def test_predict_says_what_is_wrong(viewer: Viewer, film_file: Path, tmp_path: Path) -> None:
@@ -65,78 +97,69 @@ def test_predict_says_what_is_wrong(viewer: Viewer, film_file: Path, tmp_path: P
     bad = tmp_path / "bad.dcm"
     bad.write_bytes(b"no film")
     with pytest.raises(Exception, match="not a DICOM, PNG or JPEG"):
-        client.predict(handle_file(bad), None, api_name="/predict")
+        client.predict(handle_file(bad), api_name="/predict")
     with pytest.raises(Exception, match="not one of the 14 findings"):
-        client.predict(handle_file(film_file), ["Efusion=positive"], api_name="/predict")
+        client.predict(handle_file(film_file), {"Efusion": "positive"}, api_name="/predict")
+    with pytest.raises(Exception, match="Give a file"):
+        client.predict("/etc/hostname", api_name="/predict")
 
 
-def test_every_endpoint_is_named(viewer: Viewer) -> None:
-    config = client_of(viewer).config
-    names = [d["api_name"] for d in config["dependencies"] if d["targets"] != [[None, "unload"]]]
-    assert {"open", "example", "pin", "forget", "predict"} <= set(names)
-    assert all(isinstance(name, str) and name for name in names)
+def test_a_film_that_aborts_its_decoder_is_one_sentence_and_the_viewer_goes_on(
+    viewer: Viewer, film_file: Path
+) -> None:
+    kept = post(viewer, "films", "me", content=film_file.read_bytes()).json()["token"]
+    for path in ("films", "rows"):
+        answer = post(viewer, path, "me", content=ABORTS.read_bytes())
+        assert answer.status_code == 422
+        assert answer.json()["message"].startswith("The decoder crashed on this film")
+    with pytest.raises(Exception, match="The decoder crashed on this film"):
+        client_of(viewer).predict(handle_file(ABORTS), api_name="/predict")
+    assert viewer.process.poll() is None
+    pins = {"token": kept, "pins": [1] + [0] * 13}
+    assert post(viewer, "pins", "me", json=pins).json()["pins"][0] == 1
+    assert post(viewer, "films", "me", content=film_file.read_bytes()).status_code == 200
 
 
-def test_ten_readers_each_see_their_own_reading(viewer: Viewer, tmp_path: Path) -> None:
-    """Ten clients with different films and pins at once; each must get its own answers."""
+def test_ten_readers_each_see_their_own_reading(viewer: Viewer) -> None:
+    """Ten readers with different films and pins at once; each must get its own answers."""
 
     def read(reader: int) -> None:
-        path = tmp_path / f"{reader}.png"
-        cv2.imwrite(str(path), film_pixels(100 + reader, 90 + 2 * reader, reader))
-        client = client_of(viewer)
-        opened = client.predict(handle_file(path), api_name="/open")
+        pixels = film_pixels(100 + reader, 90 + 2 * reader, reader)
+        data, name = cv2.imencode(".png", pixels)[1].tobytes(), f"reader-{reader}"
+        opened = post(viewer, "films", name, content=data).json()
         assert (opened["height"], opened["width"]) == (100 + reader, 90 + 2 * reader)
         pins = [0] * len(FINDINGS)
         pins[reader] = int(State.POSITIVE)
-        request = {"token": opened["token"], "seq": reader, "pins": pins}
+        request = {"token": opened["token"], "pins": pins}
         for _ in range(3):
-            answer = client.predict(request, api_name="/pin")
-            assert (answer["token"], answer["seq"]) == (opened["token"], reader)
-            assert answer["reading"]["pins"] == pins
-            assert answer["reading"]["free"] == opened["reading"]["free"]
-        stranger = client_of(viewer).predict(request, api_name="/pin")
-        assert stranger["kind"] == "error"
+            answer = post(viewer, "pins", name, json=request).json()
+            assert answer["pins"] == pins
+            assert answer["free"] == opened["reading"]["free"]
+        assert post(viewer, "pins", "stranger", json=request).status_code == 404
 
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(read, range(10)))
 
 
-def files_under(folder: Path, seconds: float = 0) -> list[str]:
-    """Files that hold anything, once they are gone or after so many seconds.
-
-    Gradio leaves empty files, which are swept a minute later.
-    """
-    end = time.monotonic() + seconds
-    while True:
-        found = [p.name for p in folder.rglob("*") if p.is_file() and p.stat().st_size]
-        if not found or time.monotonic() > end:
-            return found
-        time.sleep(0.5)
-
-
 def test_the_same_film_from_many_clients_at_once(viewer: Viewer, film_file: Path) -> None:
-    """Gradio stores equal files under one path: none may go while another client waits for it."""
-
     def read(_: int) -> float:
-        answer = client_of(viewer).predict(handle_file(film_file), None, api_name="/predict")
+        answer = client_of(viewer).predict(handle_file(film_file), api_name="/predict")
         return answer["findings"][0]["free"]
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(read, range(16)))) == 1
 
 
-def test_no_upload_stays_and_no_name_is_logged(viewer: Viewer, tmp_path: Path) -> None:
+def test_nothing_is_written_and_no_name_is_logged(viewer: Viewer, tmp_path: Path) -> None:
     client = client_of(viewer)
-    path = tmp_path / "Doe_John_1970.png"
+    path, broken = tmp_path / "Doe_John_1970.png", tmp_path / "Doe_Jane_1971.png"
     cv2.imwrite(str(path), film_pixels())
-    client.predict(handle_file(path), None, api_name="/predict")
-    client.predict(handle_file(path), api_name="/open")
-    broken = tmp_path / "Doe_Jane_1971.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
-    answer: dict[str, Any] = client.predict(handle_file(broken), api_name="/open")
-    assert answer["kind"] == "error"
-    assert "Doe" not in json.dumps(answer)
-    assert files_under(viewer.temp, seconds=SHARED_SECONDS + 15) == []
+    answer = client.predict(handle_file(path), api_name="/predict")
+    with pytest.raises(Exception, match="damaged") as caught:
+        client.predict(handle_file(broken), api_name="/predict")
+    assert "Doe" not in json.dumps(answer) + str(caught.value)
+    assert [each for each in viewer.temp.rglob("*") if each.is_file()] == []
     assert "Doe" not in viewer.log.read_text()
 
 
@@ -163,20 +186,18 @@ def test_the_server_asks_for_no_other_host(
     variables = {"PYTHONPATH": str(watcher), "LOOKED_UP": str(asked)}
     with running_viewer(tmp_path / "v", *arguments, **variables) as viewer:
         client = client_of(viewer)
-        client.predict(handle_file(film_file), None, api_name="/predict")
+        client.predict(handle_file(film_file), api_name="/predict")
         elsewhere = handle_file("http://films.example/film.png")
-        for name, pins in (("/predict", [None]), ("/open", [])):
+        for name in ("/predict", "/explain"):
             with pytest.raises(Exception, match="No file is fetched from a web address"):
-                client.predict(elsewhere, *pins, api_name=name)
-        with pytest.raises(Exception, match="No file is fetched"):
-            client.predict({"pins": elsewhere}, api_name="/pin")
+                client.predict(elsewhere, api_name=name)
+        for path in ("file=http://films.example/x", "proxy=http://films.example/x"):
+            assert httpx.get(f"{viewer.url}/gradio_api/{path}").status_code == 404
     hosts = set(asked.read_text().split())
     assert hosts <= {"127.0.0.1", "localhost", "None"}
 
 
-def test_a_taken_port_is_said_in_one_sentence(
-    viewer: Viewer, checkpoint_folder: Path, tmp_path: Path
-) -> None:
+def test_a_taken_port_is_said_in_one_sentence(viewer: Viewer, checkpoint_folder: Path) -> None:
     port = viewer.url.rsplit(":", 1)[1]
     done = subprocess.run(
         [sys.executable, "app.py", "--port", port, "--checkpoint", str(checkpoint_folder)],
@@ -191,10 +212,17 @@ def test_a_taken_port_is_said_in_one_sentence(
     assert "Traceback" not in done.stderr
 
 
-def test_the_upload_folder_goes_with_the_viewer(tmp_path: Path, checkpoint_folder: Path) -> None:
+def test_no_process_outlives_the_viewer(tmp_path: Path, checkpoint_folder: Path) -> None:
     with running_viewer(tmp_path / "v", "--checkpoint", str(checkpoint_folder)) as viewer:
-        assert [p.name for p in viewer.temp.glob("lmeran-viewer-*")]
-    assert list(viewer.temp.glob("lmeran-viewer-*")) == []
+        children = Path(f"/proc/{viewer.process.pid}/task/{viewer.process.pid}/children")
+        begun = [Path("/proc", pid) for pid in children.read_text().split()]
+        assert begun
+        viewer.process.kill()
+        viewer.process.wait(30)
+        end = time.monotonic() + 10
+        while any(each.exists() for each in begun) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert not any(each.exists() for each in begun)
 
 
 def test_a_bad_checkpoint_stops_the_viewer_in_one_sentence(tmp_path: Path) -> None:
@@ -204,3 +232,29 @@ def test_a_bad_checkpoint_stops_the_viewer_in_one_sentence(tmp_path: Path) -> No
     ):
         pass
     assert "Traceback" not in str(caught.value)
+
+
+def test_files_of_clients_are_taken_once_and_kept_for_a_while() -> None:
+    now = [0.0]
+    files = ClientFiles(lambda: now[0])
+    name = files.add(b"abc")
+    assert files.take({"path": name}) == b"abc"
+    for nothing in ({"path": name}, {"path": "/etc/hostname"}, {}, None, name):
+        with pytest.raises(ReadError, match="Give a file"):
+            files.take(nothing)
+    files.add(b"abc")
+    now[0] = KEPT_SECONDS + 1
+    files.sweep()
+    assert len(files) == 0
+    for _ in range(5):
+        files.add(bytes(KEPT_BYTES // 4))
+    assert len(files) == 4
+
+
+def test_a_form_is_taken_apart() -> None:
+    boundary = "multipart/form-data; boundary=abc"
+    part = b"--abc\r\nContent-Disposition: form-data; filename=x\r\n\r\n\x00\r\n--ab\r\n"
+    assert files_of_form(boundary, part + part + b"--abc--\r\n") == [b"\x00\r\n--ab"] * 2
+    for content_type, body in (("text/plain", part), (boundary, b""), (boundary, b"--abc")):
+        with pytest.raises(ReadError, match="as a form"):
+            files_of_form(content_type, body)

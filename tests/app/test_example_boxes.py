@@ -13,6 +13,8 @@ from app.server import main
 from app.service import ReadingService
 from app.sessions import RadiographStore
 from lmeran.findings import FINDINGS
+from lmeran.imaging.decoding_process import DecodingProcess
+from lmeran.imaging.files import read_bytes
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
 
@@ -30,7 +32,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folders_boxes_belong_to_their_films(folder: Path) -> None:
-    first, second = load_examples(folder)
+    with DecodingProcess() as process:
+        first, second = load_examples(folder, process)
     thick = FINDINGS.index("Pleural_Thickening")
     assert first.boxes == (
         Box(FINDINGS.index("Mass"), 10, 20, 30, 40),
@@ -40,7 +43,9 @@ def test_a_folders_boxes_belong_to_their_films(folder: Path) -> None:
 
 
 def test_the_page_gets_shares_of_the_films_sides(folder: Path, predictor: Predictor) -> None:
-    service = ReadingService(predictor, load_examples(folder), RadiographStore())
+    with DecodingProcess() as process:
+        examples = load_examples(folder, process)
+    service = ReadingService(predictor, examples, RadiographStore(), read_bytes)
     reply = service.open_example(0, "me")
     assert reply["boxes"][0] == {
         "finding": FINDINGS.index("Mass"),

@@ -10,12 +10,10 @@ from typing import Any
 import cv2
 import pypdf
 import pytest
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
+from starlette.testclient import TestClient
 
-from app.exports import MEDIA, OTHER_IMAGE, add_exports
+from app.exports import MEDIA, OTHER_IMAGE
 from app.service import ReadingService
-from app.sessions import RadiographStore
 from lmeran.exports.reading_file import parse_reading_file
 from lmeran.exports.record import MapChoice, Record, record_of
 from lmeran.exports.tables import reading_csv, reading_json, regions_csv
@@ -24,6 +22,7 @@ from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
 from tests.support import dicom_making
+from tests.support.serving_here import PageRoutes
 
 PINS = {"Effusion": "positive", "Pleural Thickening": "negative"}
 ASKED: dict[str, Any] = {
@@ -37,20 +36,23 @@ ASKED: dict[str, Any] = {
 
 
 @pytest.fixture()
-def service(predictor: Predictor) -> ReadingService:
-    return ReadingService(predictor, [], RadiographStore())
+def routes(predictor: Predictor) -> PageRoutes:
+    return PageRoutes(predictor)
 
 
 @pytest.fixture()
-def client(service: ReadingService) -> TestClient:
-    app = FastAPI()
-    add_exports(app, service)
-    return TestClient(app)
+def service(routes: PageRoutes) -> ReadingService:
+    return routes.service
+
+
+@pytest.fixture()
+def client(routes: PageRoutes) -> TestClient:
+    return routes.client
 
 
 @pytest.fixture()
 def token(service: ReadingService, film_file: Path) -> str:
-    return service.open_file(str(film_file), "me")["token"]
+    return service.open_film(film_file.read_bytes(), "me")["token"]
 
 
 @pytest.fixture()
@@ -92,7 +94,7 @@ def test_a_reading_file_comes_back_to_its_own_film_alone(
     assert opened["view"] == ASKED["view"]
     assert opened["equal"] is True
     cv2.imwrite(str(tmp_path / "other.png"), film_pixels(seed=1))
-    other = service.open_file(str(tmp_path / "other.png"), "you")["token"]
+    other = service.open_film((tmp_path / "other.png").read_bytes(), "you")["token"]
     refused = client.post(f"/lmeran/reading/{other}", content=data)
     assert (refused.status_code, refused.json()["message"]) == (400, OTHER_IMAGE)
 
@@ -139,8 +141,8 @@ def test_films_and_forms_that_are_not_there_are_refused(client: TestClient, toke
     for body in (b"", b"[]", b"\xff", b"[" * 10_000):
         assert client.post(f"/lmeran/export/{token}/csv", content=body).status_code == 400
     big = client.post(f"/lmeran/reading/{token}", content=b" " * (2**20 + 1))
-    assert big.status_code == 400
-    assert "too large" in big.json()["message"]
+    assert big.status_code == 413
+    assert "the limit of 1.0 MB" in big.json()["message"]
 
 
 def test_nothing_of_the_header_is_kept_for_exports_or_written_down(
@@ -149,7 +151,7 @@ def test_nothing_of_the_header_is_kept_for_exports_or_written_down(
     ds = dicom_making.film(PatientComments="SENTINEL", AccessionNumber="SENTINEL")
     path = tmp_path / "Tremblay.dcm"
     path.write_bytes(dicom_making.written(ds))
-    token = service.open_file(str(path), "me")["token"]
+    token = service.open_film(path.read_bytes(), "me")["token"]
 
     def no_file(*_: Any, **__: Any) -> None:
         raise AssertionError("a temporary file was made")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
 
-from app.quotas import ADDRESS_SHARE, DEMO, Quotas, SlidingWindow, in_words
-from app.security import IDLE_SECONDS, TRIES, TRIES_SECONDS, LoginError, Logins
+from app.http.basic import TRIES, TRIES_SECONDS, BasicCredentials, SignInError
+from app.quotas import ADDRESS_SHARE, Quotas, SlidingWindow, in_words
 from app.settings import read_settings
 from lmeran.imaging.radiograph import ReadError
 
@@ -85,49 +86,47 @@ def test_a_demonstration_takes_no_file_and_nobody_needs_a_limit() -> None:
     quotas = Quotas(demo=True, films_per_minute=0)
     with pytest.raises(ReadError, match="takes no files"):
         quotas.file()
-    assert quotas.upload("here") == DEMO
     for _ in range(1000):
         quotas.opening("me", "here")
     Quotas().file()
 
 
-def test_only_the_right_pair_comes_in_and_a_token_ends() -> None:
-    clock = Clock()
-    logins = Logins("ann", "correct horse", clock)
-    for user, password in (("ann", "correct hors"), ("bob", "correct horse"), ("", "")):
-        with pytest.raises(LoginError, match="wrong"):
-            logins.enter(user, password, "here")
-    token = logins.enter("ann", "correct horse", "here")
-    assert logins.knows(token)
-    assert not logins.knows("")
-    clock.now = IDLE_SECONDS - 1
-    assert logins.knows(token), "which counts as use"
-    clock.now += IDLE_SECONDS - 1
-    assert logins.knows(token)
-    clock.now += IDLE_SECONDS + 1
-    assert not logins.knows(token)
-    left = logins.enter("ann", "correct horse", "here")
-    logins.leave(left)
-    assert not logins.knows(left)
+def header(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def test_only_the_right_pair_comes_in() -> None:
+    credentials = BasicCredentials("ann", "correct horse: \u00fc", Clock())
+    for user, password in (("ann", "correct hors"), ("bob", "correct horse: \u00fc"), ("", "")):
+        with pytest.raises(SignInError, match="wrong"):
+            credentials.check(header(user, password), "here")
+    for nothing in (None, ""):
+        with pytest.raises(SignInError, match="Sign in first"):
+            credentials.check(nothing, "here")
+    for other in ("Basic", "Basic !!", "Bearer abc"):
+        with pytest.raises(SignInError, match="wrong"):
+            credentials.check(other, other)
+    credentials.check(header("ann", "correct horse: \u00fc"), "here")
 
 
 def test_after_too_many_tries_even_the_right_password_waits() -> None:
     clock = Clock()
-    logins = Logins("ann", "correct horse", clock)
+    credentials = BasicCredentials("ann", "correct horse", clock)
     for _ in range(TRIES):
-        with pytest.raises(LoginError, match="wrong"):
-            logins.enter("ann", "guess", "here")
-    with pytest.raises(LoginError, match="Too many failed tries; try again in 5 minutes") as caught:
-        logins.enter("ann", "correct horse", "here")
+        with pytest.raises(SignInError, match="wrong"):
+            credentials.check(header("ann", "guess"), "here")
+    right = header("ann", "correct horse")
+    with pytest.raises(SignInError, match="Too many failed tries; try again in 5 min") as caught:
+        credentials.check(right, "here")
     assert caught.value.wait == TRIES_SECONDS
-    assert logins.knows(logins.enter("ann", "correct horse", "elsewhere"))
+    credentials.check(right, "elsewhere")
     clock.now = TRIES_SECONDS
-    assert logins.knows(logins.enter("ann", "correct horse", "here"))
+    credentials.check(right, "here")
 
 
 def test_the_password_is_nowhere_in_what_is_kept_or_shown(tmp_path: Path) -> None:
-    logins = Logins("ann", "correct horse")
-    assert "correct horse" not in repr(vars(logins))
+    credentials = BasicCredentials("ann", "correct horse")
+    assert "correct horse" not in repr(vars(credentials))
     file = tmp_path / "secret"
     file.write_text("correct horse\nand a note\n")
     settings = read_settings(["--user", "ann", "--password-file", str(file)], {})
@@ -149,6 +148,8 @@ def test_the_password_is_nowhere_in_what_is_kept_or_shown(tmp_path: Path) -> Non
         (["--films-per-minute", "-1"], {}, "0 for no limit"),
         (["--idle-minutes", "0"], {}, "more than 0"),
         (["--proxy", "*"], {}, "not an address"),
+        (["--frame-ancestors", "https://a; script-src *"], {}, "not an origin"),
+        (["--root-path", "/a b"], {}, "not a path"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_in_words(
@@ -167,3 +168,15 @@ def test_settings_of_a_space_come_from_its_variables() -> None:
     assert settings.demo
     assert settings.proxies == ("10.0.0.0/8", "::1")
     assert not read_settings([], {"LMERAN_DEMO": "0"}).demo
+
+
+def test_a_space_is_known_under_its_own_name_and_framed_by_hugging_face() -> None:
+    variables = {"SPACE_ID": "ann/viewer", "SPACE_HOST": "ann-viewer.hf.space"}
+    settings = read_settings([], variables)
+    assert settings.host == "0.0.0.0"
+    access = settings.access()
+    assert access.hosts.allows("ann-viewer.hf.space")
+    assert not access.hosts.allows("evil.example")
+    assert "https://huggingface.co" in access.ancestors
+    assert read_settings([], {}).access().ancestors == ()
+    assert read_settings(["--root-path", "lungs/"], {}).root_path == "/lungs"

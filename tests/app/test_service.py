@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from app.api import named_pins
 from app.examples import Example, load_examples
 from app.payload.facts import page_facts
 from app.service import ReadingService
@@ -18,7 +19,8 @@ from app.sessions import RadiographStore
 from app.settings import read_settings
 from lmeran.checkpoint import load_checkpoint
 from lmeran.findings import FINDINGS, PinError, State
-from lmeran.imaging.files import read_file
+from lmeran.imaging.decoding_process import DecodingProcess
+from lmeran.imaging.files import read_bytes, read_file
 from lmeran.imaging.radiograph import ReadError
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
@@ -27,11 +29,12 @@ from tests.support.predicting import predict_file
 
 @pytest.fixture()
 def service(predictor: Predictor, film_file: Path) -> ReadingService:
-    return ReadingService(predictor, [Example(film_file, "Synthetic", b"")], RadiographStore())
+    examples = [Example(film_file, "Synthetic", b"")]
+    return ReadingService(predictor, examples, RadiographStore(), read_bytes)
 
 
 def request(token: str, **pinned: int) -> dict[str, Any]:
-    return {"token": token, "seq": 5, "pins": [pinned.get(f, 0) for f in FINDINGS]}
+    return {"token": token, "pins": [pinned.get(f, 0) for f in FINDINGS]}
 
 
 def cells(packed: str) -> np.ndarray:
@@ -42,8 +45,8 @@ def cells(packed: str) -> np.ndarray:
 def test_opening_gives_the_film_and_its_free_reading(
     service: ReadingService, film_file: Path
 ) -> None:
-    reply = service.open_file(str(film_file), "me")
-    assert (reply["kind"], reply["width"], reply["height"]) == ("film", 100, 120)
+    reply = service.open_film(film_file.read_bytes(), "me")
+    assert (reply["width"], reply["height"]) == (100, 120)
     assert reply["reading"]["free"] == reply["reading"]["conditioned"]
     maps = reply["reading"]["maps"]["free"]
     expected = service.predictor.read(service.predictor.encode(read_file(film_file)), {}).maps()
@@ -53,10 +56,8 @@ def test_opening_gives_the_film_and_its_free_reading(
 
 
 def test_a_pin_moves_the_others_and_hides_its_own(service: ReadingService, film_file: Path) -> None:
-    opened = service.open_file(str(film_file), "me")
-    reply = service.pin(request(opened["token"], Effusion=int(State.POSITIVE)), "me")
-    reading = reply["reading"]
-    assert (reply["token"], reply["seq"]) == (opened["token"], 5)
+    opened = service.open_film(film_file.read_bytes(), "me")
+    reading = service.pin(request(opened["token"], Effusion=int(State.POSITIVE)), "me")
     assert reading["conditioned"][FINDINGS.index("Effusion")] is None
     others = [i for i, f in enumerate(FINDINGS) if f != "Effusion"]
     assert all(reading["conditioned"][i] != reading["free"][i] for i in others)
@@ -64,11 +65,9 @@ def test_a_pin_moves_the_others_and_hides_its_own(service: ReadingService, film_
 
 
 def test_the_explanation_is_of_the_same_reading(service: ReadingService, film_file: Path) -> None:
-    token = service.open_file(str(film_file), "me")["token"]
+    token = service.open_film(film_file.read_bytes(), "me")["token"]
     asked = request(token, Effusion=int(State.POSITIVE), Mass=int(State.NEGATIVE))
-    reading, reply = service.pin(asked, "me")["reading"], service.explain(asked, "me")
-    why = reply["why"]
-    assert (reply["kind"], reply["seq"]) == ("why", 5)
+    reading, why = service.pin(asked, "me"), service.explain(asked, "me")
     for i, entry in enumerate(why["findings"]):
         assert entry["conditioned"] == reading["conditioned"][i]
         if entry["conditioned"] is None:
@@ -82,26 +81,26 @@ def test_the_explanation_is_of_the_same_reading(service: ReadingService, film_fi
             parts["logit"] - parts["bias"], abs=0.02
         )
     assert why["split"] == {"layer": 3, "head": None}
-    other = service.explain({**asked, "layer": 1, "head": 2}, "me")["why"]
+    other = service.explain({**asked, "layer": 1, "head": 2}, "me")
     assert other["split"] == {"layer": 1, "head": 2}
     assert other["label_matrix"] != why["label_matrix"]
     shares = other["attention"]["Edema"]
     total = shares["image"] + shares["own"] + sum(shares["labels"].values())
     assert total == pytest.approx(1, abs=1e-4)
-    json.dumps(reply, allow_nan=False)
+    json.dumps(why, allow_nan=False)
     with pytest.raises(ReadError):
         service.explain(asked, "you")
 
 
 def test_rollout_is_chosen_in_place_of_a_layer(service: ReadingService, film_file: Path) -> None:
-    token = service.open_file(str(film_file), "me")["token"]
-    maps = service.pin({**request(token, Mass=2), "layer": 0}, "me")["reading"]["maps"]
+    token = service.open_film(film_file.read_bytes(), "me")["token"]
+    maps = service.pin({**request(token, Mass=2), "layer": 0}, "me")["maps"]
     assert (maps["layer"], maps["head"]) == (0, None)
     assert maps["free"] != maps["pinned"]
 
 
 def test_another_reader_cannot_pin_my_film(service: ReadingService, film_file: Path) -> None:
-    token = service.open_file(str(film_file), "me")["token"]
+    token = service.open_film(film_file.read_bytes(), "me")["token"]
     with pytest.raises(ReadError, match="no longer open"):
         service.pin(request(token), "you")
 
@@ -117,25 +116,21 @@ def test_another_reader_cannot_pin_my_film(service: ReadingService, film_file: P
         {"layer": 9},
         {"head": 0},
         {"layer": -1},
-        {"seq": 1.5},
+        {"layer": 1.5},
     ],
 )
 def test_nonsense_requests_are_refused_in_words(
     service: ReadingService, film_file: Path, change: dict[str, Any]
 ) -> None:
-    token = service.open_file(str(film_file), "me")["token"]
+    token = service.open_film(film_file.read_bytes(), "me")["token"]
     with pytest.raises(PinError):
         service.pin({**request(token), **change}, "me")
 
 
-def test_a_bad_file_leaves_what_was_open(
-    service: ReadingService, film_file: Path, tmp_path: Path
-) -> None:
-    token = service.open_file(str(film_file), "me")["token"]
-    bad = tmp_path / "bad.png"
-    bad.write_bytes(b"no")
+def test_a_bad_file_leaves_what_was_open(service: ReadingService, film_file: Path) -> None:
+    token = service.open_film(film_file.read_bytes(), "me")["token"]
     with pytest.raises(ReadError):
-        service.open_file(str(bad), "me")
+        service.open_film(b"no", "me")
     assert service.films.get(token, "me") is not None
 
 
@@ -146,20 +141,15 @@ def test_examples_open_and_a_wrong_number_is_refused(service: ReadingService) ->
 
 
 @pytest.mark.parametrize(
-    "pins",
-    [
-        {"Effusion": "positive", "Edema": "negative"},
-        ["Effusion=positive", "Edema=negative"],
-        "Effusion=positive, Edema=negative",
-    ],
+    "pins", [{"Effusion": "positive", "Edema": "negative"}, ["Effusion=positive", "Edema=negative"]]
 )
 def test_predict_is_the_command_lines_object(
     service: ReadingService, film_file: Path, pins: Any
 ) -> None:
-    expected = predict_file(
-        service.predictor, film_file, {"Effusion": State.POSITIVE, "Edema": State.NEGATIVE}
-    )
-    assert service.predict(str(film_file), str(film_file), pins) == expected
+    known = {"Effusion": State.POSITIVE, "Edema": State.NEGATIVE}
+    expected = predict_file(service.predictor, film_file, known)
+    answer = service.predict(film_file.read_bytes(), named_pins(pins))
+    assert answer == {**expected, "file": "film"}
 
 
 def test_examples_of_a_folder_are_titled_by_number(
@@ -168,13 +158,15 @@ def test_examples_of_a_folder_are_titled_by_number(
     cv2.imwrite(str(tmp_path / "Doe_John.png"), film_pixels())
     (tmp_path / "broken.png").write_bytes(b"no")
     (tmp_path / "notes.txt").write_text("no")
-    examples = load_examples(tmp_path)
+    with DecodingProcess() as process:
+        examples = load_examples(tmp_path, process)
     assert [e.title for e in examples] == ["Film 1"]
     assert examples[0].thumbnail.startswith(b"\xff\xd8")
 
 
 def test_bundled_examples_are_there_and_say_they_are_synthetic() -> None:
-    examples = load_examples(None)
+    with DecodingProcess() as process:
+        examples = load_examples(None, process)
     assert len(examples) >= 3
     assert all("synthetic" in e.title.lower() for e in examples)
 

@@ -36,26 +36,22 @@ WATCH = """() => {
   const at = { };
   window.openingTimes = at;
   document.addEventListener("change", () => { at.chosen = performance.now(); }, true);
-  window.addEventListener("lmeran:reply", (e) => {
-    if (e.detail.kind === "film") at.answered = performance.now();
-  });
 }"""
 OPENED = """() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => {
   const at = window.openingTimes, end = performance.now();
   const of = (part) => performance.getEntriesByType("resource")
     .filter((e) => e.name.includes(part)).at(-1);
-  const upload = of("/upload"), film = of("lmeran/film/");
+  const answer = of("lmeran/films"), film = of("lmeran/film/");
   performance.clearResourceTimings();
-  resolve({ "upload": upload.responseEnd - at.chosen,
-            "server: read and answer": at.answered - upload.responseEnd,
-            "film's values sent": film.responseEnd - at.answered,
+  resolve({ "sent, read and answered": answer.responseEnd - at.chosen,
+            "film's values sent": film.responseEnd - answer.responseEnd,
             "unpacked and drawn": end - film.responseEnd,
             "chosen to first reading": end - at.chosen });
 })))"""
 
 
 def server_parts(predictor: Predictor, path: Path, times: int) -> dict[str, float]:
-    """Least milliseconds of each thing that `ReadingService.open_file` does."""
+    """Least milliseconds of each thing that `ReadingService.open_film` does."""
     film = read_file(path)
     encoded = predictor.encode(film)
     reading = predictor.read(encoded, {})

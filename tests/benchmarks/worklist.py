@@ -22,9 +22,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from app.examples import load_examples
+from app.examples import BUNDLED
 from lmeran.hub import open_checkpoint
-from lmeran.imaging.files import read_file
+from lmeran.imaging.files import FILM_SUFFIXES, read_file
 from lmeran.predictor import Predictor
 from tests.benchmarks.clicks import TIMED_CLICK
 from tests.support.browsing import CHROMIUM, FLAGS
@@ -35,7 +35,7 @@ DONE = "() => /^[0-9]+ film/.test(document.querySelector('.lm-wlcount').textCont
 
 def copies(folder: Path, count: int) -> list[Path]:
     """The bundled films, again and again."""
-    films = [example.path for example in load_examples(None)]
+    films = sorted(path for path in BUNDLED.iterdir() if path.suffix in FILM_SUFFIXES)
     paths = [folder / f"{k}{films[k % len(films)].suffix}" for k in range(count)]
     for k, path in enumerate(paths):
         shutil.copy(films[k % len(films)], path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,17 @@ import pytest
 
 from lmeran.config import Preprocessing
 from lmeran.imaging.decoding import Decoded, Decoder, Refused
-from lmeran.imaging.decoding_pool import Outcome, decode_here, decode_in_pool
+from lmeran.imaging.decoding_pool import Outcome, decode_in_pool
+from lmeran.imaging.decoding_process import CrashError, DecodingProcess
+from lmeran.imaging.files import read_bytes
+from lmeran.imaging.radiograph import ReadError
 from lmeran.imaging.sources import Source
 from tests.imaging.test_zipped import png
-from tests.support.fragile import Fragile
+from tests.support.fragile import Fragile, take_memory
 
 PREPROCESSING = Preprocessing(image_size=64)
+ABORTS = Path(__file__).parents[1] / "support" / "jpeg-lossless-dht-lost.dcm"
+"""A JPEG Lossless film whose Huffman table is gone: GDCM calls abort()."""
 
 
 @pytest.fixture()
@@ -47,11 +53,10 @@ def assert_same(got: Outcome, wanted: Outcome) -> None:
 
 def test_the_pool_gives_what_one_process_gives_in_the_same_order(films: list[Source]) -> None:
     decoder = Decoder(PREPROCESSING)
-    wanted = list(decode_here(decoder, films))
     got = list(decode_in_pool(decoder, films, 2, ahead=5))
-    assert [source for source, _ in got] == [source for source, _ in wanted]
-    for (_, one), (_, other) in zip(got, wanted, strict=True):
-        assert_same(one, other)
+    assert [source for source, _ in got] == films
+    for source, outcome in got:
+        assert_same(outcome, decoder.decode(source))
 
 
 def test_films_whose_decoder_crashes_or_hangs_are_answered_and_the_others_read(
@@ -60,13 +65,12 @@ def test_films_whose_decoder_crashes_or_hangs_are_answered_and_the_others_read(
     sources = named(films, crash=1, hang=11)
     got = list(decode_in_pool(Fragile(PREPROCESSING, seconds=2), sources, 2, ahead=6))
     assert [source for source, _ in got] == sources
-    wanted = [outcome for _, outcome in decode_here(Decoder(PREPROCESSING), films)]
     for k, (_, outcome) in enumerate(got):
         if k in (1, 11):
             assert isinstance(outcome, Refused)
             assert "crashed on this film or took over 2 s" in outcome.reason
         else:
-            assert_same(outcome, wanted[k])
+            assert_same(outcome, Decoder(PREPROCESSING).decode(films[k]))
 
 
 def test_the_pool_is_no_further_ahead_than_it_may_be(films: list[Source]) -> None:
@@ -95,3 +99,32 @@ def test_what_a_library_raises_is_a_reason_of_one_film(
     assert isinstance(outcome, Refused)
     assert "MemoryError" in outcome.reason
     assert "Doe" not in outcome.reason
+
+
+def test_a_film_that_aborts_its_decoder_is_one_sentence_and_the_next_one_is_read() -> None:
+    with DecodingProcess() as process:
+        with pytest.raises(CrashError, match="crashed on this film"):
+            process.read_bytes(ABORTS.read_bytes())
+        assert process.crashes == 1
+        film, wanted = process.read_bytes(png(1)), read_bytes(png(1))
+        np.testing.assert_array_equal(film.pixels, wanted.pixels)
+        assert film.warnings == wanted.warnings
+
+
+def test_a_reason_comes_through_as_it_is_and_other_errors_quote_nothing(tmp_path: Path) -> None:
+    with DecodingProcess() as process:
+        with pytest.raises(ReadError, match="not a DICOM, PNG or JPEG"):
+            process.read_bytes(b"no film")
+        with pytest.raises(
+            ReadError, match=r"could not be decoded \(FileNotFoundError\)"
+        ) as caught:
+            process.call(os.stat, str(tmp_path / "Doe_John"))
+        assert "Doe" not in str(caught.value)
+        assert process.crashes == 0
+
+
+def test_a_film_may_not_take_all_of_the_memory() -> None:
+    with DecodingProcess(memory=2**28) as process:
+        with pytest.raises(ReadError, match="more memory than it may"):
+            process.call(take_memory, 2**29)
+        assert process.call(take_memory, 2**20) == 2**20

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from playwright.sync_api import Page, Request
+from playwright.sync_api import ConsoleMessage, Page
 
 from lmeran.findings import FINDINGS
 
@@ -121,30 +121,19 @@ def film_under(page: Page, at: tuple[float, float]) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-CUT_OFF = ("AbortError", "Connection errored out")
-"""What Gradio says as its page is left: what it was still waiting for has been cut off."""
+REFUSALS = re.compile(r"/lmeran/(films|rows|pins|why|session|export|reading)\b")
+"""Addresses whose refusals the page puts in words; the browser notes each in its console too."""
 
 
 def watch(page: Page, url: str, trouble: list[str]) -> None:
-    """Note requests to other hosts and errors, but not what a page says that is left for another
-    one: it may say so before the next is asked for, and be heard when that is there already."""
+    """Note requests to other hosts, and errors but for refusals in words."""
     own = (url, "data:", "blob:")
-    visits: list[str] = []
 
-    def cut_off(text: str) -> bool:
-        return len(visits) > 1 and any(word in text for word in CUT_OFF)
+    def said(message: ConsoleMessage) -> None:
+        refusal = "Failed to load resource" in message.text
+        if message.type == "error" and not (refusal and REFUSALS.search(message.location["url"])):
+            trouble.append(message.text)
 
-    def requested(request: Request) -> None:
-        if request.is_navigation_request():
-            visits.append(request.url)
-            trouble[:] = [text for text in trouble if not cut_off(text)]
-        if not request.url.startswith(own):
-            trouble.append(request.url)
-
-    def failed(text: str) -> None:
-        if not cut_off(text):
-            trouble.append(text)
-
-    page.on("request", requested)
-    page.on("pageerror", lambda error: failed(str(error)))
-    page.on("console", lambda m: failed(m.text) if m.type == "error" else None)
+    page.on("request", lambda r: None if r.url.startswith(own) else trouble.append(r.url))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("console", said)

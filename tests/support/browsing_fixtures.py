@@ -46,6 +46,7 @@ def page(browser: Browser, viewer: Viewer) -> Iterator[Page]:
     page = context.new_page()
     trouble: list[str] = []
     watch(page, viewer.url, trouble)
+    page.on("dialog", lambda dialog: dialog.accept())  # of leaving an open film
     page.goto(viewer.url)
     page.wait_for_selector(".lm[data-ready]")
     yield page

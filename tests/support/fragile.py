@@ -19,3 +19,8 @@ class Fragile(Decoder):
         while "hang" in source.label:
             pass
         return super().decode(source)
+
+
+def take_memory(count: int) -> int:
+    """Fill so many bytes, as a film that claims to be large makes a decoder do."""
+    return len(bytearray(count))

@@ -1,9 +1,10 @@
-"""`python -m train publish`: a checkpoint and its card to the Hugging Face Hub."""
+"""`python -m train publish`: a checkpoint and its card, or the viewer as a Space, to the Hub."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from lmeran.checkpoint import (
     load_checkpoint,
 )
 from lmeran.errors import UserError
+from train.card.space import space_files
 from train.card.write import CARD_FILE
 
 _REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
@@ -26,9 +28,13 @@ class PublishError(UserError):
 
 
 def publish_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="Push a checkpoint with its card to the Hub.")
-    parser.add_argument("--checkpoint", type=str, required=True)
-    parser.add_argument("--to", type=str, required=True, help="OWNER/REPO")
+    parser = ArgumentParser(
+        description="Push a checkpoint with its card to the Hub: --checkpoint and --to. Or the "
+        "viewer with its bundled checkpoint as a Space: --space."
+    )
+    parser.add_argument("--checkpoint", type=str | None)
+    parser.add_argument("--to", type=str | None, help="OWNER/REPO of the model")
+    parser.add_argument("--space", type=str | None, help="OWNER/NAME of the Space")
     parser.add_argument("--revision", type=str | None, help="branch; default main")
     parser.add_argument("--private", type=bool, default=False)
     parser.add_argument("--dry_run", type=bool, default=False, help="say what would be pushed")
@@ -37,17 +43,29 @@ def publish_parser() -> ArgumentParser:
 
 def run_publish(given: Namespace) -> None:
     """The command. Raises `CheckpointError` and `PublishError`."""
-    folder = Path(given.checkpoint)
-    names = files_to_publish(folder)
-    if _REPO.fullmatch(given.to) is None:
-        raise PublishError(f"'{given.to}' is not of the form OWNER/REPO.")
-    for name in names:
-        print(f"{name:<24}{(folder / name).stat().st_size / 1e6:10.2f} MB")
+    if given.space is not None and given.checkpoint is None:
+        files, target = space_files(given.to), given.space
+        message, kind = "The viewer", "space"
+    elif given.checkpoint is not None and given.to is not None and given.space is None:
+        folder, target = Path(given.checkpoint), given.to
+        files = {name: folder / name for name in files_to_publish(folder)}
+        message, kind = f"Weights {load_checkpoint(folder).identity}", "model"
+    else:
+        raise PublishError("Give --checkpoint and --to, or --space (and the model's --to).")
+    for repo in filter(None, (given.to, given.space)):
+        if _REPO.fullmatch(repo) is None:
+            raise PublishError(f"'{repo}' is not of the form OWNER/REPO.")
+    for name, file in files.items():
+        size = file.stat().st_size if isinstance(file, Path) else len(file)
+        print(f"{name:<24}{size / 1e6:10.2f} MB")
     if given.dry_run:
-        print(f"dry run: nothing was sent to {given.to}")
+        print(f"dry run: nothing was sent to {target}")
         return
-    commit = push(folder, names, Target(given.to, given.revision, given.private))
-    print(f"published; open it with --checkpoint hf://{given.to}@{commit}")
+    commit = push(files, Target(target, kind, given.revision, given.private), message)
+    if kind == "space":
+        print(f"published as the Space {target}, commit {commit}")
+    else:
+        print(f"published; open it with --checkpoint hf://{target}@{commit}")
 
 
 def files_to_publish(folder: Path) -> list[str]:
@@ -68,33 +86,36 @@ def files_to_publish(folder: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Target:
-    """Where to: repository "OWNER/REPO", branch (None: main), whether it is made private.
+    """Where to: repository "OWNER/REPO", "model" or "space", branch (None: main), whether made
+    private.
 
     endpoint, token: of the Hub; None for those that its client is set up with.
     """
 
     repo: str
+    kind: str = "model"
     revision: str | None = None
     private: bool = False
     endpoint: str | None = None
     token: str | None = None
 
 
-def push(folder: Path, names: list[str], target: Target) -> str:
-    """One commit with all files; returns its hash. Raises `PublishError`."""
+def push(files: Mapping[str, Path | bytes], target: Target, message: str) -> str:
+    """One commit with all files by their names; returns its hash. Raises `PublishError`."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
     api = HfApi(endpoint=target.endpoint, token=target.token, library_name="lmeran")
-    operations = [CommitOperationAdd(name, folder / name) for name in names]
-    message = f"Weights {load_checkpoint(folder).identity}"
+    operations = [CommitOperationAdd(name, file) for name, file in files.items()]
+    sdk = "gradio" if target.kind == "space" else None
+    place = {"repo_id": target.repo, "repo_type": target.kind}
     try:
-        api.create_repo(target.repo, private=target.private, exist_ok=True)
+        api.create_repo(**place, space_sdk=sdk, private=target.private, exist_ok=True)
         if target.revision is not None:
-            api.create_branch(target.repo, branch=target.revision, exist_ok=True)
+            api.create_branch(**place, branch=target.revision, exist_ok=True)
         done = api.create_commit(
-            target.repo, operations, commit_message=message, revision=target.revision
+            **place, operations=operations, commit_message=message, revision=target.revision
         )
     except HfHubHTTPError as error:
         code = error.response.status_code if error.response is not None else "no answer"

@@ -1,137 +1,230 @@
-// Questions to the server and its answers. An answer is shown only if it is of the newest question.
+// What the page asks the server about its film, and what becomes of the answers. An answer is shown
+// only if it is of the newest question.
 
+import { Refused } from "../api.js";
 import { UNKNOWN, rowOrder, shown } from "../state.js";
+import { FileTrouble } from "../worklist/zip.js";
 import { cellsOf, fetchValues } from "../viewer/values.js";
 
-// A question that is asked again behind another one carries that one's number: it comes too late.
-export const LATE = -1;
 const WHY_DELAY = 150; // ms without a further pin before the explanation is asked for
-const LOST = "The film could not be shown; open it again.";
+const EMPTY = "The file is empty; choose a chest X-ray as DICOM, PNG or JPEG.";
 
 export class Client {
-  // show: {opened(), openedPrior(), lost(), closed(), alert(text), busy(on), render()}; viewport: a
-  // Viewport.
-  constructor(root, state, viewport, send, show) {
-    Object.assign(this, { root, state, viewport, send, show });
+  // show: {opened(), openedPrior(), closed(), alert(text), busy(on), render(), used()}; viewport: a
+  // Viewport; maxBytes: a larger file is refused here.
+  constructor(root, state, viewport, api, maxBytes, show) {
+    Object.assign(this, { root, state, viewport, api, maxBytes, show });
     this.waiting = 0; // timer of the next question why
-    this.newest = null; // token of the film that was answered last
-    window.addEventListener("lmeran:reply", (e) => this.receive(e.detail));
+    this.newest = null; // the film that was answered last
+    this.opening = 0; // number of the film that was asked for last
+    this.asking = false; // pins are on their way
+    this.again = null; // a Promise: the open film is being read again
   }
 
-  // One request for the newest pins.
+  // ---- films
+
+  // source: {example: number} or {item: {size, bytes()}}, with {row} of the worklist and the {title}
+  // on the screen. Whether the film came: another one may have been asked for meanwhile.
+  async open(source, { frame = 1, role = "film" } = {}) {
+    const number = this.opening += 1;
+    this.show.busy(true);
+    try {
+      const reply = await this.read(source, frame, role);
+      return number === this.opening && await this.display(reply, source, role);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      if (number === this.opening) this.show.alert(error.message);
+      return false;
+    } finally {
+      if (number === this.opening) this.show.busy(false);
+    }
+  }
+
+  // The server's answer about a film. Throws Refused, also where the file cannot be sent.
+  async read(source, frame = 1, role = "film") {
+    const options = `frame=${frame}${role === "prior" ? "&prior=true" : ""}`;
+    const response = source.example === undefined
+      ? await this.api.call(`films?${options}`, { body: await this.bytesOf(source.item) })
+      : await this.api.call(`examples/${source.example}?${options}`);
+    return response.json();
+  }
+
+  async bytesOf({ size, bytes, reason }) {
+    if (reason) throw new Refused(reason);
+    if (size === 0) throw new Refused(EMPTY);
+    if (size > this.maxBytes) {
+      const limit = this.maxBytes / 2 ** 20;
+      throw new Refused(`The file has ${Math.ceil(size / 2 ** 20)} MB and the limit is ${limit} MB; `
+        + "export the film alone, or compress it.");
+    }
+    try {
+      return await bytes();
+    } catch (error) {
+      if (error instanceof FileTrouble) throw new Refused(error.message);
+      throw error;
+    }
+  }
+
+  // A film that was read in place of the open one. Whether it is seen: a newer one may have come.
+  async display(reply, source, role = "film") {
+    this.newest = reply;
+    const pixels = await fetchValues(this.api, reply);
+    if (this.newest !== reply) return false;
+    const film = { ...withCells(reply), source, title: source.title ?? reply.title };
+    this.show.alert("");
+    if (role === "prior") this.openPrior(film, pixels);
+    else this.openFilm(film, pixels);
+    return true;
+  }
+
+  openFilm(film, pixels) {
+    const { state } = this;
+    this.viewport.open(film, pixels);
+    Object.assign(state, { film, prior: null, reading: film.reading, before: null, why: null });
+    state.pins.fill(UNKNOWN);
+    state.view.layer = state.view.head = null;
+    state.sent += 1; // answers about the film before are late by definition
+    state.readingSeq = state.sent;
+    state.selected = rowOrder({ ...state, sort: "probability" })[0];
+    delete this.root.dataset.pending;
+    this.show.used();
+    this.show.opened();
+    this.askWhy();
+  }
+
+  openPrior(film, pixels) {
+    if (!this.state.film) return;
+    this.viewport.openPrior(film, pixels);
+    this.state.prior = film;
+    this.show.openedPrior();
+  }
+
+  // What `run(film)` gives of the open film; the film is read again, from what the page holds of it,
+  // where the server holds it no longer (it was started anew, or the film was idle too long).
+  async withFilm(run) {
+    const { film } = this.state;
+    let answer;
+    try {
+      answer = await run(film);
+    } catch (error) {
+      if (error.status !== 404 || film !== this.state.film) throw error;
+      this.again ??= this.readAgain(film).finally(() => { this.again = null; });
+      await this.again;
+      answer = await run(film);
+    }
+    if (film === this.state.film) this.show.used();
+    return answer;
+  }
+
+  async readAgain(film) {
+    this.show.busy(true);
+    try {
+      const { token, cam } = withCells(await this.read(film.source, film.frame));
+      Object.assign(film, { token, cam });
+    } finally {
+      this.show.busy(false);
+    }
+  }
+
+  forget() {
+    const { state } = this;
+    this.api.call("session", { method: "DELETE" }).catch(() => {});
+    this.newest = null;
+    this.opening += 1;
+    this.viewport.close();
+    Object.assign(state, { film: null, prior: null, reading: null, before: null, why: null });
+    state.pins.fill(UNKNOWN);
+    delete this.root.dataset.pending;
+    this.show.busy(false);
+    this.show.closed();
+  }
+
+  // ---- pins
+
+  // The reading under the newest pins: of several clicks in a hurry the last ones are sent, once.
   ask() {
     if (!this.state.film) return;
     this.state.sent += 1;
     this.root.dataset.pending = this.state.sent;
     this.show.render();
-    this.send("pin", this.request());
+    if (!this.asking) this.sendPins();
+  }
+
+  async sendPins() {
+    const { state } = this;
+    this.asking = true;
+    while (state.film && state.readingSeq !== state.sent) {
+      const { film, sent } = state;
+      try {
+        const reading = await this.withFilm(() => this.api.json("pins", this.request()));
+        if (film === state.film) this.showReading(withNumbers(reading), sent);
+      } catch (error) {
+        if (!(error instanceof Refused)) console.error(error);
+        if (film === state.film && sent === state.sent) this.takeBack(error.message);
+      }
+    }
+    this.asking = false;
   }
 
   request() {
-    const { film, sent, pins, view } = this.state;
-    return { token: film.token, seq: sent, pins: [...pins], layer: view.layer, head: view.head };
+    const { film, pins, view } = this.state;
+    return { token: film.token, pins: [...pins], layer: view.layer, head: view.head };
+  }
+
+  showReading(reading, sent) {
+    const { state } = this;
+    if (sent !== state.sent) return; // newer pins are sent next
+    const same = reading.pins.every((p, i) => p === state.reading.pins[i]);
+    if (!same) state.before = state.pins.map((_, i) => shown(state.reading, i));
+    state.reading = reading;
+    state.readingSeq = sent;
+    delete this.root.dataset.pending;
+    this.show.render();
+    this.askWhy();
+  }
+
+  // The pins the screen shows must be those of the reading it shows.
+  takeBack(message) {
+    const { state } = this;
+    state.pins = [...state.reading.pins];
+    state.readingSeq = state.sent;
+    delete this.root.dataset.pending;
+    this.show.alert(message);
+    this.show.render();
   }
 
   // The explanation is heavier: it is asked for once the pins have rested.
   askWhy() {
     clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => {
-      const { film, readingSeq, sent } = this.state;
-      if (film && readingSeq === sent) this.send("explain", this.request());
-    }, WHY_DELAY);
+    this.waiting = setTimeout(() => this.sendWhy(), WHY_DELAY);
   }
 
-  receive(reply) {
-    const answers = { film: "film", prior: "prior", reading: "reading", why: "why", forgotten: "forgotten" };
-    return this[answers[reply.kind] ?? "failed"](unpacked(reply));
-  }
-
-  async film(reply) {
-    const pixels = await this.pixelsOf(reply);
-    if (!pixels) return;
-    const { state } = this;
-    this.viewport.open(reply, pixels);
-    Object.assign(state, { film: reply, prior: null, reading: reply.reading, before: null, why: null });
-    state.pins.fill(UNKNOWN);
-    state.view.layer = state.view.head = null;
-    state.sent += 1; // answers to requests about the film before are late by definition
-    state.readingSeq = state.sent;
-    state.selected = rowOrder({ ...state, sort: "probability" })[0];
-    delete this.root.dataset.pending;
-    this.show.opened();
-    this.askWhy();
-  }
-
-  async prior(reply) {
-    const pixels = await this.pixelsOf(reply);
-    if (!pixels || !this.state.film) return;
-    this.viewport.openPrior(reply, pixels);
-    this.state.prior = reply;
-    this.show.openedPrior();
-  }
-
-  // The values of a film just answered; null where they are gone or a newer film was answered.
-  async pixelsOf(reply) {
-    this.newest = reply.token;
-    const pixels = await fetchValues(new URL(`lmeran/film/${reply.token}`, document.baseURI), reply);
-    if (this.newest !== reply.token) return null;
-    this.show.busy(false);
-    this.show.alert(pixels ? "" : LOST);
-    if (!pixels) this.show.lost();
-    return pixels;
-  }
-
-  reading(reply) {
-    const { state } = this;
-    if (reply.token !== state.film?.token || reply.seq !== state.sent) return;
-    const same = reply.reading.pins.every((p, i) => p === state.reading.pins[i]);
-    if (!same) state.before = state.pins.map((_, i) => shown(state.reading, i));
-    state.reading = reply.reading;
-    state.readingSeq = reply.seq;
-    delete this.root.dataset.pending;
-    this.show.render();
-    this.askWhy();
-  }
-
-  why(reply) {
-    const { state } = this;
-    if (reply.token !== state.film?.token || reply.seq !== state.readingSeq) return;
-    state.why = { ...reply.why, seq: reply.seq };
-    this.show.render();
-  }
-
-  forgotten() {
-    const { state } = this;
-    this.newest = null;
-    this.viewport.close();
-    Object.assign(state, { film: null, prior: null, reading: null, before: null, why: null });
-    state.pins.fill(UNKNOWN);
-    delete this.root.dataset.pending;
-    this.show.closed();
-  }
-
-  failed(reply) {
-    const { state } = this;
-    // Of a question that is no longer the newest one; an answer about a file has no number.
-    if (reply.seq !== null && reply.seq !== state.sent) return;
-    this.show.busy(false);
-    this.show.alert(reply.message);
-    // The pins the screen shows must be those of the reading it shows.
-    if (state.reading && reply.seq === state.sent) state.pins = [...state.reading.pins];
-    delete this.root.dataset.pending;
-    this.show.render();
+  async sendWhy() {
+    const { state } = this, { film, sent } = state;
+    if (!film || state.readingSeq !== sent) return;
+    try {
+      const why = await this.withFilm(() => this.api.json("why", this.request()));
+      if (film !== state.film || sent !== state.readingSeq) return;
+      state.why = { ...why, sum: cells(why.sum), seq: sent };
+      this.show.render();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      if (film === state.film && sent === state.sent) this.show.alert(error.message);
+    }
   }
 }
 
-// The answer with its maps as numbers.
-function unpacked(reply) {
-  const all = (maps) => maps.map((map) => map && cellsOf(map));
-  const { reading, cam, why } = reply, full = { ...reply };
-  if (cam) full.cam = all(cam);
-  if (why) full.why = { ...why, sum: all(why.sum) };
-  if (reading?.maps) {
-    const { free, pinned } = reading.maps;
-    full.reading = { ...reading, maps: { ...reading.maps, free: all(free), pinned: all(pinned) } };
-  }
-  return full;
+// An answer with its maps as numbers.
+function withCells(reply) {
+  return { ...reply, cam: cells(reply.cam), reading: withNumbers(reply.reading) };
+}
+
+function withNumbers(reading) {
+  const { maps } = reading;
+  if (!maps) return reading;
+  return { ...reading, maps: { ...maps, free: cells(maps.free), pinned: cells(maps.pinned) } };
+}
+
+function cells(maps) {
+  return maps.map((map) => map && cellsOf(map));
 }

@@ -1,6 +1,7 @@
 // The menu "Save": what a reader can save of the reading, and how a saved one is opened again. Files
 // come from the server by the film's token and name neither patient nor file.
 
+import { Refused } from "../api.js";
 import { save } from "./export.js";
 import { linkOf, namedPins, parseLink } from "./link.js";
 import { viewPicture } from "./picture.js";
@@ -15,8 +16,9 @@ const NOTICE = "Research use only, not for diagnosis";
 
 export class SaveMenu {
   // reader: {tell(text), alert(text), show(pins, view)}: announces, warns, and shows pins and view.
-  constructor(root, facts, state, reader) {
-    Object.assign(this, { root, facts, state, reader });
+  // client: asks the server about the open film.
+  constructor(root, facts, state, client, reader) {
+    Object.assign(this, { root, facts, state, client, reader });
     this.link = null; // of the address, until a film is open
     this.menu = this.build();
     root.querySelector(".lm-forget").after(this.menu);
@@ -84,12 +86,13 @@ export class SaveMenu {
   }
 
   async fetch(form) {
-    const { film, pins, selected, view } = this.state;
+    const { pins, selected, view } = this.state;
     const asked = { pins: namedPins(pins, this.facts.findings), finding: this.facts.findings[selected],
                     layer: view.layer, head: view.head, free: view.which === "free", scale: view.scale,
                     view: viewState(this.state) };
     this.reader.tell("Being made");
-    const response = await this.post(`export/${film.token}/${form}`, JSON.stringify(asked));
+    const body = JSON.stringify(asked);
+    const response = await this.post((film) => this.client.api.call(`export/${film.token}/${form}`, { body }));
     if (!response) return;
     save(await response.blob(), nameIn(response));
     this.reader.tell("Saved");
@@ -118,7 +121,7 @@ export class SaveMenu {
 
   async open(file) {
     const { film } = this.state;
-    const response = await this.post(`reading/${film.token}`, file);
+    const response = await this.post(({ token }) => this.client.api.call(`reading/${token}`, { body: file }));
     const found = response && await response.json();
     if (!found || this.state.film !== film) return;
     this.reader.show(found.pins, found.view);
@@ -144,15 +147,14 @@ export class SaveMenu {
   }
 
   // The response, or null after its reason was shown.
-  async post(path, body) {
-    let reason = "The program did not answer; reload the page.";
+  async post(run) {
     try {
-      const response = await fetch(new URL(`lmeran/${path}`, document.baseURI), { method: "POST", body });
-      if (response.ok) return response;
-      reason = (await response.json()).message ?? reason;
-    } catch { /* the reason above */ }
-    this.reader.alert(reason);
-    return null;
+      return await this.client.withFilm(run);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.reader.alert(error.message);
+      return null;
+    }
   }
 }
 

@@ -1,6 +1,9 @@
 // A film's values in the browser: fetched and decoded without loss, never through a picture.
 
+import { Refused } from "../api.js";
+
 const MOST_LEVELS = 8;
+const LOST = "The film could not be shown; open it again.";
 
 // The way back from `app/payload/packing.py`: bytes (high before low) of folded differences to values.
 export function unpack(bytes, depth) {
@@ -69,11 +72,11 @@ export class FilmValues {
   }
 }
 
-export async function fetchValues(url, { values, width, height, aspect }) {
-  const response = await fetch(url);
-  if (!response.ok) return null;
+// The values of a film that was just read. Throws Refused where the server holds them no longer.
+export async function fetchValues(api, { token, values, width, height, aspect }) {
+  const response = await api.call(`film/${token}`, { method: "GET" });
   const bytes = new Uint8Array(await response.arrayBuffer());
-  if (bytes.length !== values.bytes * width * height) return null;
+  if (bytes.length !== values.bytes * width * height) throw new Refused(LOST);
   return new FilmValues(values, unpack(bytes, values.bytes), width, height, aspect);
 }
 

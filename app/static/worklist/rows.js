@@ -7,12 +7,12 @@ export const WAITING = "waiting", READING = "reading", READ = "read", FAILED = "
 const WORDS = { [WAITING]: "waiting", [READING]: "being read", [READ]: "read", [FAILED]: "cannot be read" };
 
 // result: what the model says of the film, see `resultOf`; pins, annotations: the reader's, kept while
-// another film is open; token: of the film while it is open; frame: of several in the file, the one
+// another film is open; frame: of several in the file, the one
 // opened last; seen: it has been open.
 export function newRow(number, item) {
   const { label, reason = "" } = item;
   return { number, item, label, reason, state: reason ? FAILED : WAITING, result: null, pins: null,
-           annotations: null, token: null, frame: 1, seen: false };
+           annotations: null, frame: 1, seen: false };
 }
 
 // {thumbnail, free (14 raw probabilities), above (whether each reaches its Youden point, null for

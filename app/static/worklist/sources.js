@@ -1,13 +1,13 @@
 // What a reader gives to a worklist, as items: {label, size, bytes()} or {label, reason}. label is for
-// this reader's eyes only; bytes: a Promise of the file's bytes, which may throw a FileTrouble.
+// this reader's eyes only; bytes: a Promise of the file itself or its bytes, which may throw a FileTrouble.
 
+import { GONE } from "../api.js";
 import { FileTrouble, entriesOf, isZip } from "./zip.js";
 
 const FILM_ENDING = /\.(dcm|dicom|png|jpe?g)$/i;
 const ZIP_ENDING = /\.zip$/i;
 const AT_ONCE = 24;
 const HEAD = 512; // bytes of a file that tell of what kind it is
-const GONE = "The file can no longer be opened (was it moved or changed?); add it again.";
 const NESTED = "A zip inside a zip is not opened; unpack it and give its films.";
 const UNREADABLE = "The folder cannot be read; check that it is still there and may be opened.";
 const EMPTY = "There is no film in this zip; put DICOM, PNG or JPEG files in it.";
@@ -27,6 +27,10 @@ export function seemsZip(file) {
 export function itemsOfDrop(transfer) {
   const entries = entriesIn(transfer), files = [...transfer.files];
   return entries.length ? walked(entries) : itemsOfFiles(files);
+}
+
+export function fileItem(file, label = file.name) {
+  return { label, size: file.size, bytes: async () => file };
 }
 
 // files: from an input; those of a folder tell their path in it.
@@ -80,7 +84,7 @@ function fileOf(entry) {
 async function* given(file, label) {
   const zipped = !FILM_ENDING.test(label) && await isZip(file).catch(() => false);
   if (zipped) yield* insideZip(file, label);
-  else yield { label, size: file.size, bytes: () => wholeOf(file) };
+  else yield fileItem(file, label);
 }
 
 // A file that came along in a folder: what is no film is passed over, as on the command line.
@@ -88,7 +92,7 @@ async function* insideFolder(file, path) {
   if (isHidden(path)) return;
   if (ZIP_ENDING.test(path)) yield* given(file, path);
   else if (FILM_ENDING.test(path) || hasFilmHead(await firstOf(file))) {
-    yield { label: path, size: file.size, bytes: () => wholeOf(file) };
+    yield fileItem(file, path);
   }
 }
 
@@ -120,14 +124,6 @@ async function isFilm(entry) {
     return hasFilmHead(await entry.bytes(HEAD));
   } catch {
     return true;
-  }
-}
-
-async function wholeOf(file) {
-  try {
-    return new Uint8Array(await file.arrayBuffer());
-  } catch {
-    throw new FileTrouble(GONE);
   }
 }
 

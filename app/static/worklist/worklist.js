@@ -1,11 +1,11 @@
 // The worklist: many films, read one by one behind the open one. The list and the files stay in the
-// browser; a file's bytes are sent when it is read, and again when it is opened. See `app/worklist.py`.
+// browser; a file's bytes are sent when it is read, and again when it is opened.
 
 import { csv, save } from "../save/export.js";
 import { WorklistPanel } from "./panel.js";
 import { isMany, itemsOfDrop, itemsOfFiles } from "./sources.js";
 import { FAILED, READ, READING, WAITING, counts, newRow, progressText, resultOf, tableOf } from "./rows.js";
-import { Interrupted, WorklistClient } from "./client.js";
+import { Refused } from "../api.js";
 
 const AT_ONCE = 2; // one film is sent while the one before is read
 const MOST = 5000;
@@ -13,10 +13,9 @@ const TOO_MANY = `A worklist holds ${MOST} films here; the rest was left out. Fo
   + "python -m lmeran predict FOLDER, on the command line.";
 
 export class Worklist {
-  // client: asks for the reading under pins; show: {tell(text), alert(text), busy(on)}.
+  // client: sends files and asks for the reading under pins; show: {tell(text), alert(text), busy(on)}.
   constructor(root, facts, state, client, show) {
     Object.assign(this, { root, facts, state, client, show });
-    this.uploads = new WorklistClient(facts.maxBytes);
     this.rows = [];
     this.number = 0; // of the last row
     this.stopped = null; // AbortController of the run, null while nothing is read
@@ -25,7 +24,6 @@ export class Worklist {
     this.list = 0; // number of this list: what was begun for an earlier one is void
     this.wanted = null; // the row to be opened next
     this.opening = null; // the row whose film is being fetched
-    this.arriving = null; // the row whose film has come but is not seen yet
     this.told = 0; // tenths of the list announced
     this.cancelled = false; // by the reader: what is added later waits too
     this.seen = null; // the film of the state, when it was last looked at
@@ -124,15 +122,30 @@ export class Worklist {
     row.state = READING;
     this.panel.changed();
     try {
-      const answer = await this.uploads.send("read", row.item, run.signal);
-      if (row.state !== READ) this.settle(row, answer.error, answer.row);
+      const body = await this.client.bytesOf(row.item);
+      const response = await this.client.api.call("rows", { body, signal: run.signal });
+      const answer = await response.json();
+      if (row.state !== READ) this.settle(row, "", answer);
     } catch (error) {
-      if (!(error instanceof Interrupted)) throw error;
-      if (row.state === READING) row.state = WAITING;
-      if (!run.signal.aborted) this.pause(error.message);
+      if (run.signal.aborted) {
+        if (row.state === READING) row.state = WAITING;
+      } else {
+        this.failed(row, error);
+      }
     }
     this.announce();
     this.panel.changed();
+  }
+
+  // Of a file that cannot be read, or of what nobody can help now: then the list waits.
+  failed(row, error) {
+    if (!(error instanceof Refused)) throw error;
+    if (![0, 422].includes(error.status)) {
+      if (row.state === READING) row.state = WAITING;
+      this.pause(error.message);
+    } else if (row.state !== READ) {
+      this.settle(row, error.message);
+    }
   }
 
   settle(row, error, answer) {
@@ -168,40 +181,41 @@ export class Worklist {
       await this.fetch(this.opening);
     }
     this.opening = null;
-    if (!this.arriving) this.show.busy(false);
+    this.show.busy(false);
     this.panel.changed();
   }
 
   async fetch(row) {
     const { list } = this, { state } = row;
     if (state === WAITING) row.state = READING;
-    let answer;
+    const source = { item: row.item, row, title: `${row.number} of the worklist` };
     try {
-      answer = await this.uploads.send(`open?frame=${row.frame}`, row.item);
+      const film = await this.client.read(source, row.frame);
+      if (list !== this.list) return;
+      this.settle(row, "", film);
+      if (this.wanted) return;
+      this.panel.showFilm();
+      await this.client.display(film, source);
     } catch (error) {
-      if (!(error instanceof Interrupted)) throw error;
+      if (!(error instanceof Refused)) throw error;
       if (row.state === READING) row.state = state;
-      if (list === this.list) this.show.alert(error.message);
-      return;
+      if (list === this.list) this.notOpened(row, error);
     }
-    if (list !== this.list) return;
-    this.settle(row, answer.error, answer.film);
-    if (answer.error && !this.wanted) this.show.alert(`Film ${row.number} cannot be opened. ${answer.error}`);
-    if (answer.error || this.wanted) return;
-    row.token = answer.film.token;
-    this.arriving = row;
-    this.panel.showFilm();
-    const detail = { ...answer.film, title: `${row.number} of the worklist` };
-    window.dispatchEvent(new CustomEvent("lmeran:reply", { detail })); // as any film that was opened
+  }
+
+  notOpened(row, { message, status }) {
+    const isTheFile = [0, 422].includes(status);
+    if (isTheFile) this.settle(row, message);
+    if (!this.wanted) this.show.alert(isTheFile ? `Film ${row.number} cannot be opened. ${message}` : message);
   }
 
   // The row whose film is open or about to be.
   get current() {
-    return this.wanted ?? this.opening ?? this.arriving ?? this.rowOf(this.state.film);
+    return this.wanted ?? this.opening ?? this.rowOf(this.state.film);
   }
 
   rowOf(film) {
-    return (film && this.rows.find((row) => row.token === film.token)) ?? null;
+    return this.rows.find((row) => row === film?.source.row) ?? null;
   }
 
   // The next film (1) or the one before (-1) of the list as it is shown.
@@ -219,6 +233,8 @@ export class Worklist {
   bringBack() {
     const row = this.rowOf(this.state.film);
     if (!row) return;
+    // Another frame is another picture: what was set on the one before does not belong to it.
+    if (row.frame !== this.state.film.frame) Object.assign(row, { pins: null, annotations: null });
     if (row.annotations) this.state.film.annotations = row.annotations;
     const { pins } = row;
     if (!pins?.some(Boolean)) return;
@@ -232,7 +248,6 @@ export class Worklist {
     this.panel.renderForget();
     if (film !== this.seen) {
       this.seen = film;
-      this.arriving = null;
       this.panel.changed();
     }
     const row = this.rowOf(film);
@@ -253,16 +268,9 @@ export class Worklist {
 
   clear() {
     this.stopped?.abort();
-    Object.assign(this, { rows: [], number: 0, stopped: null, cancelled: false, adding: 0, wanted: null, arriving: null,
-                          told: 0 });
+    Object.assign(this, { rows: [], number: 0, stopped: null, cancelled: false, adding: 0, wanted: null, told: 0 });
     this.list += 1;
     this.panel.close();
     this.panel.changed();
-  }
-
-  // All of it, here and on the server.
-  forget() {
-    this.clear();
-    this.uploads.forget();
   }
 }

@@ -168,13 +168,3 @@ def test_colours_meet_wcag_aa(theme: str) -> None:
         assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
     for line, ground in (("accent", "bg"), ("accent", "panel"), ("accent", "select")):
         assert contrast(colours[line], colours[ground]) >= 3, (line, ground)
-
-
-def test_the_login_page_meets_wcag_aa() -> None:
-    page = (ROOT / "app" / "static" / "login.html").read_text(encoding="utf-8")
-    colours = dict(re.findall(r"--([\w-]+): (#\w+)", page))
-    texts = [(text, ground) for text in ("text", "quiet") for ground in ("bg", "panel", "field")]
-    for text, ground in [*texts, ("on", "accent"), ("warn", "bg"), ("alert-text", "alert")]:
-        assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
-    for line, ground in (("edge", "field"), ("edge", "panel"), ("accent", "panel")):
-        assert contrast(colours[line], colours[ground]) >= 3, (line, ground)

@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from huggingface_hub import ModelCard
 
 from lmeran.checkpoint import CheckpointError, load_checkpoint
 from lmeran.findings import FINDINGS
+from tests.conftest import ROOT
 from tests.support.training import CPU, config
 from train.__main__ import main
 from train.card.publish import PublishError, Target, files_to_publish, push
 from train.card.results import END, HEADLINE, RESULTS, START, figure, known_means
+from train.card.space import space_files
 from train.card.write import TEMPLATE, read_metrics, write_card
 from train.data.index import DataError
 from train.evaluation.section import MEAN, find
@@ -110,8 +113,12 @@ def test_a_report_on_other_weights_makes_no_card(
     assert "train card" in capsys.readouterr().err
 
 
+LARGE = 10 * 10**6
+"""Bytes of a file that the Hub takes by its store of large files only."""
+
+
 class FakeHub(BaseHTTPRequestHandler):
-    """Takes a repository and one commit, as the Hub's API does."""
+    """Takes a repository and one commit, as the Hub's API does, and refuses what that refuses."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"] or 0))
@@ -122,22 +129,43 @@ class FakeHub(BaseHTTPRequestHandler):
             self.reply({"url": f"{self.server.url}/lab/lmeran"})
         elif "/preupload/" in self.path:
             files = [
-                {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False}
+                {
+                    "path": f["path"],
+                    "uploadMode": "lfs" if f["size"] > LARGE else "regular",
+                    "shouldIgnore": False,
+                }
                 for f in json.loads(body)["files"]
             ]
             self.reply({"files": files})
+        elif self.path.endswith("/info/lfs/objects/batch"):
+            objects = [
+                {**o, "actions": {"upload": {"href": f"{self.server.url}/large/{o['oid']}"}}}
+                for o in json.loads(body)["objects"]
+            ]
+            self.reply({"transfer": "basic", "objects": objects})
         elif self.path == "/api/validate-yaml":  # asked for a README's metadata
             self.reply({"errors": [], "warnings": []})
         elif "/commit/" in self.path:
             lines = [json.loads(line) for line in body.splitlines()]
             for line in lines:
+                value = line["value"]
                 if line["key"] == "file":
-                    value = line["value"]
-                    self.server.files[value["path"]] = base64.b64decode(value["content"])
+                    data = base64.b64decode(value["content"])
+                    if len(data) > LARGE:
+                        return self.reply({"error": "too large"}, 413)
+                    self.server.files[value["path"]] = data
+                elif line["key"] == "lfsFile":
+                    self.server.files[value["path"]] = self.server.large[value["oid"]]
             url = f"{self.server.url}/lab/lmeran/commit/{COMMIT}"
             self.reply({"success": True, "commitOid": COMMIT, "commitUrl": url})
         else:
             self.reply({"error": "no such thing"}, 404)
+        return None
+
+    def do_PUT(self) -> None:
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.large[self.path.removeprefix("/large/")] = data
+        self.reply({})
 
     def reply(self, value: Any, status: int = 200) -> None:
         text = json.dumps(value).encode()
@@ -155,7 +183,7 @@ class FakeHub(BaseHTTPRequestHandler):
 def hub() -> Iterator[Any]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), FakeHub)
     server.url = f"http://127.0.0.1:{server.server_address[1]}"
-    server.files, server.asked = {}, []
+    server.files, server.asked, server.large = {}, [], {}
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -170,19 +198,43 @@ def test_a_checkpoint_is_published_with_its_card(
     assert main(["card", *given, "--report", str(report)]) == 0
     (folder / "notes.txt").write_text("not part of the checkpoint")
     try:
-        names = files_to_publish(folder)
+        files = {name: folder / name for name in files_to_publish(folder)}
         assert main(["publish", *given, "--to", "lab/lmeran", "--dry_run", "true"]) == 0
         assert "nothing was sent" in capsys.readouterr().out
         target = Target("lab/lmeran", endpoint=hub.url, token="hf_right")
-        assert push(folder, names, target) == COMMIT
-        assert set(hub.files) == set(names) == {"README.md", "config.json", "model.safetensors"}
-        for name in names:
-            assert hub.files[name] == (folder / name).read_bytes()
+        assert push(files, target, "Weights") == COMMIT
+        assert set(hub.files) == set(files) == {"README.md", "config.json", "model.safetensors"}
+        for name, file in files.items():
+            assert hub.files[name] == file.read_bytes()
         with pytest.raises(PublishError, match="hf auth login"):
-            push(folder, names, Target("lab/lmeran", endpoint=hub.url, token="hf_wrong"))
+            push(files, Target("lab/lmeran", endpoint=hub.url, token="hf_wrong"), "Weights")
         nowhere = Target("lab/lmeran", endpoint="http://127.0.0.1:9", token="hf_right")
         with pytest.raises(PublishError, match="cannot be reached"):
-            push(folder, names, nowhere)
+            push(files, nowhere, "Weights")
     finally:
         (folder / "notes.txt").unlink()
         (folder / "README.md").unlink()
+
+
+def test_the_viewer_is_published_as_a_space(
+    hub: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plain push is refused for 48 MB of weights."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    assert main(["publish", "--space", "lab/viewer", "--dry_run", "true"]) == 0
+    assert "nothing was sent to lab/viewer" in capsys.readouterr().out
+    target = Target("lab/viewer", "space", endpoint=hub.url, token="hf_right")
+    assert push(space_files("lab/lmeran"), target, "The viewer") == COMMIT
+    weights = "assets/checkpoint/model.safetensors"
+    assert "/api/spaces/lab/viewer/commit/main" in hub.asked
+    assert hub.files[weights] == (ROOT / weights).read_bytes()
+    assert len(hub.large) == 1
+    for name in ("app.py", "app/static/index.html", "lmeran/predictor.py", "LICENSE"):
+        assert hub.files[name] == (ROOT / name).read_bytes()
+    assert not [n for n in hub.files if n.startswith(("train", "tests", ".")) or "__py" in n]
+    assert hub.files["requirements.txt"] == (ROOT / "requirements.txt").read_bytes()
+    matter = yaml.safe_load(hub.files["README.md"].split(b"---\n")[1])
+    assert (matter["sdk"], matter["app_file"]) == ("gradio", "app.py")
+    assert matter["models"] == ["lab/lmeran"]
+    assert main(["publish"]) == 1
+    assert "--space" in capsys.readouterr().err

@@ -1,0 +1,222 @@
+"""What networks do to the page: blips, a proxy away, a restart, paths, frames. No work is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.browsing import pin, row, settled, upload, why_settled
+from tests.support.listing import films, give, read_through, walked_to
+from tests.support.proxying import Proxy, proxied
+from tests.support.serving import Viewer, running_viewer
+
+pytest_plugins = ["tests.support.browsing_fixtures"]
+
+
+@pytest.fixture()
+def proxy(viewer: Viewer) -> Iterator[Proxy]:
+    with proxied(viewer.url) as running:
+        yield running
+
+
+def opened(browser: Browser, url: str) -> Page:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(f"{url}/")
+    page.wait_for_selector(".lm[data-ready]")
+    return page
+
+
+@pytest.mark.parametrize("away", ["502", "cut"])
+def test_pins_made_while_the_server_is_away_are_kept_and_sent_once(
+    browser: Browser, proxy: Proxy, film: Path, away: str
+) -> None:
+    """A blip of 4 s reloaded the page: film, pins and worklist gone without a word."""
+    page = opened(browser, proxy.url)
+    upload(page, film)
+    pin(page, "Mass", "positive")
+    why_settled(page)
+    proxy.away, proxy.posts[:] = away, []
+    pin(page, "Edema", "positive")
+    pin(page, "Hernia", "negative")
+    expect(page.locator(".lm-away")).to_have_text("Reconnecting; your pins are kept")
+    pin(page, "Edema", "negative")
+    page.wait_for_timeout(4000)
+    expect(page.locator(".lm-count")).to_have_text("3 pinned")
+    proxy.away = "no"
+    settled(page)
+    expect(page.locator(".lm-away")).to_be_hidden()
+    expect(page.locator(".lm-alert")).to_be_hidden()
+    why_settled(page)
+    assert proxy.posts.count("/lmeran/pins") <= 2, "the pins under way, and the newest ones"
+    for finding in ("Mass", "Edema", "Hernia"):
+        assert row(page, finding)["cond"] == "pinned"
+    kept = page.get_by_role("radiogroup", name="Edema").get_by_role("radio", name="negative")
+    expect(kept).to_have_attribute("aria-checked", "true")
+    page.close()
+
+
+def test_a_restart_of_the_server_reads_the_film_and_the_list_again(
+    browser: Browser, checkpoint_folder: Path, film: Path, tmp_path: Path
+) -> None:
+    arguments = ("--checkpoint", str(checkpoint_folder))
+    with running_viewer(tmp_path / "first", *arguments) as first, proxied(first.url) as proxy:
+        page = opened(browser, proxy.url)
+        upload(page, film)
+        pin(page, "Mass", "positive")
+        why_settled(page)
+        before = row(page, "Hernia")
+        first.process.terminate()
+        first.process.wait(30)
+        pin(page, "Edema", "positive")
+        give(page, films(tmp_path / "f", 2))
+        expect(page.locator(".lm-away")).to_be_visible()
+        with running_viewer(tmp_path / "second", *arguments) as second:
+            proxy.upstream = second.url
+            settled(page)
+            expect(page.locator(".lm-count")).to_have_text("2 pinned")
+            expect(page.locator(".lm-alert")).to_be_hidden()
+            read_through(page)
+            page.get_by_role("radiogroup", name="Edema").get_by_role(
+                "radio", name="unknown"
+            ).click()
+            settled(page)
+            assert row(page, "Hernia") == before
+            page.keyboard.press("n")
+            walked_to(page, 1)
+            page.close()
+
+
+@pytest.mark.parametrize("strips", [True, False])
+def test_under_a_path_of_a_proxy(
+    browser: Browser, checkpoint_folder: Path, film: Path, tmp_path: Path, strips: bool
+) -> None:
+    options = ("--checkpoint", str(checkpoint_folder), "--root-path", "/apps/lungs")
+    with (
+        running_viewer(tmp_path / "v", *options) as viewer,
+        proxied(viewer.url, "/apps/lungs", strips) as proxy,
+    ):
+        page = opened(browser, proxy.url)
+        upload(page, film)
+        pin(page, "Mass", "positive")
+        why_settled(page)
+        assert row(page, "Mass")["cond"] == "pinned"
+        page.close()
+        answer = Client(f"{proxy.url}/", verbose=False).predict(
+            handle_file(film), api_name="/predict"
+        )
+        assert len(answer["findings"]) == 14
+        assert httpx.get(f"{proxy.url}/lmeran/none").status_code == 404
+
+
+def test_leaving_asks_first_where_a_film_or_a_list_is_open(
+    browser: Browser, viewer: Viewer, film: Path, tmp_path: Path
+) -> None:
+    page = opened(browser, viewer.url)
+    asked: list[str] = []
+
+    def stay(dialog: object) -> None:
+        asked.append(dialog.type)  # type: ignore[attr-defined]
+        dialog.dismiss()  # type: ignore[attr-defined]
+
+    page.locator("body").click()
+    page.reload()
+    page.wait_for_selector(".lm[data-ready]")
+    page.on("dialog", stay)
+    assert asked == []
+    upload(page, film)
+    pin(page, "Mass", "positive")
+    settled(page)
+    page.evaluate("setTimeout(() => location.reload())")
+    page.wait_for_timeout(500)
+    assert asked == ["beforeunload"]
+    assert row(page, "Mass")["cond"] == "pinned"
+    page.get_by_role("button", name="Forget film").click()
+    give(page, films(tmp_path, 2))
+    read_through(page)
+    page.evaluate("setTimeout(() => location.reload())")
+    page.wait_for_timeout(500)
+    assert asked == ["beforeunload"] * 2
+    page.close(run_before_unload=False)
+
+
+PARENT = """<!doctype html><style>body {{ margin: 0 }} iframe {{ border: 0; width: 100% }}</style>
+<iframe src="{url}/" style="height: 700px" allow="clipboard-write 'none'"></iframe>
+"""
+
+
+@pytest.fixture()
+def parent() -> Iterator[tuple[str, dict[str, str]]]:
+    """A page of another origin; its HTML is set by the test."""
+    pages: dict[str, str] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(pages.get("html", "").encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://localhost:{server.server_address[1]}", pages
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_frame_of_another_origin_settles_at_one_height_and_works(
+    browser: Browser,
+    checkpoint_folder: Path,
+    film: Path,
+    tmp_path: Path,
+    parent: tuple[str, dict[str, str]],
+) -> None:
+    """Where its parent gives the frame the height of its page, it grew to 4,900 px and on."""
+    origin, pages = parent
+    options = ("--checkpoint", str(checkpoint_folder), "--frame-ancestors", origin)
+    with running_viewer(tmp_path / "v", *options) as viewer:
+        pages["html"] = PARENT.format(url=viewer.url)
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(origin)
+        frame = page.frames[1]
+        frame.wait_for_selector(".lm[data-ready]")
+        heights = []
+        for _ in range(12):
+            height = frame.evaluate("document.documentElement.scrollHeight")
+            heights.append(height)
+            page.evaluate(
+                "(h) => { document.querySelector('iframe').style.height = h + 'px'; }", height
+            )
+            page.wait_for_timeout(50)
+        assert len(set(heights[4:])) == 1, heights
+        assert heights[-1] < 1600
+        frame.set_input_files("input[type=file]", film)
+        frame.wait_for_selector(".lm[data-state=open]")
+        frame.get_by_role("radiogroup", name="Mass").get_by_role("radio", name="positive").click()
+        frame.wait_for_selector(".lm:not([data-pending])")
+        expect(frame.locator(".lm-count")).to_have_text("1 pinned")
+        frame.locator(".lm-take summary").click()
+        frame.get_by_role("button", name="Copy link").click()
+        expect(frame.locator(".lm-live")).to_have_text("The link is in the address line")
+        page.close()
+
+
+def test_other_pages_may_not_frame_the_viewer(
+    browser: Browser, viewer: Viewer, parent: tuple[str, dict[str, str]]
+) -> None:
+    origin, pages = parent
+    pages["html"] = PARENT.format(url=viewer.url)
+    page = browser.new_page()
+    page.goto(origin)
+    page.wait_for_timeout(1000)
+    assert page.frames[1].locator(".lm").count() == 0
+    page.close()
