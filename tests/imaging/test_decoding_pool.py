@@ -20,8 +20,6 @@ from tests.imaging.test_zipped import png
 from tests.support.fragile import Fragile, take_memory
 
 PREPROCESSING = Preprocessing(image_size=64)
-ABORTS = Path(__file__).parents[1] / "support" / "jpeg-lossless-dht-lost.dcm"
-"""A JPEG Lossless film whose Huffman table is gone: GDCM calls abort()."""
 
 
 @pytest.fixture()
@@ -101,10 +99,10 @@ def test_what_a_library_raises_is_a_reason_of_one_film(
     assert "Doe" not in outcome.reason
 
 
-def test_a_film_that_aborts_its_decoder_is_one_sentence_and_the_next_one_is_read() -> None:
+def test_a_decoder_that_aborts_is_one_sentence_and_the_next_film_is_read() -> None:
     with DecodingProcess() as process:
         with pytest.raises(CrashError, match="crashed on this film"):
-            process.read_bytes(ABORTS.read_bytes())
+            process.call(os.abort)
         assert process.crashes == 1
         film, wanted = process.read_bytes(png(1)), read_bytes(png(1))
         np.testing.assert_array_equal(film.pixels, wanted.pixels)
