@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +46,21 @@ def a_gate(width: int, places: int, threshold: float = 1.5, seed: int = 0) -> Ga
     )
 
 
-def fitted_copy(checkpoint: Path, folder: Path, gate_threshold: float = 1e9) -> Path:
+def without_maps(calibration: Calibration) -> Calibration:
+    """The same, but every probability stays as it is."""
+    findings = (replace(f, slope=1.0, offset=0.0) for f in calibration.findings)
+    return replace(calibration, findings=tuple(findings))
+
+
+def fitted_copy(
+    checkpoint: Path,
+    folder: Path,
+    gate_threshold: float = 1e9,
+    calibration: Calibration | None = None,
+) -> Path:
     """A copy of a checkpoint with a calibration and a gate; the gate accepts all by default."""
     shutil.copytree(checkpoint, folder)
     config = load_checkpoint(folder).config
     gate = a_gate(config.backbone.middle_width, config.grid**2, gate_threshold)
-    record_extras(folder, Extras(a_calibration(), gate))
+    record_extras(folder, Extras(calibration or a_calibration(), gate))
     return folder

@@ -24,14 +24,19 @@ export function calibratedText(reading, i) {
 // operating points; each empty where there is none.
 export function fittedWords(calibration, reading, i) {
   if (!calibration) return { value: "", rank: "", point: "" };
-  const { fitted } = reading, p = fitted.calibrated[i];
-  let value = p === null ? `calibrated free ${percent(fitted.calibrated_free[i])}` : `calibrated ${percent(p)}`;
-  if (!calibration.youden[i]) value = uncalibrated(calibration, i);
+  const p = reading.fitted.calibrated[i];
   return {
-    value,
+    value: calibration.keepsRaw ? "" : valueWords(calibration, reading.fitted, i),
     rank: `free above ${percentileText(reading, i)} of validation films`,
     point: p === null ? "" : pointSentence(calibration, reading, i),
   };
+}
+
+function valueWords(calibration, fitted, i) {
+  if (!calibration.youden[i]) return uncalibrated(calibration, i);
+  const p = fitted.calibrated[i];
+  if (p === null) return `calibrated free ${percent(fitted.calibrated_free[i])}`;
+  return `calibrated ${percent(p)}`;
 }
 
 export function percentileText(reading, i) {
@@ -56,13 +61,11 @@ export function pointSentence(calibration, reading, i) {
 }
 
 export function namesText(calibration) {
-  const calibrated = calibration.keepsRaw
-    ? "Calibrated: equal to the raw value here, because no correction learnt from some sources of "
-      + `the validation films held for the others (${calibration.films};`
-    : `Calibrated: how often films with such a value had the finding (${calibration.films};`;
-  return `Free and With pins are raw probabilities. ${calibrated} calibration `
-    + `${calibration.identity}); \u2013 too few films had it. ${ABOVE} raw reaches the Youden `
-    + `operating point, ${BELOW} raw is below the point of 90 % sensitivity.`;
+  const points = `${ABOVE} raw reaches the Youden operating point, ${BELOW} raw is below the point `
+    + `of 90 % sensitivity, both measured on ${calibration.films}`;
+  if (calibration.keepsRaw) return `Free and With pins are raw probabilities. ${points}.`;
+  return "Free and With pins are raw probabilities. Calibrated: how often films with such a value "
+    + `had the finding (calibration ${calibration.identity}); \u2013 too few films had it. ${points}.`;
 }
 
 export function gateSentences(film, prior) {

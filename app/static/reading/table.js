@@ -22,6 +22,7 @@ export class ReadingTable {
     this.body = table.querySelector("tbody");
     this.findings = facts.findings;
     this.calibration = facts.calibration;
+    this.corrects = Boolean(facts.calibration) && !facts.calibration.keepsRaw;
     this.act = act;
     this.rows = facts.findings.map((name, i) => this.buildRow(name, i, facts.prevalence?.[i]));
     this.body.append(...this.rows.map((r) => r.row));
@@ -31,12 +32,13 @@ export class ReadingTable {
     this.listen();
   }
 
-  // A checkpoint that was not calibrated has neither the column nor its words.
+  // A calibration that leaves every probability as it is has no column: it would repeat the raw one.
   nameCalibrated(root, table) {
+    root.querySelector(".lm-names").textContent = namesText(this.calibration);
+    if (!this.corrects) return;
     const head = make("th", "lm-num lm-calhead", "Calibrated");
     head.scope = "col";
     table.querySelector(".lm-pinhead").before(head);
-    root.querySelector(".lm-names").textContent = namesText(this.calibration);
     root.dataset.calibrated = "1";
   }
 
@@ -76,7 +78,7 @@ export class ReadingTable {
       group.append(button);
     }
     pin.append(group);
-    row.append(head, plot, free, cond, delta, ...(this.calibration ? [calibrated] : []), pin);
+    row.append(head, plot, free, cond, delta, ...(this.corrects ? [calibrated] : []), pin);
     return { row, select, span, hollow, dot, free, pinned, point, delta, calibrated, group };
   }
 

@@ -18,7 +18,7 @@ from lmeran.ood import UNLIKE
 from lmeran.predictor import Predictor, Reading
 from tests.conftest import film_pixels
 from tests.support.browsing import as_percent, pin, settled, upload, watch
-from tests.support.fitting import UNCALIBRATED, fitted_copy
+from tests.support.fitting import UNCALIBRATED, a_calibration, fitted_copy, without_maps
 from tests.support.serving import Viewer, running_viewer
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
@@ -142,3 +142,23 @@ def test_the_gate_speaks_hides_nothing_and_fits_a_narrow_screen(
     assert opened.evaluate("document.documentElement.scrollWidth") <= 390
     opened.get_by_role("button", name="Forget film").click()
     expect(gate).to_be_hidden()
+
+
+def test_a_calibration_that_changes_nothing_has_no_column(
+    browser: Browser, checkpoint_folder: Path, tmp_path: Path
+) -> None:
+    folder = fitted_copy(
+        checkpoint_folder, tmp_path / "raw", calibration=without_maps(a_calibration())
+    )
+    film = tmp_path / "film.png"
+    cv2.imwrite(str(film), film_pixels(300, 240))
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(60_000)
+    with running_viewer(tmp_path / "run", "--checkpoint", str(folder)) as viewer:
+        page.goto(viewer.url)
+        page.wait_for_selector(".lm[data-ready]")
+        upload(page, film)
+        expect(page.locator(".lm-detail")).to_contain_text("of validation films")
+        expect(page.locator(".lm-cal, .lm-calhead")).to_have_count(0)
+        assert "alibrated" not in page.locator(".lm").inner_text()
+    page.close()
