@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import pytest
 
@@ -11,6 +13,13 @@ from app.http.bodies import NO_ROOM, TOO_SLOW, Arrivals, BodyError, Disconnected
 from app.http.routes import JSON_BYTES
 
 Message = dict[str, object]
+Result = TypeVar("Result")
+
+
+def run(act: Coroutine[Any, Any, Result]) -> Result:
+    """In a thread of its own: that of the browser tests has a loop running already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, act).result()
 
 
 def sender(*parts: bytes, pause: float = 0.0) -> Callable[[], Awaitable[Message]]:
@@ -39,13 +48,13 @@ async def taken(arrivals: Arrivals, *given: object) -> bytes:
 
 def refused(arrivals: Arrivals, *given: object) -> BodyError:
     with pytest.raises(BodyError) as caught:
-        asyncio.run(taken(arrivals, *given))
+        run(taken(arrivals, *given))
     return caught.value
 
 
 def test_a_body_comes_whole_and_gives_its_room_back() -> None:
     arrivals = Arrivals(100)
-    assert asyncio.run(taken(arrivals, whole(b"abc"), 3, 50)) == b"abc"
+    assert run(taken(arrivals, whole(b"abc"), 3, 50)) == b"abc"
     assert arrivals.free == 100
 
 
@@ -85,7 +94,7 @@ def test_all_bodies_together_have_room_and_the_others_wait() -> None:
         assert arrivals.free == 100
         return order
 
-    assert asyncio.run(act()) == ["first", "small", "second"]
+    assert run(act()) == ["first", "small", "second"]
 
 
 def test_bodies_that_fill_the_room_give_way_and_lose_none_of_it() -> None:
@@ -108,7 +117,7 @@ def test_bodies_that_fill_the_room_give_way_and_lose_none_of_it() -> None:
         assert arrivals.free == 100
         return answers
 
-    first, second = asyncio.run(act())
+    first, second = run(act())
     assert isinstance(first, BodyError)
     assert second == b"x" * 90
 
@@ -119,5 +128,5 @@ def test_a_sender_that_goes_leaves_nothing() -> None:
 
     arrivals = Arrivals(100)
     with pytest.raises(Disconnected):
-        asyncio.run(taken(arrivals, gone, 10, 50))
+        run(taken(arrivals, gone, 10, 50))
     assert arrivals.free == 100

@@ -146,8 +146,8 @@ export class Client {
     if (!this.state.film) return;
     this.state.sent += 1;
     this.root.dataset.pending = this.state.sent;
+    if (!this.asking) this.sendPins(); // first: it is on its way while the page is drawn
     this.show.render();
-    if (!this.asking) this.sendPins();
   }
 
   async sendPins() {
