@@ -106,7 +106,7 @@ export function tableOf(rows, { findings, calibration, model }, withLabels) {
   const empty = names.map(() => "");
   return [head, ...rows.map((row) => {
     const { result } = row, above = result?.above?.map((v) => v ?? "") ?? empty;
-    return [row.number, ...(withLabels ? [plain(row.label)] : []), row.frame, WORDS[row.state], model.identity,
+    return [row.number, ...(withLabels ? [row.label] : []), row.frame, WORDS[row.state], model.identity,
             ...(result?.free ?? empty), ...(calibration ? above : []), result?.accepted ?? "",
             result?.warnings.join(" ") ?? "", pinList(row, names), row.reason];
   })];
@@ -116,9 +116,4 @@ function pinList({ pins }, names) {
   const known = (pins ?? []).flatMap((pin, i) =>
     (pin === UNKNOWN ? [] : [`${names[i]}=${pin === NEGATIVE ? "negative" : "positive"}`]));
   return known.join(" ");
-}
-
-// A name that a spreadsheet would take for a formula is kept a name.
-function plain(text) {
-  return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
 }
