@@ -35,6 +35,7 @@ export class ReadingTable {
   // A calibration that leaves every probability as it is has no column: it would repeat the raw one.
   nameCalibrated(root, table) {
     root.querySelector(".lm-names").textContent = namesText(this.calibration);
+    root.dataset.points = "1";
     if (!this.corrects) return;
     const head = make("th", "lm-num lm-calhead", "Calibrated");
     head.scope = "col";
