@@ -61,6 +61,7 @@ def film_facts(film: Radiograph, gate: GateResult | None = None) -> dict[str, An
         "width": film.width,
         "height": film.height,
         "aspect": film.aspect,
+        "directions": film.directions,
         "frame": film.frame,
         "frames": film.frames,
         "values": value_facts(film.values),

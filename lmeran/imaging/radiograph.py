@@ -95,6 +95,8 @@ class Radiograph:
     depth: the values the pixels were made from, None where the pixels are all there is.
     aspect: height of a pixel over its width.
     frame, frames: which of how many frames of the file this is, from 1.
+    directions: sides of the patient that rows and columns run to, "LF" for an upright film (DICOM
+        Patient Orientation); empty where the file does not say.
     """
 
     pixels: np.ndarray
@@ -109,6 +111,7 @@ class Radiograph:
     aspect: float = 1.0
     frame: int = 1
     frames: int = 1
+    directions: str = ""
 
     @property
     def values(self) -> GrayValues:

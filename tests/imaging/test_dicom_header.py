@@ -126,7 +126,9 @@ def test_views_from_the_side_are_known_by_code_and_word(attributes, told):
     ],
 )
 def test_films_stored_another_way_round_are_told(orientation, how):
-    [warning] = read(film(PatientOrientation=orientation)).warnings
+    radiograph = read(film(PatientOrientation=orientation))
+    assert radiograph.directions == "".join(word[0] for word in orientation)
+    [warning] = radiograph.warnings
     assert how in warning
 
 

@@ -5,6 +5,7 @@
 
 const ZOOM_MOST = 16;
 const NEARLY = 1e-6;
+const OPPOSITE = { L: "R", R: "L", A: "P", P: "A", H: "F", F: "H" };
 const SCALE_MOST = 8; // CSS pixels a film pixel may have, whatever the zoom
 
 export function wholeFilm() {
@@ -78,6 +79,15 @@ export function turned(camera, by) {
 // Left and right exchanged as the reader sees them: the flip comes before the turn.
 export function flipped(camera) {
   return { ...camera, flip: !camera.flip, turn: (4 - camera.turn) % 4 };
+}
+
+// Sides of the patient on the left and right of the viewport. directions: those that rows and columns
+// run to, "LF" for an upright film; two empty texts where it does not say.
+export function patientSides(camera, directions) {
+  if (directions.length !== 2) return ["", ""];
+  const [right, down] = directions, left = OPPOSITE[right], up = OPPOSITE[down];
+  const round = camera.flip ? [right, up, left, down] : [left, up, right, down]; // clockwise
+  return [0, 2].map((side) => round[(side - camera.turn + 4) % 4]);
 }
 
 export function describe({ turn, flip }) {

@@ -6,8 +6,8 @@ import { listenToHands } from "./gestures.js";
 import { addBox, addLine, isDrawn, lengthText, noAnnotations, removeLast } from "./annotations.js";
 import { Renderer } from "./renderer.js";
 import {
-  actualSize, apply, describe, fitScale, flipped, inverse, panned, toViewport, turned, wholeFilm,
-  zoomedAt,
+  actualSize, apply, describe, fitScale, flipped, inverse, panned, patientSides, toViewport, turned,
+  wholeFilm, zoomedAt,
 } from "./camera.js";
 import { lookText, pointText } from "./readout.js";
 import { displayTable, dragged, linkedWindow, presetsOf, spanOf, windowOf } from "./voi.js";
@@ -85,6 +85,8 @@ export class Viewport {
   show(view, film, map) {
     const { look, cursor } = this.texts(view);
     look.textContent = cursor.textContent = "";
+    const sides = patientSides(this.state.view.camera, film?.directions ?? "");
+    view.viewport.querySelectorAll(".lm-side").forEach((each, k) => { each.textContent = sides[k]; });
     if (!film) return view.show(null);
     const overlay = map && !map.missing
       ? { canvas: map.canvas, segments: map.segments, opacity: this.state.view.opacity } : null;

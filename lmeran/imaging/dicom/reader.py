@@ -37,7 +37,7 @@ from lmeran.imaging.dicom.pixel_data import (
     inflate,
     syntax_name,
 )
-from lmeran.imaging.dicom.suitability import OVERLAY_TAGS, known_view, told_by_header
+from lmeran.imaging.dicom.suitability import OVERLAY_TAGS, directions, known_view, told_by_header
 from lmeran.imaging.dicom.voi import grayscale_of, render
 from lmeran.imaging.radiograph import Radiograph, ReadError, Spacing
 from lmeran.imaging.values import AS_STORED
@@ -223,6 +223,7 @@ def _read_film(file: _File, frame: int) -> Radiograph:
         aspect=aspect,
         frame=frame,
         frames=frames,
+        directions=directions(ds),
     )
 
 

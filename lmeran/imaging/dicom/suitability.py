@@ -88,7 +88,7 @@ def told_by_header(ds: Dataset) -> list[str]:
         *_judge_modality(code(ds, "Modality")),
         *_judge_content(ds),
         *_judge_processing(ds),
-        *_judge_orientation(_directions(ds)),
+        *_judge_orientation(directions(ds)),
         *_judge_overlays(ds),
     ]
 
@@ -172,11 +172,11 @@ def _is_not_frontal(ds: Dataset) -> bool:
         view in (*_SIDEWAYS, *_NOT_CHEST)
         or any(_LATERAL.search(word) for word in words)
         or any(code(item, "CodeValue") in _NOT_FRONTAL_CODES for item in items)
-        or bool(set(_directions(ds)) & set("AP"))
+        or bool(set(directions(ds)) & set("AP"))
     )
 
 
-def _directions(ds: Dataset) -> str:
+def directions(ds: Dataset) -> str:
     """Where rows and columns run to by Patient Orientation (0020,0020), "LF" for an upright film;
     empty where it does not say."""
     words = codes(ds, "PatientOrientation")

@@ -218,3 +218,19 @@ def test_pixels_that_are_not_square_are_shown_in_their_true_shape(
     x, y = middle_of(page)
     columns, rows = np.subtract(film_under(page, (x + 80, y + 80)), film_under(page, (x, y)))
     assert columns / rows == pytest.approx(1.5, abs=0.06)
+
+
+def test_sides_of_the_patient_stay_with_the_film(page: Page, film: Path, tmp_path: Path) -> None:
+    path = tmp_path / "film.dcm"
+    path.write_bytes(written(dicom_film(PatientOrientation=["L", "F"])))
+    open_film(page, path)
+    sides = page.locator(".lm-first .lm-side")
+    expect(sides).to_have_text(["R", "L"])
+    keys(page, "h")
+    expect(sides).to_have_text(["L", "R"])
+    keys(page, "h ]")  # what was at the bottom is on the left now
+    expect(sides).to_have_text(["F", "H"])
+    keys(page, "]")
+    expect(sides).to_have_text(["L", "R"])
+    open_film(page, film)
+    expect(sides).to_have_text(["", ""])
