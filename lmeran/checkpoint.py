@@ -78,7 +78,7 @@ def save_checkpoint(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: _stored(t, half) for name, t in model.state_dict().items()}
+    tensors = {name: stored(t, half) for name, t in model.state_dict().items()}
     weights = save(tensors)
     reread = _model_from(model.config, load(weights))
     facts = {
@@ -271,7 +271,8 @@ def _check_self_test(model: LMeRAN, expected: dict[str, Any]) -> None:
             )
 
 
-def _stored(tensor: torch.Tensor, half: bool) -> torch.Tensor:
+def stored(tensor: torch.Tensor, half: bool) -> torch.Tensor:
+    """As a file keeps it; half: matrices and kernels as float16, all else as it is."""
     tensor = tensor.detach().cpu().contiguous()
     if half and tensor.is_floating_point() and tensor.ndim >= 2:
         return tensor.half()

@@ -167,18 +167,23 @@ def at_size(gray: torch.Tensor, sizes: tuple[int, ...], progress: float) -> torc
 def label_loss(
     logits: torch.Tensor, taught: torch.Tensor, drawn: Drawn, hard: float
 ) -> torch.Tensor:
-    """Cross-entropy to taught probabilities (NaN: to the labels) and, by `hard`, to the labels.
+    """Cross-entropy to taught probabilities (NaN: to the labels) and, by `hard`, to the labels."""
+    to_labels, to_taught = cross_entropies(logits, taught, drawn)
+    return torch.where(~taught.isnan(), hard * to_labels + (1 - hard) * to_taught, to_labels).mean()
+
+
+def cross_entropies(
+    logits: torch.Tensor, taught: torch.Tensor, drawn: Drawn
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of each finding to its label and to its taught probability, (B, 14) each.
 
     Against the labels the logits carry what the source alone says of a finding.
     """
-    to_labels = functional.binary_cross_entropy_with_logits(
-        logits + drawn.offsets, drawn.labels, reduction="none"
+    each = functional.binary_cross_entropy_with_logits
+    return (
+        each(logits + drawn.offsets, drawn.labels, reduction="none"),
+        each(logits, taught.nan_to_num(), reduction="none"),
     )
-    known = ~taught.isnan()
-    to_taught = functional.binary_cross_entropy_with_logits(
-        logits, taught.nan_to_num(), reduction="none"
-    )
-    return torch.where(known, hard * to_labels + (1 - hard) * to_taught, to_labels).mean()
 
 
 def box_loss(scores: torch.Tensor, targets: BoxTargets) -> torch.Tensor:

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from lmeran.config import LMeRANConfig
 from lmeran.model.lmeran import Encoding, LMeRAN, Output
 from lmeran.model.masking import masked_loss, sample_label_mask, states_under_mask
-from train.bundled.backbone import Log, network_input
+from train.bundled.backbone import Log, cross_entropies, network_input
 from train.bundled.films import BoxTargets, Drawn, Films
 from train.bundled.schedule import MovingAverage, Stage, batches, optimiser, set_rate
 
@@ -240,10 +239,7 @@ def _arm_loss(
         output = arm.model.condition(_encoding(cells), states, need_attention=weight > 0)
     image = cells.mean(1) @ arm.model.class_weight.T + arm.model.class_bias
     logits = image + _branch_logits(arm.model, output)
-    to_labels = functional.binary_cross_entropy_with_logits(
-        logits + drawn.offsets, drawn.labels, reduction="none"
-    )
-    to_taught = functional.binary_cross_entropy_with_logits(logits, taught, reduction="none")
+    to_labels, to_taught = cross_entropies(logits, taught, drawn)
     each = torch.where(
         free[:, None], (1 - recipe.taught) * to_labels + recipe.taught * to_taught, to_labels
     )

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from lmeran.findings import FINDINGS
+from lmeran.explain.label_prior import LabelPrior
+from lmeran.findings import FINDINGS, State
 from lmeran.imaging.geometry import Geometry
 from lmeran.model.lmeran import Encoding, LMeRAN
 from lmeran.model.masking import states_under_mask
@@ -19,8 +20,9 @@ from train.data.boxes import Box
 from train.evaluation.localisation.measures import IOU, MEASURES, POINTING, match
 from train.evaluation.metrics import auc_per_finding, auc_within, known_masks, mean_auc
 
-KAPPA = 10
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+COUNTING_WEIGHTS = (0.25, 0.5, 0.75, 1.0)
+"""Shares of the label rows' shift that are tried on top of the free logits."""
+
 DRAWN_SIDE = 256
 """Pixels a side at which maps are held against boxes."""
 
@@ -105,7 +107,8 @@ def auc_summary(films: Films, rows: np.ndarray, logits: np.ndarray) -> dict[str,
 def counting_shift(films: Films, rows: np.ndarray, known: int) -> np.ndarray:
     """logit p(finding | known labels) - logit p(finding) from the label rows, (N, 14)."""
     sets, counts = np.unique(films.pack.label_rows, axis=0, return_counts=True)
-    marginal = counts @ sets / counts.sum()
+    prior = LabelPrior(sets.astype(bool), counts)
+    before = _logit(prior.marginal)
     out = np.zeros((len(rows), len(FINDINGS)), np.float32)
     seen: dict[bytes, np.ndarray] = {}
     for k, row in enumerate(rows):
@@ -113,12 +116,18 @@ def counting_shift(films: Films, rows: np.ndarray, known: int) -> np.ndarray:
         for mask in known_masks(films.pack.names[row], len(FINDINGS), known):
             key = mask.tobytes() + (labels & ~mask).tobytes()
             if key not in seen:
-                fits = (sets[:, ~mask] == labels[~mask]).all(1)
-                having = counts[fits] @ sets[fits]
-                share = (having + KAPPA * marginal) / (counts[fits].sum() + KAPPA)
-                seen[key] = np.log(share / (1 - share)) - np.log(marginal / (1 - marginal))
+                pins = {
+                    FINDINGS[i]: State.POSITIVE if labels[i] else State.NEGATIVE
+                    for i in np.flatnonzero(~mask)
+                }
+                seen[key] = _logit(prior.probabilities(pins)) - before
             out[k] = np.where(mask, seen[key], out[k])
     return out
+
+
+def _logit(share: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore"):  # a finding that no row has
+        return np.log(share / (1 - share))
 
 
 def localisation(films: Films, encoded: Encoded, maps: np.ndarray) -> dict[str, Any]:

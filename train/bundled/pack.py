@@ -22,8 +22,9 @@ from safetensors.torch import save_file
 
 from lmeran.findings import FINDINGS
 from lmeran.imaging.preprocess import resize
-from train.data.boxes import RELEASE_SIDE, Boxes, read_boxes
+from train.data.boxes import RELEASE_SIDE, Box, Boxes, read_boxes
 from train.data.index import Index, read_index, source_offsets, split_by_patient
+from train.distill.teacher import read_soft_labels
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 """Parts of a pack. Test films are carried to be scored, never to be learned from or chosen by."""
@@ -114,7 +115,9 @@ def make_pack(
         labels=np.concatenate([p.labels for p in parts]).astype(bool),
         groups=np.concatenate([p.groups for p in parts]),
         offsets=np.concatenate(offsets).astype(np.float16),
-        soft=_soft_labels(data, names),
+        soft=np.concatenate([read_soft_labels(data / SOFT_LABELS, p) for p in parts]).astype(
+            np.float16
+        ),
         sides=np.array(sides),
         box_film=box_film,
         box_finding=box_finding,
@@ -157,8 +160,6 @@ def read_chestxdet(data: Path) -> Boxes:
 
     Its boxes on test films would stand beside NIH's there, so they are left out.
     """
-    from train.data.boxes import Box
-
     table = pd.read_csv(data / CHESTXDET)
     boxes: Boxes = {}
     for row in table[table.official_split == "train_val"].itertuples():
@@ -198,12 +199,6 @@ def _boxed_pairs(names: np.ndarray, boxes: Boxes) -> tuple[np.ndarray, np.ndarra
             values.append(kept)
     boxed = np.array(values, dtype=np.float64).reshape(-1, MOST_BOXES, 4)
     return np.array(films, dtype=np.int64), np.array(findings, dtype=np.int64), boxed
-
-
-def _soft_labels(data: Path, names: np.ndarray) -> np.ndarray:
-    table = pd.read_csv(data / SOFT_LABELS).rename(columns=lambda c: c.removeprefix("prob_"))
-    table = table.drop_duplicates("Image Index").set_index("Image Index")[list(FINDINGS)]
-    return table.reindex(list(names)).to_numpy(dtype=np.float16)
 
 
 def _label_rows(data: Path, validation: Index) -> np.ndarray:

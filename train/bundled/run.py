@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import math
 import time
@@ -14,14 +13,21 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from lmeran.checkpoint import stored
 from lmeran.config import Backbone, LMeRANConfig, Preprocessing
 from lmeran.findings import FINDINGS
 from lmeran.model.lmeran import LMeRAN
 from train.augment import Augmentation
-from train.bundled.backbone import BackboneRecipe, train_backbone, train_teacher
+from train.bundled.backbone import (
+    BackboneRecipe,
+    network_input,
+    train_backbone,
+    train_teacher,
+)
 from train.bundled.branch import ARMS, Arm, BranchRecipe, learn_label_rows, train_branches
 from train.bundled.films import Films
 from train.bundled.measure import (
+    COUNTING_WEIGHTS,
     auc_summary,
     counting_shift,
     encode_rows,
@@ -119,7 +125,7 @@ def run(arguments: argparse.Namespace) -> None:
             films, base, teacher, train, stage("backbone"), recipe, log, arguments.compile,
             out / "backbone.state" if arguments.keep else None,
         )  # fmt: skip
-        save_file({k: _half(v) for k, v in base.state_dict().items()}, trained)
+        save_file({k: stored(v, half=True) for k, v in base.state_dict().items()}, trained)
     precision = recipe.precision
     seen = encode_rows(films, base, train[:: max(1, len(train) // 2500)], precision)
     log(f"plain, films learned from {_free(films, base, seen, precision)}")
@@ -168,9 +174,7 @@ def _look(films: Films, arm: Arm, held, counting: np.ndarray, precision) -> dict
     model, rows = arm.ready, held.rows
     free, known = (logits_of(films, model, held, k, precision) for k in (0, 7))
     summary = {n: auc_summary(films, rows, v) for n, v in (("free", free), ("known7", known))}
-    counted = {
-        w: auc_summary(films, rows, free + w * counting)["auc"] for w in (0.25, 0.5, 0.75, 1.0)
-    }
+    counted = {w: auc_summary(films, rows, free + w * counting)["auc"] for w in COUNTING_WEIGHTS}
     entry = {
         "arm": arm.recipe.name,
         "auc": summary["free"]["auc"],
@@ -197,8 +201,6 @@ def _free(films: Films, model: LMeRAN, encoded, precision) -> dict:
 
 @torch.no_grad()
 def _teacher_auc(films: Films, teacher: Teacher, rows: np.ndarray, recipe) -> dict:
-    from train.bundled.backbone import network_input
-
     parts = []
     for start in range(0, len(rows), 256):
         images = network_input(films.plain(rows[start : start + 256]), teacher.preprocessing)
@@ -210,7 +212,9 @@ def _teacher_auc(films: Films, teacher: Teacher, rows: np.ndarray, recipe) -> di
 def _save_branch(arm: Arm, out: Path) -> None:
     """The label branch in parts that are small enough to travel."""
     tensors = {
-        k: _half(v) for k, v in arm.ready.state_dict().items() if not k.startswith("backbone.")
+        k: stored(v, half=True)
+        for k, v in arm.ready.state_dict().items()
+        if not k.startswith("backbone.")
     }
     groups: list[dict[str, torch.Tensor]] = [{}]
     for name, tensor in tensors.items():
@@ -255,10 +259,5 @@ def _start_at_prevalence(bias: torch.nn.Parameter, labels: np.ndarray) -> None:
         bias.copy_(torch.from_numpy(labels.mean(0)).clamp(1e-4, 1 - 1e-4).logit())
 
 
-def _half(tensor: torch.Tensor) -> torch.Tensor:
-    tensor = tensor.detach().cpu().contiguous()
-    return tensor.half() if tensor.is_floating_point() and tensor.ndim >= 2 else tensor.clone()
-
-
 def _float(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {k: v.float() if v.is_floating_point() else v for k, v in copy.copy(tensors).items()}
+    return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}

@@ -14,6 +14,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from train.states import load_state, save_state
+
 WARMUP = 0.05
 
 
@@ -113,7 +115,7 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 class State:
-    """What a stage goes on with after a stop: kept in one file, every `every` steps and when asked.
+    """What a stage goes on with after a stop: kept every `every` steps (`train.states`).
 
     parts: things with `state_dict` and `load_state_dict`. Without a path nothing is kept.
     """
@@ -123,9 +125,9 @@ class State:
 
     def restore(self) -> bool:
         """Whether there was something to go on with."""
-        if self.path is None or not self.path.is_file():
+        state = None if self.path is None else load_state(self.path, "cpu")[0]
+        if state is None:
             return False
-        state = torch.load(self.path, weights_only=True)
         self.stage.step = state.pop("step")
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
@@ -135,6 +137,4 @@ class State:
         """After a step was made, which the stage does not count yet."""
         if self.path is not None and (self.stage.step + 1) % self.every == 0:
             state = {name: part.state_dict() for name, part in self.parts.items()}
-            partial = self.path.with_suffix(".partial")
-            torch.save(state | {"step": self.stage.step + 1}, partial)
-            partial.replace(self.path)
+            save_state(state | {"step": self.stage.step + 1}, self.path)
