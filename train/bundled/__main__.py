@@ -1,4 +1,4 @@
-"""python -m train.bundled pack | run | speed | assemble: needs torch, numpy, pandas, OpenCV."""
+"""python -m train.bundled pack | run | speed | assemble: for a machine without network."""
 
 from __future__ import annotations
 
