@@ -24,6 +24,7 @@ from app.http.routes import GRADIO
 from app.quotas import Quotas
 from app.scheduler import Scheduler
 from app.service import ReadingService
+from lmeran.explain.region import RegionError
 from lmeran.findings import PinError, Pins, parse_pins
 from lmeran.imaging.radiograph import MAX_FILE_BYTES, ReadError, check_file_size
 
@@ -93,16 +94,16 @@ def add_api(
         return JSONResponse([files.add(data) for data in sent])
 
     async def read(
-        act: Callable[[bytes, Pins], dict[str, Any]], file: Any, pins: Any, request: gr.Request
+        act: Callable[..., dict[str, Any]], file: Any, pins: Any, request: gr.Request, *more: Any
     ) -> dict[str, Any]:
         try:
             quotas.file()
             known, data = named_pins(pins), files.take(file)
             address = address_of(request.request.scope) if request.request else ""
             quotas.opening(str(request.session_hash), address)
-            film = scheduler.film(lambda: act(data, known), f"api {address}", behind=True)
+            film = scheduler.film(lambda: act(data, known, *more), f"api {address}", behind=True)
             return await asyncio.wrap_future(film)
-        except (ReadError, PinError) as error:
+        except (ReadError, PinError, RegionError) as error:
             raise gr.Error(str(error), print_exception=False) from None
         except Exception as error:
             log.error("%s while answering the API", type(error).__name__)
@@ -121,7 +122,10 @@ def add_api(
         return await read(service.predict, file, pins, request)
 
     async def explain(
-        file: gr.FileData, pins: dict[str, str] | None = None, request: gr.Request | None = None
+        file: gr.FileData,
+        pins: dict[str, str] | None = None,
+        without: list[float] | None = None,
+        request: gr.Request | None = None,
     ) -> dict[str, Any]:
         """Why the reading of one film is what it is: logits by part and pin, influence of each
         finding on each, what to look at next. Research use, not for diagnosis.
@@ -129,8 +133,10 @@ def add_api(
         Args:
             file: DICOM, PNG or JPEG, at most 64 MB.
             pins: what is known, as {"Effusion": "positive", "Edema": "negative"}; may be left out.
+            without: a region to read the film without, as [left, top, width, height] in pixels of
+                the film; may be left out.
         """
-        return await read(service.predict_why, file, pins, request)
+        return await read(service.predict_why, file, pins, request, without)
 
     server.add_api_route(f"{GRADIO}/upload", upload, methods=["POST"])
     for endpoint in (predict, explain):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from app.boxes import Box, boxes_of_folder, parse_boxes
 from app.payload.packing import thumbnail
+from lmeran.findings import FINDINGS
 from lmeran.imaging.decoding_process import DecodingProcess
 from lmeran.imaging.files import FILM_SUFFIXES, read_file
 from lmeran.imaging.radiograph import ReadError
@@ -15,6 +18,8 @@ from lmeran.imaging.radiograph import ReadError
 BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "examples"
 MOST = 24
 THUMBNAIL_SIDE = 144
+STUDIED = ("Effusion", "Pneumothorax")
+"""What the example study asks for."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,29 @@ def load_examples(folder: Path | None, process: DecodingProcess) -> list[Example
             title = title or f"Film {len(examples) + 1}"
             examples.append(Example(path, title, small, boxes))
     return examples
+
+
+def example_study(examples: list[Example]) -> dict[str, Any]:
+    """A study of these films, as a file of one is written (docs/study.md). What is on a film is
+    taken from its boxes, where any has some."""
+    known = any(example.boxes for example in examples)
+    films = []
+    for position, example in enumerate(examples):
+        film = {"sha256": sha256(example.path.read_bytes()).hexdigest(), "example": position}
+        boxed = {FINDINGS[box.finding] for box in example.boxes}
+        if known:
+            film["truth"] = {finding: finding in boxed for finding in STUDIED}
+        films.append(film)
+    return {
+        "study": "Example study",
+        "films": films,
+        "arms": ["film", "model", "pins"],
+        "findings": list(STUDIED),
+        "plausible": True,
+        "comment": True,
+        "seed": 1,
+        "washout_days": 28,
+    }
 
 
 def _bundled() -> list[tuple[Path, str, tuple[Box, ...]]]:

@@ -104,7 +104,7 @@ class Exports:
 
     def _film(self, token: str) -> OpenRadiograph:
         film = self.service.films.get(token)
-        if film is None:
+        if film is None or film.encoded is None:
             raise FilmGoneError
         return film
 

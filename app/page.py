@@ -10,6 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
+from app.examples import example_study
 from app.http.gateway import UNEXPECTED, address_of, refusal
 from app.payload.facts import page_facts
 from app.quotas import QuotaError, Quotas
 from app.scheduler import Scheduler, result_of
 from app.service import FilmGoneError, ReadingService
+from lmeran.explain.region import RegionError
 from lmeran.exports.reading_file import ReadingFileError
 from lmeran.exports.record import ExportError
 from lmeran.findings import PinError
@@ -50,18 +53,24 @@ def add_page(
     async def page() -> Response:
         return HTMLResponse(index)
 
-    async def open_film(request: Request, frame: int = 1, prior: bool = False) -> Response:
+    async def open_film(
+        request: Request, frame: int = 1, prior: bool = False, alone: bool = False
+    ) -> Response:
         async def act() -> Any:
             owner, data = opening(request), await request.body()
-            film = scheduler.film(lambda: service.open_film(data, owner, frame, prior), owner)
+            read = partial(service.open_film, data, owner, frame, prior, alone)
+            film = scheduler.film(read, owner)
             return await result_of(film, request)
 
         return await answered(act)
 
-    async def open_example(request: Request, position: int, frame: int = 1) -> Response:
+    async def open_example(
+        request: Request, position: int, frame: int = 1, alone: bool = False
+    ) -> Response:
         async def act() -> Any:
             owner = opening(request)
-            film = scheduler.film(lambda: service.open_example(position, owner, frame), owner)
+            read = partial(service.open_example, position, owner, frame, alone)
+            film = scheduler.film(read, owner)
             return await result_of(film, request)
 
         return await answered(act)
@@ -88,6 +97,16 @@ def add_page(
             return await result_of(scheduler.pin(lambda: service.explain(asked, owner)), request)
 
         return await answered(act)
+
+    async def without(request: Request) -> Response:
+        async def act() -> Any:
+            owner, asked = session_of(request), await sent_object(request)
+            return await result_of(scheduler.pin(lambda: service.without(asked, owner)), request)
+
+        return await answered(act)
+
+    async def study() -> Response:
+        return JSONResponse(example_study(service.examples))
 
     async def held(request: Request) -> Response:
         async def act() -> Any:
@@ -124,6 +143,8 @@ def add_page(
         ("POST", "/lmeran/rows", read_row),
         ("POST", "/lmeran/pins", pin),
         ("POST", "/lmeran/why", why),
+        ("POST", "/lmeran/without", without),
+        ("GET", "/lmeran/study", study),
         ("GET", "/lmeran/session", held),
         ("DELETE", "/lmeran/session", forget),
         ("GET", "/lmeran/film/{token}", values),
@@ -176,7 +197,7 @@ async def answered(act: Callable[[], Awaitable[Any]]) -> Response:
         return refusal(429, str(error))
     except ReadError as error:
         return refusal(422, str(error))
-    except (PinError, ExportError, ReadingFileError) as error:
+    except (PinError, RegionError, ExportError, ReadingFileError) as error:
         return refusal(400, str(error))
     except Exception as error:
         log.error("%s while answering the page", type(error).__name__)

@@ -15,6 +15,7 @@ from app.payload.facts import film_facts, gate_facts, reading_facts
 from app.payload.packing import pack_values, thumbnail
 from app.sessions import OpenRadiograph, PrintPreview, RadiographStore
 from lmeran.explain.explain import explain_object
+from lmeran.explain.region import RegionError, what_if
 from lmeran.findings import FINDINGS, PinError, Pins, State
 from lmeran.imaging.radiograph import Radiograph, ReadError
 from lmeran.model.maps import ROLLOUT
@@ -67,21 +68,24 @@ class ReadingService:
         self._beside = ThreadPoolExecutor(1, "pack")
 
     def open_film(
-        self, data: bytes, owner: str, frame: int = 1, prior: bool = False
+        self, data: bytes, owner: str, frame: int = 1, prior: bool = False, alone: bool = False
     ) -> dict[str, Any]:
         """Read and encode a file for a reader; the reply holds the film and its free reading.
 
         frame: of several in the file, from 1; prior: an earlier film, to be seen beside the one
-        that is open. Raises `ReadError`; what the reader had open stays open.
+        that is open; alone: as a study shows it without the model, which then never sees it.
+        Raises `ReadError`; what the reader had open stays open.
         """
         film = self._read(data, frame)
         packed = self._beside.submit(
             lambda: (pack_values(film.values.codes), PrintPreview.of(film))
         )
-        encoded = self.predictor.encode(film)
+        encoded = None if alone else self.predictor.encode(film)
         values, preview = packed.result()
-        facts = film_facts(film, encoded.gate)
+        facts = film_facts(film, None if encoded is None else encoded.gate)
         held = self.films.add(owner, encoded, values, facts, preview, prior)
+        if encoded is None:
+            return {"token": held.token, **held.facts}
         reading = self.predictor.read(encoded, {})
         return {
             "token": held.token,
@@ -91,12 +95,17 @@ class ReadingService:
             "thumbnail": _thumbnail(film),
         }
 
-    def open_example(self, position: int, owner: str, frame: int = 1) -> dict[str, Any]:
-        """The same for a film on offer."""
+    def open_example(
+        self, position: int, owner: str, frame: int = 1, alone: bool = False
+    ) -> dict[str, Any]:
+        """The same for a film on offer; with title and boxes, which tell what is on it, unless it
+        is shown alone."""
         if not 0 <= position < len(self.examples):
             raise ReadError("There is no such example; choose one of those shown.")
         example = self.examples[position]
-        opened = self.open_film(example.path.read_bytes(), owner, frame)
+        opened = self.open_film(example.path.read_bytes(), owner, frame, alone=alone)
+        if alone:
+            return opened
         boxes = [box.facts(opened["width"], opened["height"]) for box in example.boxes]
         return {**opened, "title": example.title, "boxes": boxes}
 
@@ -144,10 +153,19 @@ class ReadingService:
         except ValueError as error:
             raise PinError(str(error)) from None
 
+    def without(self, request: dict[str, Any], owner: str) -> dict[str, Any]:
+        """The reading under these pins without a region of the film and without others.
+
+        request: as for `pin`, and box: left, top, width and height in pixels of the film. Raises
+        `RegionError` for what is no box on it, and as `pin` does.
+        """
+        asked = self._asked(request, owner)
+        return what_if(self.predictor, asked.film.encoded, box_of(request.get("box")), asked.pins)
+
     def _asked(self, request: dict[str, Any], owner: str) -> Asked:
         pins = _pins_of(request.get("pins"))
         film = self.films.get(str(request.get("token")), owner)
-        if film is None:
+        if film is None or film.encoded is None:
             raise FilmGoneError
         layer, head = (whole(request.get(name), name) for name in ("layer", "head"))
         return Asked(film, pins, layer, head)
@@ -160,11 +178,22 @@ class ReadingService:
         identity = self.predictor.checkpoint.identity
         return reading_object(API_FILE, identity, reading, film.warnings, encoded.gate)
 
-    def predict_why(self, data: bytes, pins: Pins) -> dict[str, Any]:
-        """The same as `python -m lmeran explain` gives it."""
+    def predict_why(self, data: bytes, pins: Pins, without: Any = None) -> dict[str, Any]:
+        """The same as `python -m lmeran explain` gives it. without: the box of its --without."""
+        box = None if without is None else box_of(without)
         film = self._read(data, 1)
         encoded = self.predictor.encode(film)
-        return explain_object(API_FILE, self.predictor, encoded, pins, film.warnings)
+        explained = explain_object(API_FILE, self.predictor, encoded, pins, film.warnings)
+        if box is not None:
+            explained["region"] = what_if(self.predictor, encoded, box, pins)
+        return explained
+
+
+def box_of(box: Any) -> tuple[float, ...]:
+    """Left, top, width and height that a request brought. Raises `RegionError`."""
+    if not isinstance(box, list) or len(box) != 4 or not all(type(v) in (int, float) for v in box):
+        raise RegionError("A region is four numbers: left, top, width and height in pixels.")
+    return tuple(box)
 
 
 def whole(value: Any, name: str) -> int | None:

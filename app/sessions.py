@@ -44,15 +44,15 @@ class PrintPreview:
 class OpenRadiograph:
     """One film of one reader.
 
-    token: unguessable name of the film in addresses; owner: the reader's session; values: the
-    film's values as `app.payload.packing` writes them; facts: what the page may say of the file;
-    preview: what of it can be taken along; prior: whether it is an earlier film beside the one that
-    is read.
+    token: unguessable name of the film in addresses; owner: the reader's session; encoded: None for
+    a film that a study shows without the model; values: the film's values as `app.payload.packing`
+    writes them; facts: what the page may say of the file; preview: what of it can be taken along;
+    prior: whether it is an earlier film beside the one that is read.
     """
 
     token: str
     owner: str
-    encoded: EncodedRadiograph
+    encoded: EncodedRadiograph | None
     values: bytes
     facts: dict[str, Any]
     preview: PrintPreview
@@ -60,7 +60,8 @@ class OpenRadiograph:
 
     @property
     def nbytes(self) -> int:
-        return len(self.values) + self.encoded.nbytes + self.preview.nbytes
+        encoded = 0 if self.encoded is None else self.encoded.nbytes
+        return len(self.values) + encoded + self.preview.nbytes
 
 
 class RadiographStore:
@@ -85,7 +86,7 @@ class RadiographStore:
     def add(
         self,
         owner: str,
-        encoded: EncodedRadiograph,
+        encoded: EncodedRadiograph | None,
         values: bytes,
         facts: dict[str, Any],
         preview: PrintPreview,

@@ -22,6 +22,7 @@ from train.evaluation.evaluate import evaluate_parser, run_evaluate
 from train.fit import fit
 from train.phantom.commands import phantom_parser, prove_parser, run_phantom, run_prove
 from train.processes import started
+from train.reader_study.study import run_study, study_parser
 from train.release.commands import index_parser, run_index
 
 Command = Callable[[Namespace], None]
@@ -69,6 +70,7 @@ def commands() -> dict[str, tuple[ArgumentParser, Command]]:
         "phantom": (phantom_parser(), run_phantom),
         "prove": (prove_parser(), run_prove),
         "index": (index_parser(), run_index),
+        "study": (study_parser(), run_study),
     }
 
 

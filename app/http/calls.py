@@ -7,8 +7,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-INPUTS = 2
-"""Of each endpoint (`app.api`): file and pins."""
+INPUTS = 3
+"""Of an endpoint at most (`app.api`): file, pins and, of /explain, a region. Gradio reads as many
+as the endpoint has."""
 
 NO_CALL = 'The call is not understood; send {"data": [FILE, PINS]}, or without the pins.'
 

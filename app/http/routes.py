@@ -58,6 +58,8 @@ PAGE = (
     Route("GET", "/lmeran/film/{token}"),
     Route("POST", "/lmeran/pins", JSON_BYTES),
     Route("POST", "/lmeran/why", JSON_BYTES),
+    Route("POST", "/lmeran/without", JSON_BYTES),
+    Route("GET", "/lmeran/study"),
     Route("GET", "/lmeran/session"),
     Route("DELETE", "/lmeran/session"),
     Route("POST", "/lmeran/export/{token}/{form}", JSON_BYTES),

@@ -11,6 +11,8 @@ export const KEYS = [
   { group: "Film", keys: ["n"], show: "N", run: "otherFilm", with: 1, text: "next film of the worklist", always: true },
   { group: "Film", keys: ["N"], show: "Shift N", run: "otherFilm", with: -1, text: "previous film of the worklist", always: true },
   { group: "Film", keys: ["q", "Q"], show: "Q", run: "worklist", text: "worklist open or closed", always: true },
+  { group: "Film", keys: ["s", "S"], show: "S", run: "study", text: "begin or continue a study", always: true },
+  { group: "Map", keys: ["x", "X"], show: "X", run: "without", text: "read without the finding's last box, or the contour" },
   { group: "Map", keys: ["m", "M"], show: "M", run: "toggle", with: ".lm-map", text: "map on or off" },
   { group: "Map", keys: ["c", "C"], show: "C", run: "toggle", with: ".lm-contour", text: "contour on or off" },
   { group: "Window", keys: ["1"], show: "1", run: "preset", with: 1, text: "the file's own window; again: its next one" },

@@ -10,11 +10,13 @@ import { Screen, element } from "./screen.js";
 import { Session } from "./session.js";
 import { Viewport } from "./viewer/viewport.js";
 import { NEGATIVE, POSITIVE, UNKNOWN, initialState, pinCount, rowOrder } from "./state.js";
+import { Study } from "./study/study.js";
 import { ReadingTable } from "./reading/table.js";
 import { SaveMenu } from "./save/menu.js";
 import { isLight, noteFrame, setTheme } from "./theme.js";
 import { Toolbar } from "./viewer/toolbar.js";
 import { WhyPanel } from "./reading/why.js";
+import { WithoutRegion } from "./reading/without.js";
 import { Worklist } from "./worklist/worklist.js";
 
 const STATES = { unknown: UNKNOWN, negative: NEGATIVE, positive: POSITIVE };
@@ -38,10 +40,13 @@ function mount(root, facts) {
   const session = new Session(root, facts, state, api);
   const saveMenu = new SaveMenu(root, facts, state, client, { tell, alert: alertText, show: showSaved });
 
+  const without = new WithoutRegion(root, facts, state, client, screen, { tell, alert: alertText });
+  const study = new Study(root, facts, state, client, { select, tell, alert: alertText, clear: away });
+
   // ---- what the reader does
 
   function pin(i, value) {
-    if (!state.film || state.pins[i] === value) return;
+    if (!state.reading || state.pins[i] === value) return;
     state.pins[i] = value;
     state.selected = i;
     const [word] = Object.entries(STATES).find(([, number]) => number === value);
@@ -54,6 +59,11 @@ function mount(root, facts) {
     state.pins.fill(UNKNOWN);
     tell("All pins cleared");
     client.ask();
+  }
+
+  function away() {
+    worklist.clear();
+    client.forget();
   }
 
   // Pins and view of a reading file or a link.
@@ -107,6 +117,7 @@ function mount(root, facts) {
     table.render(state);
     screen.render(state);
     why.render(state);
+    without.render(state);
     saveMenu.render();
     frames.render();
     worklist.follow();
@@ -150,21 +161,21 @@ function mount(root, facts) {
     }
     q(".lm-sort").addEventListener("change", (e) => { state.sort = e.target.value; render(); });
     q(".lm-clear").addEventListener("click", clear);
-    q(".lm-forget").addEventListener("click", () => {
-      worklist.clear();
-      client.forget();
-    });
+    q(".lm-forget").addEventListener("click", away);
     q(".lm-alert button").addEventListener("click", () => alertText(""));
     q(".lm-theme").addEventListener("click", () => { setTheme(!isLight()); render(); });
+    q(".lm-wlstudy").addEventListener("click", () => study.dialog.open());
     q(".lm-keys").addEventListener("click", () => q(".lm-help").showModal());
     // The reader's work is on this page only; what is held for it elsewhere is not needed any more.
     window.addEventListener("beforeunload", (e) => {
-      if (state.film || worklist.rows.length) e.preventDefault();
+      if (!study.run && (state.film || worklist.rows.length)) e.preventDefault();
     });
     window.addEventListener("pagehide", () => state.film && api.leave());
     listenForKeys({
       step, clear, toggle, otherFilm,
       worklist: () => worklist.panel.toggle(),
+      study: () => study.dialog.open(),
+      without: () => without.ask(),
       pinSelected: (word) => pin(state.selected, STATES[word]),
       preset: (key) => viewport.usePresetKey(key),
       invert: () => viewport.invert(),

@@ -23,8 +23,8 @@ export class Client {
 
   // ---- films
 
-  // source: {example: number} or {item: {size, bytes()}}, with {row} of the worklist and the {title}
-  // on the screen. Whether the film came: another one may have been asked for meanwhile.
+  // source: {example: number} or {item: {size, bytes()}}, with {row} of the worklist, the {title} on the
+  // screen and, in a study, {boxes} in place of its own and {alone}: nothing of the model is sent. Whether the film came: another one may have been asked for meanwhile.
   async open(source, { frame = 1, role = "film" } = {}) {
     const number = this.opening += 1;
     this.show.busy(true);
@@ -42,7 +42,8 @@ export class Client {
 
   // The server's answer about a film. Throws Refused, also where the file cannot be sent.
   async read(source, frame = 1, role = "film") {
-    const options = `frame=${frame}${role === "prior" ? "&prior=true" : ""}`;
+    const options = `frame=${frame}${role === "prior" ? "&prior=true" : ""}`
+      + (source.alone ? "&alone=true" : "");
     const response = source.example === undefined
       ? await this.api.call(`films?${options}`, { body: await this.bytesOf(source.item) })
       : await this.api.call(`examples/${source.example}?${options}`);
@@ -70,7 +71,8 @@ export class Client {
     this.newest = reply;
     const pixels = await fetchValues(this.api, reply);
     if (this.newest !== reply) return false;
-    const film = { ...withCells(reply), source, title: source.title ?? reply.title };
+    const film = { ...withCells(reply), source, title: source.title ?? reply.title,
+                   boxes: source.boxes ?? reply.boxes };
     this.show.alert("");
     if (role === "prior") this.openPrior(film, pixels);
     else this.openFilm(film, pixels);
@@ -80,7 +82,7 @@ export class Client {
   openFilm(film, pixels) {
     const { state } = this;
     this.viewport.open(film, pixels);
-    Object.assign(state, { film, prior: null, reading: film.reading, before: null, why: null });
+    Object.assign(state, { film, prior: null, reading: film.reading ?? null, before: null, why: null });
     state.pins.fill(UNKNOWN);
     state.view.layer = state.view.head = null;
     state.sent += 1; // answers about the film before are late by definition
@@ -89,7 +91,7 @@ export class Client {
     delete this.root.dataset.pending;
     this.show.used();
     this.show.opened();
-    this.askWhy();
+    if (state.reading) this.askWhy();
   }
 
   openPrior(film, pixels) {
@@ -143,7 +145,7 @@ export class Client {
 
   // The reading under the newest pins: of several clicks in a hurry the last ones are sent, once.
   ask() {
-    if (!this.state.film) return;
+    if (!this.state.reading) return;
     this.state.sent += 1;
     this.root.dataset.pending = this.state.sent;
     if (!this.asking) this.sendPins(); // first: it is on its way while the page is drawn
@@ -216,6 +218,7 @@ export class Client {
 
 // An answer with its maps as numbers.
 function withCells(reply) {
+  if (!reply.reading) return reply;
   return { ...reply, cam: cells(reply.cam), reading: withNumbers(reply.reading) };
 }
 

@@ -38,6 +38,31 @@ export function agreement(values, grid, boxes, level, film) {
   return { iou: both / either, pointed: Boolean(boxed[best]), peak };
 }
 
+// The rectangle, in shares of the film's sides, round the part of a map that holds its maximum and lies
+// at or above `level` of it: what the contour at the peak encloses. null without a positive value.
+export function regionAroundPeak(values, grid, level, side = 96) {
+  const places = neighbours(side, grid), field = new Float32Array(side * side);
+  for (let k = 0; k < field.length; k++) {
+    const [x0, x1, u] = places[k % side], [y0, y1, v] = places[Math.floor(k / side)];
+    const top = values[y0 * grid + x0] * (1 - u) + values[y0 * grid + x1] * u;
+    field[k] = top * (1 - v) + (values[y1 * grid + x0] * (1 - u) + values[y1 * grid + x1] * u) * v;
+  }
+  const peak = field.indexOf(Math.max(...field)), threshold = level * field[peak];
+  if (!(field[peak] > 0)) return null;
+  const seen = new Set([peak]), columns = [], rows = [];
+  for (const k of seen) { // grows while it is walked
+    const x = k % side, y = Math.floor(k / side);
+    columns.push(x);
+    rows.push(y);
+    const beside = [x > 0 && k - 1, x < side - 1 && k + 1, y > 0 && k - side, y < side - 1 && k + side];
+    for (const next of beside) {
+      if (next !== false && field[next] >= threshold) seen.add(next);
+    }
+  }
+  return { left: Math.min(...columns) / side, right: (Math.max(...columns) + 1) / side,
+           top: Math.min(...rows) / side, bottom: (Math.max(...rows) + 1) / side };
+}
+
 // Which pixels of the raster have their centre in a box.
 function cover(boxes, width, height) {
   const covered = new Uint8Array(width * height);

@@ -296,7 +296,8 @@ def test_the_command_fits_into_the_checkpoint_and_leaves_the_weights(
 ) -> None:
     folder = tmp_path / "checkpoint"
     run = {"min_size": 0, "validation_share": 0.5, "seed": 0}
-    save_checkpoint(folder, lively_model(small_config(64)), {"config": run}, {})
+    training = {"config": run, "label_sets": {"No Finding": 9, "Effusion|Edema": 2, "Mass": 1}}
+    save_checkpoint(folder, lively_model(small_config(64)), training, {})
     before = load_checkpoint(folder)
     assert (before.calibration, before.gate) == (None, None)
     fit = ["calibrate", "--checkpoint", str(folder), "--data", str(data), "--device", "cpu"]
