@@ -164,17 +164,17 @@ function mount(root, facts) {
     q(".lm-forget").addEventListener("click", away);
     q(".lm-alert button").addEventListener("click", () => alertText(""));
     q(".lm-theme").addEventListener("click", () => { setTheme(!isLight()); render(); });
-    q(".lm-wlstudy").addEventListener("click", () => study.dialog.open());
+    q(".lm-wlstudy").addEventListener("click", () => study.open());
     q(".lm-keys").addEventListener("click", () => q(".lm-help").showModal());
     // The reader's work is on this page only; what is held for it elsewhere is not needed any more.
     window.addEventListener("beforeunload", (e) => {
-      if (!study.run && (state.film || worklist.rows.length)) e.preventDefault();
+      if (!study.item && (state.film || worklist.rows.length)) e.preventDefault();
     });
     window.addEventListener("pagehide", () => state.film && api.leave());
     listenForKeys({
       step, clear, toggle, otherFilm,
       worklist: () => worklist.panel.toggle(),
-      study: () => study.dialog.open(),
+      study: () => study.open(),
       without: () => without.ask(),
       pinSelected: (word) => pin(state.selected, STATES[word]),
       preset: (key) => viewport.usePresetKey(key),

@@ -2,13 +2,13 @@
 
 OUT/imrmc_FINDING.csv  readerID, caseID, modalityID, score: the long form that iMRMC reads, with the
                        reader "truth" where the study says what is on its films
-OUT/films.csv          one row a reader, film and arm: seconds, comment, plausibility of the maps
+OUT/answers.csv        the same with what was asked, how plausible the map was, and the film's time
 OUT/summary.html       agreement between readers, AUC of each arm, plausible maps, times
 """
 
 from __future__ import annotations
 
-from itertools import product
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,14 @@ import pandas as pd
 from jsonargparse import ArgumentParser, Namespace
 from sklearn.metrics import cohen_kappa_score
 
+from lmeran.findings import FINDINGS
 from lmeran.serialize import plain_cell
-from train.evaluation.metrics import auc
-from train.reader_study.answers import KEYS, Answers, fleiss_kappa, read_answers
+from train.data.index import DataError
+from train.evaluation.metrics import auc, mean_auc
 
 TEMPLATE = Path(__file__).with_name("summary.html.jinja")
-NAMES = dict(zip(KEYS, ("readerID", "caseID", "modalityID"), strict=True))
-"""What iMRMC calls them."""
+KEYS = ["readerID", "caseID", "modalityID"]
+"""What iMRMC calls reader, film and arm."""
 
 
 def study_parser() -> ArgumentParser:
@@ -36,84 +37,113 @@ def study_parser() -> ArgumentParser:
 
 def run_study(given: Namespace) -> None:
     """The command. Raises `DataError`."""
-    answers, out = read_answers([Path(path) for path in given.answers]), Path(given.out)
+    files, out = read_answers([Path(path) for path in given.answers]), Path(given.out)
+    answers, study = answer_frame(files), files[0]["study"]
     out.mkdir(parents=True, exist_ok=True)
-    for finding, rows in answers.findings.groupby("finding"):
-        imrmc_table(rows, answers.truth, finding).to_csv(out / f"imrmc_{finding}.csv", index=False)
-    films_table(answers).to_csv(out / "films.csv", index=False)
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        study=answers.study,
-        readers=answers.films["reader"].nunique(),
-        films=answers.films["case"].nunique(),
-        tables={title: _html(frame) for title, frame in summary(answers).items()},
+    for finding, rows in answers.groupby("finding"):
+        known = rows.dropna(subset=["truth"]).drop_duplicates("caseID")
+        truth = known.assign(readerID="truth", modalityID="truth", score=known["truth"].astype(int))
+        table = pd.concat([truth, rows])[[*KEYS, "score"]]
+        table.to_csv(out / f"imrmc_{finding}.csv", index=False)
+    answers.to_csv(out / "answers.csv", index=False)
+    template = TEMPLATE.read_text(encoding="utf-8")
+    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    (out / "summary.html").write_text(
+        page.from_string(template).render(study=study["study"], tables=summary(answers)),
+        encoding="utf-8",
     )
-    (out / "summary.html").write_text(page, encoding="utf-8")
     print(f"the summary is {out / 'summary.html'}")
 
 
-def imrmc_table(
-    rows: pd.DataFrame, truth: dict[str, dict[str, bool]], finding: str
-) -> pd.DataFrame:
-    """All scores of a finding, after the truth of its films."""
-    known = [
-        {"readerID": "truth", "caseID": case, "modalityID": "truth", "score": int(of_film[finding])}
-        for case, of_film in truth.items()
-        if finding in of_film
-    ]
-    scores = rows.rename(columns=NAMES)[[*NAMES.values(), "score"]]
-    return pd.concat([pd.DataFrame(known), scores], ignore_index=True)
+def read_answers(paths: list[Path]) -> list[dict[str, Any]]:
+    """Raises `DataError` for what is no file of answers, for two files of one reader, and for files
+    of different studies."""
+    files = []
+    for path in paths:
+        try:
+            file = json.loads(path.read_text(encoding="utf-8"))
+            whole = isinstance(file["reader"], str) and isinstance(file["items"], list)
+            whole = whole and set(file["study"]["findings"]) <= set(FINDINGS)
+        except (OSError, ValueError, KeyError, TypeError):
+            whole = False
+        if not whole:
+            raise DataError(f"{path.name} is no file that Save answers gave.")
+        files.append(file)
+    if any(file["study"] != files[0]["study"] for file in files):
+        raise DataError("The files are of different studies; give those of one.")
+    if len({file["reader"] for file in files}) < len(files):
+        raise DataError("Two files are of the same reader; give the one that was saved last.")
+    return files
 
 
-def films_table(answers: Answers) -> pd.DataFrame:
-    """Times, comments and plausibility, one row a reader, film and arm."""
-    asked = answers.findings.dropna(subset=["plausible"])
-    wide = asked.pivot(index=KEYS, columns="finding", values=["plausible", "map"])
-    wide.columns = [f"{what}_{finding}" for what, finding in wide.columns]
-    films = answers.films.assign(comment=answers.films["comment"].map(plain_cell))
-    return films.merge(wide.reset_index(), on=KEYS, how="left").rename(columns=NAMES)
+def answer_frame(files: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row for each reader, film, arm and finding that was asked for to the end.
 
-
-def summary(answers: Answers) -> dict[str, pd.DataFrame]:
-    """Title -> table; those that there is nothing for are left out."""
-    found, rows = answers.findings, []
-    for finding, arm in product(found["finding"].unique(), found["arm"].unique()):
-        own = found[(found["finding"] == finding) & (found["arm"] == arm)]
-        rows.append({"finding": finding, "arm": arm, **_agreement(own), **_auc(own, answers.truth)})
-    asked = found.dropna(subset=["plausible"])
-    shares = pd.crosstab([asked["finding"], asked["map"]], asked["plausible"], normalize="index")
-    times = answers.films.groupby("arm")["seconds"].describe()[["count", "25%", "50%", "75%"]]
-    tables = {
-        "Agreement between readers, and AUC where the truth is known": pd.DataFrame(rows),
-        "Share of the maps that were called plausible": shares.reset_index(),
-        "Seconds a film: quartiles": times.reset_index(),
+    Columns: `KEYS`, finding, present, confidence, plausible, map, score (0 .. 100 that the finding
+    is there: the confidence turned over where it was said to be absent), truth, seconds, comment.
+    """
+    known = {
+        film.get("sha256") or film["name"]: film.get("truth", {})
+        for film in files[0]["study"]["films"]
     }
-    return {title: frame for title, frame in tables.items() if len(frame)}
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    for file in files:
+        for item in file["items"]:
+            keys = (file["reader"], item["case"], item["arm"])
+            comments = [a["value"] for a in item["answers"] if a["question"] == "comment"]
+            film = {"seconds": round(item["seconds"], 1), "comment": plain_cell("".join(comments))}
+            for answer in item["answers"]:
+                finding = answer["finding"]
+                if finding:
+                    row = rows.setdefault((*keys, finding), dict(film))
+                    row["truth"] = known.get(item["case"], {}).get(finding)
+                    row[answer["question"]] = answer["value"]
+                    row["map"] = answer.get("map", row.get("map"))
+    asked = [dict(zip((*KEYS, "finding"), keys, strict=True)) | row for keys, row in rows.items()]
+    columns = [*KEYS, "finding", "present", "confidence", "plausible", "map", "score", "truth"]
+    frame = pd.DataFrame(asked, columns=[*columns, "seconds", "comment"])
+    frame = frame.dropna(subset=["confidence"])
+    if frame.empty:
+        raise DataError("No finding was answered in these files.")
+    half = frame["confidence"].astype(float) / 2
+    return frame.assign(score=np.where(frame["present"] == "yes", 50 + half, 50 - half))
 
 
-def _agreement(own: pd.DataFrame) -> dict[str, Any]:
+def summary(answers: pd.DataFrame) -> dict[str, str]:
+    """Title -> table as HTML; those that there is nothing for are left out."""
+    rows = [
+        {"finding": finding, "arm": arm, **agreement(own), "AUC, mean of the readers": _auc(own)}
+        for (finding, arm), own in answers.groupby(["finding", "modalityID"])
+    ]
+    asked = answers.dropna(subset=["plausible"])
+    shares = pd.crosstab([asked["finding"], asked["map"]], asked["plausible"], normalize="index")
+    films = answers.drop_duplicates(KEYS).groupby("modalityID")["seconds"]
+    tables = {
+        "Agreement, and AUC where the truth is known": pd.DataFrame(rows),
+        "Share of the maps that were called plausible": shares.reset_index(),
+        "Seconds a film": films.describe().reset_index(),
+    }
+    options = {"index": False, "border": 0, "float_format": "%.2f", "na_rep": "\N{EN DASH}"}
+    return {title: t.to_html(**options) for title, t in tables.items() if len(t)}
+
+
+def agreement(own: pd.DataFrame) -> dict[str, Any]:
     """Kappa of "present?" on the films that all readers answered: Cohen's of two readers, Fleiss'
-    of more."""
-    said = own.pivot(index="case", columns="reader", values="present").dropna() == "yes"
-    readers, kappa = said.shape[1], None
-    yes = said.sum(axis=1).to_numpy()
-    if readers == 2 and len(said) and 0 < yes.sum() < said.size:
-        kappa = float(cohen_kappa_score(*said.to_numpy().T))
-    elif readers > 2 and len(said):
-        kappa = fleiss_kappa(np.stack([yes, readers - yes], axis=1))
-    return {"readers": readers, "films of all": len(said), "kappa": kappa}
+    (Psychological Bulletin 1971) of more; None where chance alone would agree as often."""
+    said = own.pivot(index="caseID", columns="readerID", values="present").dropna() == "yes"
+    films, readers = said.shape
+    yes, kappa = said.sum(axis=1).to_numpy(), None
+    share = yes.sum() / max(said.size, 1)
+    if readers > 1 and 0 < share < 1:
+        by_chance = share**2 + (1 - share) ** 2
+        pairs = (yes * (yes - 1) + (readers - yes) * (readers - yes - 1)).mean()
+        kappa = (pairs / (readers * (readers - 1)) - by_chance) / (1 - by_chance)
+        if readers == 2:
+            kappa = float(cohen_kappa_score(*said.to_numpy().T))
+    return {"readers": readers, "films of all": films, "kappa": kappa}
 
 
-def _auc(own: pd.DataFrame, truth: dict[str, dict[str, bool]]) -> dict[str, Any]:
-    """Mean over the readers of the AUC of their scores."""
-    finding, values = own["finding"].iloc[0] if len(own) else "", []
-    for _, rows in own.groupby("reader"):
-        known = rows[[finding in truth.get(case, ()) for case in rows["case"]]]
-        labels = np.array([truth[case][finding] for case in known["case"]], dtype=float)
-        values.append(auc(labels, known["score"].to_numpy()) if len(known) else None)
-    present = [value for value in values if value is not None]
-    return {"AUC": float(np.mean(present)) if present else None}
-
-
-def _html(frame: pd.DataFrame) -> str:
-    return frame.to_html(index=False, border=0, float_format="%.2f", na_rep="\N{EN DASH}")
+def _auc(own: pd.DataFrame) -> float | None:
+    known = own.dropna(subset=["truth"])
+    readers = [rows for _, rows in known.groupby("readerID")]
+    return mean_auc([auc(r["truth"].to_numpy(float), r["score"].to_numpy()) for r in readers])

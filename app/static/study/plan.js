@@ -1,78 +1,53 @@
 // A study as its file says it, and what follows from it: the order of films and the questions.
 
-export const ARMS = {
-  film: "film alone",
-  model: "film and model",
-  pins: "film, model and pins",
-};
+export const ARMS = { film: "film alone", model: "film and model", pins: "film, model and pins" };
 
-const PRESENT = { kind: "present", keys: { y: "yes", n: "no" } };
-const CONFIDENCE = { kind: "confidence", text: "0 to 100" };
-const PLAUSIBLE = { kind: "plausible", keys: { y: "yes", p: "partly", n: "no" } };
-const COMMENT = { kind: "comment", text: "may stay empty" };
+const PRESENT = { kind: "present", text: "present?", keys: { y: "yes", n: "no" } };
+const CONFIDENCE = { kind: "confidence", text: "how sure are you, 0 to 100?" };
+const PLAUSIBLE = { kind: "plausible", text: "is the map plausible?",
+                    keys: { y: "yes", p: "partly", n: "no" } };
+const COMMENT = { kind: "comment", finding: "", text: "anything to note? May stay empty" };
 
 // The study of a file's text. Throws an Error with a sentence for what is none.
 export function parseStudy(text, findings) {
-  let study;
   try {
-    study = JSON.parse(text);
+    const study = JSON.parse(text);
+    const whole = study.films.length && study.films.every((film) => film.sha256 || film.name)
+      && study.arms.length && study.arms.every((arm) => ARMS[arm]) && typeof study.study === "string"
+      && study.findings.length && study.findings.every((name) => numberOf(name, findings) >= 0);
+    if (whole) return study;
   } catch {
-    throw new Error("The file is no study: it is not JSON.");
+    // the same sentence
   }
-  const wrong = [
-    [typeof study?.study !== "string", "has no name (\"study\")"],
-    [!study?.films?.length, "names no films"],
-    [study?.films?.some?.((f) => !f.sha256 && !f.name), "has a film without \"sha256\" or \"name\""],
-    [!study?.arms?.length || study.arms.some((arm) => !ARMS[arm]),
-      `needs "arms" out of ${Object.keys(ARMS).join(", ")}`],
-    [!study?.findings?.length || study.findings.some((f) => numberOf(f, findings) < 0),
-      "needs \"findings\" out of the 14"],
-  ].find(([is]) => is);
-  if (wrong) throw new Error(`The file is no study that can be done here: it ${wrong[1]}.`);
-  return study;
+  throw new Error("The file is no study: it needs the name \"study\", \"films\" with sha256 or name, "
+    + `"arms" out of ${Object.keys(ARMS).join(", ")}, and "findings" out of the 14.`);
 }
 
 // Position of a finding that a file names, -1 for none.
 export function numberOf(finding, findings) {
-  const plain = (name) => String(name).toLowerCase().replaceAll("_", " ");
-  return findings.findIndex((name) => plain(name) === plain(finding));
+  return findings.findIndex((name) => name.replaceAll(" ", "_") === finding);
 }
 
 // [{arm, film}] of one reader: the arms one after the other, in each all films; both in an order drawn
-// from the seed and the reader's name.
+// from the seed and the reader's code.
 export function orderOf(study, reader) {
   const random = generator(`${study.seed ?? 0}:${reader}`);
-  return shuffled(study.arms, random).flatMap((arm) =>
-    shuffled(study.films, random).map((film) => ({ arm, film })));
+  const shuffled = (values) => values.map((value) => [random(), value])
+    .sort(([a], [b]) => a - b).map(([, value]) => value);
+  return shuffled(study.arms).flatMap((arm) => shuffled(study.films).map((film) => ({ arm, film })));
 }
 
-// [{kind, finding, keys or text}] about one film.
+// [{kind, finding, text, keys}] about one film.
 export function questionsOf(study, arm) {
-  const asked = study.findings.flatMap((finding) => [PRESENT, CONFIDENCE,
-    ...(study.plausible && arm !== "film" ? [PLAUSIBLE] : []),
-  ].map((question) => ({ ...question, finding })));
-  return study.comment ? [...asked, { ...COMMENT, finding: "" }] : asked;
+  const each = [PRESENT, CONFIDENCE, ...(study.plausible && arm !== "film" ? [PLAUSIBLE] : [])];
+  const asked = study.findings.flatMap((finding) => each.map((one) => ({ ...one, finding })));
+  return study.comment ? [...asked, COMMENT] : asked;
 }
 
-export function caseOf(film) {
-  return film.sha256 ?? film.name;
-}
-
-function shuffled(values, random) {
-  const order = [...values];
-  for (let k = order.length - 1; k > 0; k--) {
-    const other = Math.floor(random() * (k + 1));
-    [order[k], order[other]] = [order[other], order[k]];
-  }
-  return order;
-}
-
-// FNV-1a of the text, then mulberry32: the same everywhere.
+// FNV-1a of the text, then mulberry32: the same on every machine.
 function generator(text) {
   let state = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) {
-    state = Math.imul(state ^ byte, 0x01000193);
-  }
+  for (const byte of new TextEncoder().encode(text)) state = Math.imul(state ^ byte, 0x01000193);
   return () => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);

@@ -1,59 +1,47 @@
 // What readers of studies answered, in this browser's IndexedDB: an answer is written as it is given,
 // so that no reload, crash or restart of the server loses one.
 
-const NAME = "lmeran-study";
+export const RUN = -1; // in place of a film's number: the record of the run itself
 
 export class StudyStore {
   async open() {
-    const request = indexedDB.open(NAME, 1);
-    request.onupgradeneeded = () => {
-      request.result.createObjectStore("runs", { keyPath: "id" });
-      request.result.createObjectStore("items", { keyPath: ["run", "number"] });
-    };
+    const request = indexedDB.open("lmeran-study", 1);
+    request.onupgradeneeded = () =>
+      request.result.createObjectStore("answers", { keyPath: ["run", "number"] });
     this.database = await done(request);
   }
 
-  // All readers' runs: {id, study, reader, begun}.
-  runs() {
-    return done(this.store("runs", "readonly").getAll());
+  // {run, study, reader, finished} of every run that was begun here.
+  async runs() {
+    return (await done(this.store().getAll())).filter((record) => record.number === RUN);
   }
 
-  // The films of a run that have been begun: {run, number, arm, film, seconds, answers, done}.
-  items(run) {
-    const all = IDBKeyRange.bound([run], [run, []]);
-    return done(this.store("items", "readonly").getAll(all));
+  // The films of a run that have answers, by their number.
+  async items(run) {
+    const films = await done(this.store().getAll(IDBKeyRange.bound([run, 0], [run, []])));
+    return new Map(films.map((item) => [item.number, item]));
   }
 
-  saveRun(run) {
-    return this.write("runs", (store) => store.put(run));
+  save(record) {
+    return done(this.store("readwrite").put(record));
   }
 
-  saveItem(item) {
-    return this.write("items", (store) => store.put(item));
+  forget(run) {
+    return done(this.store("readwrite").delete(IDBKeyRange.bound([run], [run, []])));
   }
 
-  async forget(run) {
-    await this.write("items", (store) => store.delete(IDBKeyRange.bound([run], [run, []])));
-    await this.write("runs", (store) => store.delete(run));
-  }
-
-  store(name, mode) {
-    return this.database.transaction(name, mode, { durability: "strict" }).objectStore(name);
-  }
-
-  write(name, act) {
-    const store = this.store(name, "readwrite");
-    act(store);
-    return new Promise((resolve, reject) => {
-      store.transaction.oncomplete = () => resolve();
-      store.transaction.onabort = () => reject(store.transaction.error);
-    });
+  store(mode = "readonly") {
+    const options = { durability: "strict" };
+    return this.database.transaction("answers", mode, options).objectStore("answers");
   }
 }
 
+// Of what writes: once it is on the disk.
 function done(request) {
   return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
+    const { transaction } = request;
     request.onerror = () => reject(request.error);
+    if (transaction?.mode === "readwrite") transaction.oncomplete = () => resolve();
+    else request.onsuccess = () => resolve(request.result);
   });
 }
