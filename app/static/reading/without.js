@@ -28,7 +28,7 @@ export class WithoutRegion {
   render({ reading }) {
     this.line.hidden = !reading;
     if (!reading) return;
-    this.buttons.forEach((button, k) => { button.disabled = !this.regionOf(["box", "contour"][k]); });
+    this.buttons[0].disabled = !this.regionOf("box");
     if (this.about !== this.now()) this.sentence.textContent = "";
   }
 
