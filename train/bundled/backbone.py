@@ -27,6 +27,9 @@ from train.learner import hint_loss
 
 Log = Callable[[str], None]
 
+LOOK_EVERY = 500
+"""Steps of the backbone between two looks at validation films."""
+
 
 @dataclass(frozen=True)
 class BackboneRecipe:
@@ -94,10 +97,12 @@ def train_backbone(
     log: Log,
     compiled: bool = False,
     kept: Path | None = None,
+    look: Callable[[LMeRAN], None] = lambda _: None,
 ) -> LMeRAN:
     """Backbone and classifier of `model` (its label branch is not used); the moving average.
 
-    kept: file that the stage's state is kept in, to go on with after a stop.
+    kept: file that the stage's state is kept in, to go on with after a stop. look: called with the
+    moving average every LOOK_EVERY steps.
     """
     device = films.device
     model = model.to(device, memory_format=torch.channels_last)
@@ -149,6 +154,8 @@ def train_backbone(
                 f"backbone step {stage.step} progress {stage.progress:.2f} "
                 f"loss {loss.item():.4f} boxes {boxed.item():.3f}"
             )
+        if (stage.step + 1) % LOOK_EVERY == 0:
+            look(average.module.eval())
     return average.module.eval().requires_grad_(False)
 
 

@@ -18,7 +18,7 @@ from torch import nn
 from lmeran.config import LMeRANConfig
 from lmeran.model.lmeran import Encoding, LMeRAN, Output
 from lmeran.model.masking import masked_loss, sample_label_mask, states_under_mask
-from train.bundled.backbone import Log, cross_entropies, network_input
+from train.bundled.backbone import Log, at_size, cross_entropies, network_input
 from train.bundled.films import BoxTargets, Drawn, Films
 from train.bundled.schedule import MovingAverage, Stage, batches, optimiser, set_rate
 
@@ -50,7 +50,7 @@ ARMS = (
 @dataclass(frozen=True)
 class BranchRecipe:
     """rate: peak, absolute. free: share of films read with nothing known. taught: weight of the
-    taught probabilities on those. follow, absent: see `attention_loss`."""
+    taught probabilities on those. follow, absent: see `attention_loss`. sizes: of the input."""
 
     batch: int = 128
     label_batch: int = 1024
@@ -62,6 +62,7 @@ class BranchRecipe:
     absent: float = 0.2
     fall: float = 0.5
     average: float = 0.998
+    sizes: tuple[int, ...] = ()
     precision: torch.dtype = torch.bfloat16
 
 
@@ -129,7 +130,7 @@ def learn_label_rows(
         cells = torch.zeros(size, 0, d, device=device)
         if images:
             drawn = films.draw(rng.choice(pool, size), generator)
-            cells = encode(base, drawn, recipe)
+            cells = encode(base, drawn.gray, recipe)
         losses = []
         for arm in taught:
             with torch.autocast(device.type, recipe.precision):
@@ -156,7 +157,7 @@ def train_branches(
     compiled: bool = False,
 ) -> None:
     """All arms on the same batches; look: called `looks` times on the way."""
-    device, grid = films.device, base.config.grid
+    device = films.device
     generator = torch.Generator(device).manual_seed(4)
     torch.manual_seed(4)
     for arm in arms:
@@ -165,14 +166,14 @@ def train_branches(
     looked = 0
     for batch in batches(rows, recipe.batch, stage, seed=13):
         drawn = films.draw(batch, generator)
-        cells = encode(base, drawn, recipe, backbone)
+        cells = encode(base, at_size(drawn.gray, recipe.sizes, stage.progress), recipe, backbone)
         cam = (cells @ base.class_weight.T).transpose(1, 2)
         plain = (cam.mean(-1) + base.class_bias).sigmoid()
         taught = torch.where(drawn.soft.isnan(), plain, drawn.soft)
         mask = sample_label_mask(len(batch), drawn.labels.shape[1]).to(device)
         mask[torch.rand(len(batch), generator=generator, device=device) < recipe.free] = True
         free = mask.all(1)
-        targets = films.targets(drawn, grid, recipe.fall)
+        targets = films.targets(drawn, round(cells.shape[1] ** 0.5), recipe.fall)
         losses = []
         for arm in arms:
             loss = _arm_loss(arm, cells, cam, drawn, taught, mask, free, targets, recipe)
@@ -211,11 +212,11 @@ def attention_loss(
 
 @torch.no_grad()
 def encode(
-    base: LMeRAN, drawn: Drawn, recipe: BranchRecipe, backbone: nn.Module | None = None
+    base: LMeRAN, gray: torch.Tensor, recipe: BranchRecipe, backbone: nn.Module | None = None
 ) -> torch.Tensor:
-    """Cells (B, cells, d) of a frozen backbone in eval mode."""
-    images = network_input(drawn.gray, base.config.preprocessing)
-    with torch.autocast(drawn.gray.device.type, recipe.precision):
+    """Cells (B, cells, d) of a frozen backbone in eval mode, of films (B, S, S)."""
+    images = network_input(gray, base.config.preprocessing)
+    with torch.autocast(gray.device.type, recipe.precision):
         cells = (backbone or base.backbone)(images).relu()
     return cells.flatten(2).transpose(1, 2).float()
 

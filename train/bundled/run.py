@@ -81,8 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
     log(f"{device} torch {torch.__version__} {facts_of(pack)}")
     films = Films(pack, device, Augmentation(crop=0.75, rotate=7, contrast=0.25))
     size = pack.gray.shape[-1]
-    recipe, branch = BackboneRecipe(), BranchRecipe()
-    recipe = replace(recipe, sizes=tuple(arguments.sizes))
+    sizes = tuple(arguments.sizes)
+    recipe, branch = BackboneRecipe(sizes=sizes), BranchRecipe(sizes=sizes)
     if arguments.batch:  # the rates are for 128 films a step
         slower = (arguments.batch / 128) ** 0.5
         recipe = replace(recipe, batch=arguments.batch, rate=recipe.rate * slower)
@@ -92,6 +92,8 @@ def run(arguments: argparse.Namespace) -> None:
             label_batch=4 * arguments.batch,
             rate=branch.rate * slower,
         )
+    if arguments.rate:
+        recipe = replace(recipe, rate=arguments.rate)
     seconds = dict(zip(STAGES, arguments.seconds, strict=True))
     steps = dict(zip(STAGES, arguments.steps, strict=True))
 
@@ -121,17 +123,25 @@ def run(arguments: argparse.Namespace) -> None:
         base.load_state_dict(_float(load_file(trained)))
         base = base.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     else:
+        some = validation[::4]
+
+        def look_at_plain(plain: LMeRAN) -> None:
+            encoded = encode_rows(films, plain, some, recipe.precision)
+            log(f"plain, every fourth validation film {_free(films, plain, encoded)}")
+
+        base = base.to(device, memory_format=torch.channels_last)
+        look_at_plain(base.eval())
         base = train_backbone(
             films, base, teacher, train, stage("backbone"), recipe, log, arguments.compile,
-            out / "backbone.state" if arguments.keep else None,
+            out / "backbone.state" if arguments.keep else None, look_at_plain,
         )  # fmt: skip
         save_file({k: stored(v, half=True) for k, v in base.state_dict().items()}, trained)
     precision = recipe.precision
     seen = encode_rows(films, base, train[:: max(1, len(train) // 2500)], precision)
-    log(f"plain, films learned from {_free(films, base, seen, precision)}")
+    log(f"plain, films learned from {_free(films, base, seen)}")
     del seen
     held = encode_rows(films, base, validation, precision)
-    log(f"plain, validation {_free(films, base, held, precision)}")
+    log(f"plain, validation {_free(films, base, held)}")
     log(f"cam, validation boxes {localisation(films, held, _boxed_maps(films, base, held)['cam'])}")
 
     cuda = device.type == "cuda"
@@ -194,8 +204,8 @@ def _boxed_maps(films: Films, model: LMeRAN, encoded) -> dict[str, np.ndarray]:
     return maps_of(films, model, encoded, torch.bfloat16)
 
 
-def _free(films: Films, model: LMeRAN, encoded, precision) -> dict:
-    logits = logits_of(films, model, encoded, 0, precision)
+def _free(films: Films, model: LMeRAN, encoded) -> dict:
+    logits = logits_of(films, model, encoded, 0, torch.bfloat16)
     return auc_summary(films, encoded.rows, logits)
 
 
