@@ -33,6 +33,7 @@ from train.bundled.measure import (
     encode_rows,
     localisation,
     logits_of,
+    logits_without_film,
     maps_of,
     overlap,
     token_cosines,
@@ -40,6 +41,7 @@ from train.bundled.measure import (
 from train.bundled.pack import TEST, TRAIN, VALIDATION, facts_of, read_pack
 from train.bundled.schedule import Stage
 from train.distill.network import Teacher
+from train.states import load_state, save_state
 
 STAGES = ("teacher", "backbone", "labels", "branch")
 PART_BYTES = 14_000_000
@@ -89,7 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
         branch = replace(
             branch,
             batch=arguments.batch,
-            label_batch=4 * arguments.batch,
+            label_batch=min(branch.label_batch, 16 * arguments.batch),
             rate=branch.rate * slower,
         )
     if arguments.rate:
@@ -156,10 +158,22 @@ def run(arguments: argparse.Namespace) -> None:
             log(json.dumps(entry))
         _save_branch(arms[0], out)
 
-    learn_label_rows(arms, films, base, stage("labels"), branch, log)
+    started = out / "labels.state"
+    said = load_state(started, device)[0] if arguments.keep else None
+    if said is None:
+        learn_label_rows(arms, films, base, stage("labels"), branch, log)
+        said = {arm.recipe.name: _branch_of(arm.model) for arm in arms}
+        if arguments.keep:
+            save_state(said, started)
+    for arm in arms:
+        arm.model.load_state_dict(said[arm.recipe.name], strict=False)
+        logits = logits_without_film(films, arm.model, validation, 7)
+        log(f"labels alone, {arm.recipe.name}, 7 known {auc_summary(films, validation, logits)}")
+    log(f"counting alone, 7 known {auc_summary(films, validation, counting)}")
     train_branches(
-        arms, films, base, train, stage("branch"), branch, log, look, 2, arguments.compile
-    )
+        arms, films, base, train, stage("branch"), branch, log, look, 2, arguments.compile,
+        out / "branch.state" if arguments.keep else None,
+    )  # fmt: skip
     look(len(arms))
     _save_predictions(films, arms, base, held, test, precision, out, log)
     facts = {
@@ -219,13 +233,15 @@ def _teacher_auc(films: Films, teacher: Teacher, rows: np.ndarray, recipe) -> di
     return auc_summary(films, rows, np.concatenate(parts))
 
 
+def _branch_of(model: LMeRAN) -> dict[str, torch.Tensor]:
+    """What the label branch has of its own."""
+    shared = ("backbone.", "class_")
+    return {k: v for k, v in model.state_dict().items() if not k.startswith(shared)}
+
+
 def _save_branch(arm: Arm, out: Path) -> None:
     """The label branch in parts that are small enough to travel."""
-    tensors = {
-        k: stored(v, half=True)
-        for k, v in arm.ready.state_dict().items()
-        if not k.startswith("backbone.")
-    }
+    tensors = {k: stored(v, half=True) for k, v in _branch_of(arm.ready).items()}
     groups: list[dict[str, torch.Tensor]] = [{}]
     for name, tensor in tensors.items():
         used = sum(t.nbytes for t in groups[-1].values())
