@@ -8,6 +8,7 @@ trained only on films with soft labels.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,6 +158,22 @@ def train_backbone(
         if (stage.step + 1) % LOOK_EVERY == 0:
             look(average.module.eval())
     return average.module.eval().requires_grad_(False)
+
+
+def mixed(start: dict[str, torch.Tensor], trained: LMeRAN, share: float) -> LMeRAN:
+    """Weights and statistics on the line from `start` (share 0) to those trained (1).
+
+    Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022: often better than both.
+    """
+    model = copy.deepcopy(trained)
+    tensors = {
+        name: torch.lerp(start[name].to(tensor), tensor, share)
+        if tensor.is_floating_point()
+        else tensor
+        for name, tensor in trained.state_dict().items()
+    }
+    model.load_state_dict(tensors)
+    return model.eval().requires_grad_(False)
 
 
 def at_size(gray: torch.Tensor, sizes: tuple[int, ...], progress: float) -> torch.Tensor:

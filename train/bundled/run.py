@@ -20,6 +20,7 @@ from lmeran.model.lmeran import LMeRAN
 from train.augment import Augmentation
 from train.bundled.backbone import (
     BackboneRecipe,
+    mixed,
     network_input,
     train_backbone,
     train_teacher,
@@ -46,6 +47,8 @@ from train.states import load_state, save_state
 STAGES = ("teacher", "backbone", "labels", "branch")
 PART_BYTES = 14_000_000
 KNOWN = (0, 3, 7, 10)
+SHARES = (0.4, 0.6, 0.8, 1.0)
+"""Of the trained weights in those that are kept, the rest being the weights started from."""
 
 
 class Recorder:
@@ -125,18 +128,15 @@ def run(arguments: argparse.Namespace) -> None:
         base.load_state_dict(_float(load_file(trained)))
         base = base.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     else:
-        some = validation[::4]
-
-        def look_at_plain(plain: LMeRAN) -> None:
-            encoded = encode_rows(films, plain, some, recipe.precision)
-            log(f"plain, every fourth validation film {_free(films, plain, encoded)}")
-
         base = base.to(device, memory_format=torch.channels_last)
-        look_at_plain(base.eval())
+        check = _Check(films, recipe.precision, validation[::4], log)
+        check(base.eval())
         base = train_backbone(
             films, base, teacher, train, stage("backbone"), recipe, log, arguments.compile,
-            out / "backbone.state" if arguments.keep else None, look_at_plain,
+            out / "backbone.state" if arguments.keep else None, check,
         )  # fmt: skip
+        check.rows = validation[::2]
+        base = max((mixed(start, base, share) for share in SHARES), key=check)
         save_file({k: stored(v, half=True) for k, v in base.state_dict().items()}, trained)
     precision = recipe.precision
     seen = encode_rows(films, base, train[:: max(1, len(train) // 2500)], precision)
@@ -191,6 +191,18 @@ def run(arguments: argparse.Namespace) -> None:
     }
     (out / "facts.json").write_text(json.dumps(facts, indent=1))
     log("done")
+
+
+class _Check:
+    """AUC within sources of a plain DenseNet on some validation films, which is logged."""
+
+    def __init__(self, films: Films, precision, rows: np.ndarray, log: Recorder) -> None:
+        self.films, self.precision, self.rows, self.log = films, precision, rows, log
+
+    def __call__(self, plain: LMeRAN) -> float:
+        found = _free(self.films, plain, encode_rows(self.films, plain, self.rows, self.precision))
+        self.log(f"plain, {len(self.rows)} validation films {found}")
+        return found["within"]
 
 
 def _look(films: Films, arm: Arm, held, counting: np.ndarray, precision) -> dict:
