@@ -123,8 +123,7 @@ def _by_pin(decomposition: LogitDecomposition, values: np.ndarray) -> dict[str, 
 
 
 def _label_only(given: Explanation) -> dict[str, Any] | None:
-    """What the pins alone say, and "counted": the free reading moved by it; "weight" is null where
-    the one used is `COUNTING_WEIGHT`, which was not fitted."""
+    """What the pins alone say, and "counted": the free reading moved by "weight" of it."""
     prior = given.prior
     if prior is None:
         return None
@@ -134,7 +133,8 @@ def _label_only(given: Explanation) -> dict[str, Any] | None:
         "films": prior.seen(given.pins),
         "probabilities": _plain(alone),
         "counted": _plain(prior.counted(given.reading.free, alone)),
-        "weight": prior.weight,
+        "weight": prior.used_weight,
+        "weight_fitted": prior.weight is not None,
     }
 
 

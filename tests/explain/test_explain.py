@@ -115,7 +115,7 @@ def test_the_explanation_is_plain_data_that_agrees_with_its_parts(
     for key in ("probabilities", "counted"):
         for finding, p in zip(FINDINGS, label_only[key], strict=True):
             assert (p is None) == (finding in PINS)
-    assert label_only["weight"] is None
+    assert (label_only["weight"], label_only["weight_fitted"]) == (0.5, False)
     for finding, shares in made["attention"].items():
         if finding in PINS:
             assert shares is None
