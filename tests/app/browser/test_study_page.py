@@ -1,0 +1,242 @@
+"""Studies on the real page: three readers by keys alone, one through a reload and a killed server;
+an arm without the model is without it; a region taken away."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from statistics import median
+
+import cv2
+import pandas as pd
+from playwright.sync_api import Browser, Page, Response, expect
+
+from lmeran.explain.region import what_if
+from lmeran.findings import FINDINGS
+from lmeran.imaging.files import read_file
+from lmeran.predictor import Predictor
+from tests.conftest import film_pixels
+from tests.support.browsing import as_percent, keys, middle_of, upload
+from tests.support.proxying import proxied
+from tests.support.serving import Viewer, running_viewer
+from train.__main__ import main
+
+pytest_plugins = ["tests.support.browsing_fixtures"]
+
+EXAMPLES = 6
+ITEMS = 3 * EXAMPLES
+ASKED = ("Effusion", "Pneumothorax")
+
+
+def begin(page: Page, reader: str) -> None:
+    page.keyboard.press("s")
+    expect(page.locator(".lm-studydialog")).to_be_visible()
+    page.get_by_label("Reader code").press_sequentially(reader)
+    page.keyboard.press("Enter")
+
+
+def question(page: Page) -> str:
+    return page.locator(".lm-studybar strong").inner_text()
+
+
+def answer_film(page: Page, number: int) -> str:
+    """All questions of one film, after the pause before it if there is one; the film's arm."""
+    bar, dialog = page.locator(".lm-studybar"), page.locator(".lm-studydialog")
+    expect(bar.or_(dialog).first).to_be_visible()
+    page.wait_for_function(
+        """(text) => document.querySelector(".lm-studydialog").open
+          || document.querySelector(".lm-studybar").textContent.includes(text)""",
+        arg=f"Film {number} of ",
+    )
+    if dialog.is_visible():
+        page.keyboard.press("Enter")
+    expect(bar).to_contain_text(f"Film {number} of ")
+    expect(bar.locator("form")).to_be_visible()
+    arm = page.locator(".lm").get_attribute("data-study") or ""
+    for finding in ASKED:
+        expect(bar.locator("strong")).to_have_text(f"{finding}: present?")
+        page.keyboard.press("y" if number % 2 else "n")
+        expect(bar.locator("strong")).to_contain_text("how sure")
+        page.keyboard.type(str(number))
+        page.keyboard.press("Enter")
+        if arm != "film":
+            expect(bar.locator("strong")).to_contain_text("plausible")
+            page.keyboard.press("p")
+    expect(bar.locator("strong")).to_contain_text("anything to note")
+    page.keyboard.type(f"film {number}, dnm+")
+    page.keyboard.press("Enter")
+    return arm
+
+
+def saved(page: Page, folder: Path) -> Path:
+    expect(page.locator(".lm-studydialog h2")).to_have_text("All films are answered")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save answers").press("Enter")
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def reader_page(browser: Browser, url: str) -> Page:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    page.goto(f"{url}/")
+    page.wait_for_selector(".lm[data-ready]")
+    return page
+
+
+def test_three_readers_do_the_example_study(
+    browser: Browser, checkpoint_folder: Path, tmp_path: Path
+) -> None:
+    arguments, answers = ("--checkpoint", str(checkpoint_folder)), []
+    with running_viewer(tmp_path / "first", *arguments) as first, proxied(first.url) as proxy:
+        for reader in ("ann", "ben"):
+            page = reader_page(browser, proxy.url)
+            begin(page, reader)
+            for number in range(1, ITEMS + 1):
+                answer_film(page, number)
+            answers.append(saved(page, tmp_path))
+            page.context.close()
+        page = reader_page(browser, proxy.url)
+        begin(page, "cat")
+        for number in range(1, 9):
+            answer_film(page, number)
+        expect(page.locator(".lm-studybar")).to_contain_text("Film 9 of ")
+        page.reload()
+        expect(page.get_by_role("button", name="Continue")).to_be_focused()
+        page.keyboard.press("Enter")
+        answer_film(page, 9)
+        expect(page.locator(".lm-studybar")).to_contain_text("Film 10 of ")
+        expect(page.locator(".lm-studybar form")).to_be_visible()
+        first.process.kill()
+        first.process.wait(30)
+        answer_film(page, 10)
+        expect(page.locator(".lm-away")).to_be_visible()
+        with running_viewer(tmp_path / "second", *arguments) as second:
+            proxy.upstream = second.url
+            for number in range(11, ITEMS + 1):
+                answer_film(page, number)
+            answers.append(saved(page, tmp_path))
+            page.context.close()
+    assert main(["study", *map(str, answers), "--out", str(tmp_path / "out")]) == 0
+    for finding in ASKED:
+        table = pd.read_csv(tmp_path / f"out/imrmc_{finding}.csv")
+        truth, scores = table[table.readerID == "truth"], table[table.readerID != "truth"]
+        assert len(truth) == EXAMPLES
+        assert len(scores) == 3 * ITEMS
+        assert not scores.duplicated(["readerID", "caseID", "modalityID"]).any()
+        for _, own in scores.groupby("readerID"):
+            wanted = [50 + (1 if number % 2 else -1) * number / 2 for number in range(1, ITEMS + 1)]
+            assert sorted(own.score) == sorted(wanted)
+    table = pd.read_csv(tmp_path / "out/answers.csv")
+    assert len(table) == 2 * 3 * ITEMS
+    assert (table.seconds > 0).all()
+    assert (table.plausible[table.modalityID != "film"] == "partly").all()
+    assert table.plausible[table.modalityID == "film"].isna().all()
+
+
+FIRST_ALONE = """async (readers) => {
+  const { orderOf } = await import(new URL("lmeran/static/study/plan.js", document.baseURI));
+  const study = await (await fetch("lmeran/study")).json();
+  return readers.find((reader) => orderOf(study, reader)[0].arm === "film"); }"""
+
+
+def test_where_the_model_is_hidden_nothing_of_it_reaches_the_page(
+    browser: Browser, viewer: Viewer
+) -> None:
+    page = reader_page(browser, viewer.url)
+    reader = page.evaluate(FIRST_ALONE, [f"r{k}" for k in range(20)])
+    answers: list[Response] = []
+    page.on("response", answers.append)
+    begin(page, reader)
+    for number in range(1, EXAMPLES + 1):
+        expect(page.locator(".lm-studybar form")).to_be_visible()
+        expect(page.locator(".lm-studybar")).to_contain_text(
+            f"Film {number} of {ITEMS}, film alone"
+        )
+        keys(page, "+ m x c q ArrowDown")  # what would ask the model, or show its map
+        assert "%" not in page.locator(".lm-table").inner_text().replace("90 %", "")
+        assert "%" not in page.locator(".lm-why").inner_text()
+        for selector in (".lm-right", ".lm-caption1", ".lm-without", ".lm-examples", ".lm-truth"):
+            assert not page.locator(selector).is_visible(), selector
+        label = page.locator(".lm-first > canvas").get_attribute("aria-label") or ""
+        assert label.startswith("Film without map")
+        answer_film(page, number)
+    page.wait_for_selector(".lm-studydialog[open]")
+    opened = [answer for answer in answers if "/lmeran/examples/" in answer.url]
+    assert len(opened) == EXAMPLES
+    for answer in opened:
+        assert answer.url.endswith("alone=true")
+        facts = answer.json()
+        assert not {"reading", "cam", "thumbnail", "title", "boxes"} & set(facts)
+        assert facts["gate"] is None
+    asked = [answer.url.removeprefix(f"{viewer.url}/lmeran/") for answer in answers]
+    assert not [path for path in asked if re.match("pins|why|without|rows|export|reading", path)]
+    page.context.close()
+
+
+def test_a_hundred_films_do_not_slow_a_study(page: Page, tmp_path: Path) -> None:
+    films = []
+    for seed in range(100):
+        films.append(tmp_path / f"{seed}.png")
+        cv2.imwrite(str(films[-1]), film_pixels(64, 64, seed))
+    study = {
+        "study": "Long",
+        "films": [{"name": film.name} for film in films],
+        "arms": ["film"],
+        "findings": ["Mass"],
+    }
+    (tmp_path / "study.json").write_text(json.dumps(study))
+    page.keyboard.press("s")
+    own, images = page.locator(".lm-studydialog input[type=file]").all()
+    own.set_input_files(tmp_path / "study.json")
+    expect(page.get_by_role("button", name="Begin Long")).to_be_visible()
+    page.get_by_label("Reader code").fill("ann")
+    page.keyboard.press("Enter")
+    expect(page.locator(".lm-studydialog")).to_contain_text("Give 100 of its 100 films first")
+    images.set_input_files(films)
+    expect(page.locator(".lm-studydialog")).to_contain_text("100 films are here")
+    page.get_by_label("Reader code").press("Enter")
+    seconds = []
+    for number in range(1, 101):
+        begun = time.monotonic()
+        expect(page.locator(".lm-studybar")).to_contain_text(f"Film {number} of 100")
+        expect(page.locator(".lm-studybar form")).to_be_visible()
+        page.keyboard.press("y")
+        page.keyboard.type("50")
+        page.keyboard.press("Enter")
+        seconds.append(time.monotonic() - begun)
+    expect(page.locator(".lm-studydialog h2")).to_have_text("All films are answered")
+    assert median(seconds[-30:]) < 2 * median(seconds[:30]) + 0.05
+    assert page.evaluate("indexedDB.databases().then((all) => all.length)") == 1
+    page.get_by_role("button", name="Forget answers").click()
+    expect(page.get_by_role("button", name="Continue")).to_have_count(0)
+
+
+def test_a_box_is_taken_away_in_words(page: Page, film: Path, predictor: Predictor) -> None:
+    upload(page, film)
+    page.keyboard.press("b")
+    x, y = middle_of(page)
+    page.mouse.move(x - 60, y - 40)
+    page.mouse.down()
+    page.mouse.move(x + 30, y + 50)
+    page.mouse.up()
+    selected = int(page.locator("tr.lm-selected").get_attribute("data-finding") or -1)
+    with page.expect_request("**/lmeran/without") as request:
+        page.keyboard.press("x")
+    box = tuple(request.value.post_data_json["box"])
+    assert 20 < box[2] < 240
+    found = what_if(predictor, predictor.encode(read_file(film)), box, {})
+    values = found["findings"][FINDINGS[selected]]
+    name = FINDINGS[selected].replace("_", " ")
+    line = page.locator(".lm-without span")
+    expect(line).to_contain_text(f"Without this region {name} ")
+    expect(line).to_contain_text(as_percent(values["without"]))
+    expect(line).to_contain_text(f"With it alone {name} is at {as_percent(values['only'])}.")
+    page.keyboard.press("ArrowDown")
+    expect(line).to_have_text("")
+    page.get_by_role("button", name="Without the contour").click()
+    expect(line).to_contain_text("Without this region")
