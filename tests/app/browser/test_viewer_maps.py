@@ -16,6 +16,7 @@ from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
 from tests.support.browsing import (
     as_percent,
+    choose,
     drag,
     film_colours,
     keys,
@@ -38,7 +39,7 @@ def test_the_map_is_drawn_hidden_and_faded_without_asking_the_server(
     page.wait_for_timeout(200)
     requests: list[str] = []
     page.on("request", lambda r: requests.append(r.url))
-    page.locator(".lm-scale").select_option("relative")
+    choose(page, ".lm-scale", "relative")
     page.wait_for_timeout(100)
     assert film_colours(page) > 1000
     page.locator(".lm-first > canvas").focus()
@@ -46,6 +47,7 @@ def test_the_map_is_drawn_hidden_and_faded_without_asking_the_server(
     page.wait_for_timeout(100)
     assert film_colours(page) == 0
     page.keyboard.press("m")
+    page.locator(".lm-mapmenu > summary").click()
     page.locator(".lm-opacity").fill("0")
     page.wait_for_timeout(100)
     assert film_colours(page) == 0
@@ -60,31 +62,31 @@ def test_each_map_names_finding_layer_head_and_scale(page: Page, film: Path) -> 
         "Mass: attention of the label branch, layer 3, mean of heads, free reading (no pins)"
     )
     expect(page.locator(".lm-caption1 .lm-scalebar")).to_contain_text("absolute")
-    page.locator(".lm-layer").select_option("1")
-    page.locator(".lm-headsel").select_option("2")
+    choose(page, ".lm-layer", "1")
+    choose(page, ".lm-headsel", "2")
     settled(page)
     expect(name).to_contain_text("layer 1, head 2")
 
 
 def test_two_maps_side_by_side_are_each_named(page: Page, film: Path) -> None:
     upload(page, film)
-    page.locator(".lm-beside").select_option("cam")
+    choose(page, ".lm-beside", "cam")
     expect(page.locator(".lm-caption1 .lm-mapname")).to_contain_text("attention")
     expect(page.locator(".lm-caption2 .lm-mapname")).to_contain_text("exact class activation map")
-    page.locator(".lm-kind").select_option("moved")
+    choose(page, ".lm-kind", "moved")
     expect(page.locator(".lm-caption1 .lm-mapname")).to_contain_text("nothing is pinned")
     pin(page, "Mass", "positive")
     page.locator("tr[data-finding='0'] .lm-select").click()
     why_settled(page)
     expect(page.locator(".lm-caption1 .lm-scalebar")).to_contain_text("even shares")
-    page.locator(".lm-kind").select_option("sum")
+    choose(page, ".lm-kind", "sum")
     expect(page.locator(".lm-caption1 .lm-mapname")).to_contain_text("not exact")
 
 
 def test_a_pinned_finding_shows_its_free_map_and_says_so(page: Page, film: Path) -> None:
     """Its own attention in the last layer is judged by nothing in training."""
     upload(page, film)
-    page.locator(".lm-scale").select_option("relative")
+    choose(page, ".lm-scale", "relative")
     page.locator("tr[data-finding='4'] .lm-select").click()
     free = screen_of(page)
     pin(page, "Mass", "positive")
@@ -92,25 +94,25 @@ def test_a_pinned_finding_shows_its_free_map_and_says_so(page: Page, film: Path)
     name = page.locator(".lm-caption1 .lm-mapname")
     expect(name).to_contain_text("pinned: free map shown")
     np.testing.assert_array_equal(screen_of(page), free)
-    page.locator(".lm-kind").select_option("moved")
+    choose(page, ".lm-kind", "moved")
     expect(name).to_contain_text("pinned: free map shown")
-    page.locator(".lm-kind").select_option("attention")
-    page.locator(".lm-layer").select_option("1")
+    choose(page, ".lm-kind", "attention")
+    choose(page, ".lm-layer", "1")
     settled(page)
     expect(name).to_contain_text("layer 1, mean of heads, reading with pins")
 
 
 def test_free_beside_pinned_and_film_beside_map(page: Page, film: Path) -> None:
     upload(page, film)
-    page.locator(".lm-scale").select_option("relative")
+    choose(page, ".lm-scale", "relative")
     pin(page, "Mass", "positive")
     settled(page)
     page.locator("tr[data-finding='9'] .lm-select").click()
-    page.locator(".lm-beside").select_option("free")
+    choose(page, ".lm-beside", "free")
     expect(page.locator(".lm-caption1 .lm-mapname")).to_contain_text("reading with pins")
     expect(page.locator(".lm-caption2 .lm-mapname")).to_contain_text("free reading")
     assert not np.array_equal(screen_of(page), screen_of(page, ".lm-second"))
-    page.locator(".lm-beside").select_option("film")
+    choose(page, ".lm-beside", "film")
     expect(page.locator(".lm-caption2 .lm-mapname")).to_have_text("Film without map")
     plain = screen_of(page, ".lm-second").astype(int)
     assert (plain.max(axis=2) == plain.min(axis=2)).all()
@@ -122,7 +124,7 @@ def test_a_prior_film_stands_beside_with_its_own_reading(
     upload(page, film)
     pin(page, "Mass", "positive")
     settled(page)
-    page.locator(".lm-beside").select_option("prior")
+    choose(page, ".lm-beside", "prior")
     earlier = tmp_path / "earlier.png"
     cv2.imwrite(str(earlier), film_pixels(200, 260, seed=3))
     with page.expect_file_chooser() as chooser:
