@@ -120,7 +120,8 @@ export class WhyPanel {
       ? `Counting alone: ${counted}; this model: ${model}; pins without the film: ${alone}.`
       : `Nothing pinned, without this image: ${alone}.`;
     const fitted = prior.weight_fitted ? "fitted on validation films" : "not fitted";
-    const how = ` Counting moves the free log-odds by ${prior.weight} (${fitted}) of what labels alone say.`;
+    const how = ` Counting moves the free log-odds by ${prior.weight} (${fitted}) of what labels `
+      + "alone say.";
     box.append(make("strong", "", lead), `${pinned ? how : ""} ${prior.description}`);
     return box;
   }

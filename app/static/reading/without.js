@@ -80,8 +80,9 @@ export function inWords(name, { whole, without, only, without_controls: others }
   if (others.length) {
     const [low, high] = [Math.min(...others), Math.max(...others)];
     const farthest = Math.max(whole - low, high - whole);
-    control = "without others of its size it "
-      + `${farthest < Math.abs(without - whole) / 2 ? "stays" : "is"} at ${percent(low)} to ${percent(high)}`;
+    const stays = farthest < Math.abs(without - whole) / 2 ? "stays" : "is";
+    control = `without others of its size it ${stays} at ${percent(low)} to ${percent(high)}`;
   }
-  return `Without this region ${name} ${moves}; ${control}. With it alone ${name} is at ${percent(only)}.`;
+  return `Without this region ${name} ${moves}; ${control}. `
+    + `With it alone ${name} is at ${percent(only)}.`;
 }

@@ -1,10 +1,10 @@
-// What a study shows: the bar with the question, and the dialog before, between and after its parts.
+// What a study shows: the bar with the question, and the dialog before and between its parts.
 
 import { parseStudy } from "./plan.js";
 
-const KEPT = "Your answers, their times and the study file are kept in this browser until you press "
-  + "Forget answers, also through a reload or a restart of the program. Films are not kept, and no "
-  + "answer is sent anywhere: Save answers gives them to you as a file.";
+const KEPT = "Your answers, their times and the study file are kept in this browser until you "
+  + "press Forget answers, also through a reload or a restart of the program. Films are not kept, "
+  + "and no answer is sent anywhere: Save answers gives them to you as a file.";
 const KEYS = "Keys answer: Y, N, P, digits and Enter. \u2190 goes back, Esc stops.";
 
 export class StudyDialog {
@@ -62,8 +62,8 @@ export class StudyDialog {
 
   // A pause between two arms: a Promise of the reader's going on.
   announce(arm, washout, days) {
-    const rest = washout ? `The study asks for ${washout} days between its parts, so that films are `
-      + `forgotten; ${days} have passed. You may close the page and come back.` : "";
+    const rest = washout ? `The study asks for ${washout} days between its parts, so that films `
+      + `are forgotten; ${days} have passed. You may close the page and come back.` : "";
     const go = button("Continue", () => this.dialog.close());
     this.show(`Next part: ${arm}`, make("p", "", rest), go);
     go.focus();

@@ -13,14 +13,15 @@ export function parseStudy(text, findings) {
   try {
     const study = JSON.parse(text);
     const whole = study.films.length && study.films.every((film) => film.sha256 || film.name)
-      && study.arms.length && study.arms.every((arm) => ARMS[arm]) && typeof study.study === "string"
-      && study.findings.length && study.findings.every((name) => numberOf(name, findings) >= 0);
+      && study.arms.length && study.arms.every((arm) => ARMS[arm])
+      && study.findings.length && study.findings.every((name) => numberOf(name, findings) >= 0)
+      && typeof study.study === "string";
     if (whole) return study;
   } catch {
     // the same sentence
   }
-  throw new Error("The file is no study: it needs the name \"study\", \"films\" with sha256 or name, "
-    + `"arms" out of ${Object.keys(ARMS).join(", ")}, and "findings" out of the 14.`);
+  throw new Error("The file is no study: it needs a name as \"study\", \"films\" with sha256 or "
+    + `name, "arms" out of ${Object.keys(ARMS).join(", ")}, and "findings" out of the 14.`);
 }
 
 // Position of a finding that a file names, -1 for none.
@@ -28,13 +29,14 @@ export function numberOf(finding, findings) {
   return findings.findIndex((name) => name.replaceAll(" ", "_") === finding);
 }
 
-// [{arm, film}] of one reader: the arms one after the other, in each all films; both in an order drawn
-// from the seed and the reader's code.
+// [{arm, film}] of one reader: the arms one after the other, in each all films; both in an order
+// drawn from the seed and the reader's code.
 export function orderOf(study, reader) {
   const random = generator(`${study.seed ?? 0}:${reader}`);
   const shuffled = (values) => values.map((value) => [random(), value])
     .sort(([a], [b]) => a - b).map(([, value]) => value);
-  return shuffled(study.arms).flatMap((arm) => shuffled(study.films).map((film) => ({ arm, film })));
+  return shuffled(study.arms)
+    .flatMap((arm) => shuffled(study.films).map((film) => ({ arm, film })));
 }
 
 // [{kind, finding, text, keys}] about one film.

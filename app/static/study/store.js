@@ -1,5 +1,5 @@
-// What readers of studies answered, in this browser's IndexedDB: an answer is written as it is given,
-// so that no reload, crash or restart of the server loses one.
+// What readers of studies answered, in this browser's IndexedDB: an answer is written as it is
+// given, so that no reload, crash or restart of the server loses one.
 
 export const RUN = -1; // in place of a film's number: the record of the run itself
 

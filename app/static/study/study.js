@@ -11,8 +11,8 @@ const DAY = 24 * 3600 * 1000;
 const OF_LISTS = ["n", "N", "q", "Q", "s", "S", "ArrowUp", "ArrowDown"];
 const OF_PINS = ["+", "=", "-", "0", "Backspace"];
 const OF_THE_MODEL = ["m", "M", "c", "C", "x", "X"];
-const BLOCKED = { film: [...OF_LISTS, ...OF_PINS, ...OF_THE_MODEL], model: [...OF_LISTS, ...OF_PINS],
-                  pins: OF_LISTS.slice(0, 6) };
+const BLOCKED = { film: [...OF_LISTS, ...OF_PINS, ...OF_THE_MODEL],
+                  model: [...OF_LISTS, ...OF_PINS], pins: OF_LISTS.slice(0, 6) };
 
 export class Study {
   // act: {select(i), alert(text), clear()}; clear: away with the films that are open.
@@ -36,11 +36,11 @@ export class Study {
       const runs = await this.store.runs();
       if (title || runs.some((run) => !run.finished)) this.dialog.start(runs, title || "Study");
     } catch {
-      this.act.alert("This browser keeps nothing (a private window?), so no study can be done in it.");
+      this.act.alert("This browser keeps nothing (a private window?): no study can be done in it.");
     }
   }
 
-  // Films of a study that are the reader's own. They stay in memory: after a reload, give them again.
+  // Films of a study that are the reader's own. They stay in memory: not through a reload.
   async addFiles(files) {
     let count = 0;
     for await (const item of itemsOfFiles([...files])) {
@@ -93,8 +93,8 @@ export class Study {
     this.questions = questionsOf(this.run.study, arm);
     const title = `Film ${number + 1} of ${this.items.length}`;
     this.dialog.wait(`${title}, ${ARMS[arm]}`);
-    const source = { ...this.sourceOf(this.order[number].film), title, boxes: [], alone: arm === "film" };
-    if (!await this.client.open(source) || this.item?.number !== number) return null;
+    const film = this.sourceOf(this.order[number].film), alone = arm === "film";
+    if (!await this.client.open({ ...film, title, boxes: [], alone }) || this.item?.number !== number) return null;
     this.since = performance.now();
     return this.ask();
   }
@@ -137,8 +137,9 @@ export class Study {
     const choice = this.question?.keys?.[e.key.toLowerCase()];
     let act = null;
     if (e.key === "Escape") act = () => this.stop();
-    else if (e.key === "ArrowLeft" && !e.shiftKey && !(typing && e.target.value)) act = () => this.back();
-    else if (choice) act = () => this.answer(choice);
+    else if (e.key === "ArrowLeft" && !e.shiftKey && !(typing && e.target.value)) {
+      act = () => this.back();
+    } else if (choice) act = () => this.answer(choice);
     else if (typing || !BLOCKED[this.item.arm].includes(e.key)) return;
     e.preventDefault();
     e.stopPropagation();

@@ -38,8 +38,8 @@ export function agreement(values, grid, boxes, level, film) {
   return { iou: both / either, pointed: Boolean(boxed[best]), peak };
 }
 
-// The rectangle, in shares of the film's sides, round the part of a map that holds its maximum and lies
-// at or above `level` of it: what the contour at the peak encloses. null without a positive value.
+// The rectangle, in shares of the film's sides, round the part of a map that holds its maximum and
+// lies at or above `level` of it: what the contour at the peak encloses. null without one.
 export function regionAroundPeak(values, grid, level, side = 96) {
   const places = neighbours(side, grid), field = new Float32Array(side * side);
   for (let k = 0; k < field.length; k++) {
@@ -54,7 +54,8 @@ export function regionAroundPeak(values, grid, level, side = 96) {
     const x = k % side, y = Math.floor(k / side);
     columns.push(x);
     rows.push(y);
-    const beside = [x > 0 && k - 1, x < side - 1 && k + 1, y > 0 && k - side, y < side - 1 && k + side];
+    const beside = [x > 0 && k - 1, x < side - 1 && k + 1, y > 0 && k - side,
+                    y < side - 1 && k + side];
     for (const next of beside) {
       if (next !== false && field[next] >= threshold) seen.add(next);
     }
