@@ -35,10 +35,7 @@ def begin(page: Page, reader: str) -> None:
     expect(page.locator(".lm-studydialog")).to_be_visible()
     page.get_by_label("Reader code").press_sequentially(reader)
     page.keyboard.press("Enter")
-
-
-def question(page: Page) -> str:
-    return page.locator(".lm-studybar strong").inner_text()
+    expect(page.locator(".lm-studydialog")).to_be_hidden()
 
 
 def answer_film(page: Page, number: int) -> str:
