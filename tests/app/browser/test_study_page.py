@@ -41,12 +41,7 @@ def begin(page: Page, reader: str) -> None:
 def answer_film(page: Page, number: int) -> str:
     """All questions of one film, after the pause before it if there is one; the film's arm."""
     bar, dialog = page.locator(".lm-studybar"), page.locator(".lm-studydialog")
-    expect(bar.or_(dialog).first).to_be_visible()
-    page.wait_for_function(
-        """(text) => document.querySelector(".lm-studydialog").open
-          || document.querySelector(".lm-studybar").textContent.includes(text)""",
-        arg=f"Film {number} of ",
-    )
+    page.locator(".lm-studydialog[open]").or_(bar.filter(has_text=f"Film {number} of ")).wait_for()
     if dialog.is_visible():
         page.keyboard.press("Enter")
     expect(bar).to_contain_text(f"Film {number} of ")
