@@ -46,13 +46,13 @@ function mount(root, facts) {
     { tell, alert, hint: (text) => notices.hint(text), show: showSaved });
   const examples = new Examples(root, facts, state, { open: (source) => client.open(source), pin });
 
-  const without = new WithoutRegion(root, facts, state, client, screen, { tell, alert });
+  const without = new WithoutRegion(root, facts, state, client, screen, alert);
   const study = new Study(root, facts, state, client, { select, alert, clear: away });
 
   // ---- what the reader does
 
   function pin(i, value) {
-    if (!state.reading || state.pins[i] === value) return;
+    if (!state.reading || state.pins[i] === value || root.dataset.study === "model") return;
     state.pins[i] = value;
     state.selected = i;
     const [word] = Object.entries(STATES).find(([, number]) => number === value);

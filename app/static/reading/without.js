@@ -7,9 +7,9 @@ import { mapOf } from "../viewer/maps.js";
 import { percent } from "../state.js";
 
 export class WithoutRegion {
-  // screen: has the colours of maps; show: {tell(text), alert(text)}.
-  constructor(root, facts, state, client, screen, show) {
-    Object.assign(this, { facts, state, client, screen, show });
+  // screen: has the colours of maps.
+  constructor(root, facts, state, client, screen, alert) {
+    Object.assign(this, { facts, state, client, screen, alert });
     this.about = ""; // what the sentence is about
     this.line = document.createElement("div");
     this.line.className = "lm-without";
@@ -61,11 +61,10 @@ export class WithoutRegion {
       if (about !== this.now()) return;
       const name = this.facts.findings[selected];
       this.sentence.textContent = inWords(name, Object.values(found.findings)[selected]);
-      this.show.tell(this.sentence.textContent);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       this.sentence.textContent = "";
-      this.show.alert(error.message);
+      this.alert(error.message);
     }
   }
 }

@@ -32,7 +32,7 @@ export class StudyDialog {
       this.dialog.close();
       study.begin(plan, code);
     };
-    Object.assign(reader, { required: true, pattern: "[A-Za-z0-9_-]{1,32}", autocomplete: "off",
+    Object.assign(reader, { required: true, pattern: "[A-Za-z0-9_\\-]{1,32}", autocomplete: "off",
                             title: "Letters, digits, - and _; not your name" });
     label.append(reader);
     form.append(label, begin, files("Another study", false, async ([file]) => {

@@ -6,7 +6,7 @@ const PRESENT = { kind: "present", text: "present?", keys: { y: "yes", n: "no" }
 const CONFIDENCE = { kind: "confidence", text: "how sure are you, 0 to 100?" };
 const PLAUSIBLE = { kind: "plausible", text: "is the map plausible?",
                     keys: { y: "yes", p: "partly", n: "no" } };
-const COMMENT = { kind: "comment", finding: "", text: "anything to note? May stay empty" };
+const COMMENT = { kind: "comment", finding: "", text: "Anything to note? May stay empty" };
 
 // The study of a file's text. Throws an Error with a sentence for what is none.
 export function parseStudy(text, findings) {

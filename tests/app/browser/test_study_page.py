@@ -56,7 +56,7 @@ def answer_film(page: Page, number: int) -> str:
         if arm != "film":
             expect(bar.locator("strong")).to_contain_text("plausible")
             page.keyboard.press("p")
-    expect(bar.locator("strong")).to_contain_text("anything to note")
+    expect(bar.locator("strong")).to_contain_text("Anything to note")
     page.keyboard.type(f"film {number}, dnm+")
     page.keyboard.press("Enter")
     return arm
