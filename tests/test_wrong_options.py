@@ -11,6 +11,7 @@ import pytest
 
 import lmeran.cli.main as reading
 import train.__main__ as training
+from train.commands import command_parser, commands
 
 NOWHERE = "/dev/null/nowhere"
 """Nothing can be read from or written to below a file."""
@@ -94,7 +95,7 @@ def wrong_values(command: str, action: argparse.Action) -> Iterator[str]:
 
 PARSERS = (
     (reading.main, reading._parser()),
-    (training.main, training.command_parser(training.commands())),
+    (training.main, command_parser(commands())),
 )
 CASES = [
     pytest.param(

@@ -24,7 +24,7 @@ from train.config import TrainConfig
 from train.evaluation.scoring import as_metrics, predict_index, score
 from train.history import History
 from train.plan import Plan, prepare
-from train.processes import Processes
+from train.processes import Processes, started
 from train.run import Run
 from train.states import alone_in
 
@@ -34,6 +34,21 @@ LOOK_EVERY = 20
 
 class TrainingError(UserError):
     """A run that cannot go on; the message says why and what state it left."""
+
+
+def run_fit(config: TrainConfig, data: Path, out: Path, device: str = "auto") -> None:
+    """Train; the same command again resumes.
+
+    Args:
+        config: all other options
+        data: folder with index.csv
+        out: folder of the run
+        device: auto, cpu, cuda or cuda:N
+    """
+    with started(device) as processes:
+        best = fit(config, data, out, processes)
+        if processes.first:
+            print(f"best checkpoint: {best}")
 
 
 def fit(config: TrainConfig, data: Path, out: Path, processes: Processes | torch.device) -> Path:

@@ -56,15 +56,19 @@ class Processes:
                     buffer /= self.size
 
 
+def device_named(name: str) -> torch.device:
+    """ "auto", "cpu", "cuda" or "cuda:N". Raises `LaunchError` for a device that is not there."""
+    return torch.device(Launch.of(os.environ).device(name))
+
+
 @contextmanager
 def started(device: str) -> Iterator[Processes]:
     """Join the run that `torchrun` announces in the environment, or be alone.
 
-    device: "auto", "cpu", "cuda" or "cuda:N". Gloo carries CPU tensors, NCCL those of GPUs.
-    Raises `LaunchError` for a device that is not there.
+    device: as in `device_named`. Gloo carries CPU tensors, NCCL those of GPUs.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
-    chosen = torch.device(Launch.of(os.environ).device(device))
+    chosen = device_named(device)
     if size == 1:
         yield Processes(0, 1, chosen)
         return

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jsonargparse import ArgumentParser, Namespace
-
 from lmeran.checkpoint import (
     CONFIG_FILE,
     WEIGHTS_FILE,
@@ -27,41 +25,44 @@ class PublishError(UserError):
     """Nothing, or not all, was published; one sentence that says what to do."""
 
 
-def publish_parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        description="Push a checkpoint with its card to the Hub: --checkpoint and --to. Or the "
-        "viewer with its bundled checkpoint as a Space: --space."
-    )
-    parser.add_argument("--checkpoint", type=str | None)
-    parser.add_argument("--to", type=str | None, help="OWNER/REPO of the model")
-    parser.add_argument("--space", type=str | None, help="OWNER/NAME of the Space")
-    parser.add_argument("--revision", type=str | None, help="branch; default main")
-    parser.add_argument("--private", type=bool, default=False)
-    parser.add_argument("--dry_run", type=bool, default=False, help="say what would be pushed")
-    return parser
+def publish(
+    checkpoint: Path | None = None,
+    to: str | None = None,
+    space: str | None = None,
+    revision: str | None = None,
+    private: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Push a checkpoint with its card to the Hub: --checkpoint and --to; or the viewer: --space.
 
+    Raises `CheckpointError` and `PublishError`.
 
-def run_publish(given: Namespace) -> None:
-    """The command. Raises `CheckpointError` and `PublishError`."""
-    if given.space is not None and given.checkpoint is None:
-        files, target = space_files(given.to), given.space
+    Args:
+        checkpoint: folder of the checkpoint
+        to: OWNER/REPO of the model
+        space: OWNER/NAME of the Space
+        revision: branch; default main
+        private: whether the repository is made private
+        dry_run: say what would be pushed
+    """
+    if space is not None and checkpoint is None:
+        files, target = space_files(to), space
         message, kind = "The viewer", "space"
-    elif given.checkpoint is not None and given.to is not None and given.space is None:
-        folder, target = Path(given.checkpoint), given.to
-        files = {name: folder / name for name in files_to_publish(folder)}
-        message, kind = f"Weights {load_checkpoint(folder).identity}", "model"
+    elif checkpoint is not None and to is not None and space is None:
+        files, target = {name: checkpoint / name for name in files_to_publish(checkpoint)}, to
+        message, kind = f"Weights {load_checkpoint(checkpoint).identity}", "model"
     else:
         raise PublishError("Give --checkpoint and --to, or --space (and the model's --to).")
-    for repo in filter(None, (given.to, given.space)):
+    for repo in filter(None, (to, space)):
         if _REPO.fullmatch(repo) is None:
             raise PublishError(f"'{repo}' is not of the form OWNER/REPO.")
     for name, file in files.items():
         size = file.stat().st_size if isinstance(file, Path) else len(file)
         print(f"{name:<24}{size / 1e6:10.2f} MB")
-    if given.dry_run:
+    if dry_run:
         print(f"dry run: nothing was sent to {target}")
         return
-    commit = push(files, Target(target, kind, given.revision, given.private), message)
+    commit = push(files, Target(target, kind, revision, private), message)
     if kind == "space":
         print(f"published as the Space {target}, commit {commit}")
     else:

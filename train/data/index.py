@@ -8,6 +8,7 @@ view_position, sex, age (years) and source.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +104,12 @@ def label_vector(text: str) -> np.ndarray:
     return vector
 
 
+def label_text(vector: np.ndarray) -> str:
+    """The inverse of `label_vector`."""
+    names = (name for name, present in zip(FINDINGS, vector > 0.5, strict=True) if present)
+    return "|".join(names) or NO_FINDING
+
+
 def source_offsets(index: Index, pseudo: float = 10.0) -> np.ndarray:
     """Log-odds of each finding in each group over those in all images, float32 (groups, 14).
 
@@ -125,10 +132,7 @@ def label_sets(labels: np.ndarray) -> dict[str, int]:
 
     labels: (N, 14) of 0 and 1. What co-occurrence in the training data was, kept in checkpoints.
     """
-    counts: dict[str, int] = {}
-    for row in labels > 0.5:
-        name = "|".join(f for f, on in zip(FINDINGS, row, strict=True) if on) or "No Finding"
-        counts[name] = counts.get(name, 0) + 1
+    counts = Counter(label_text(row) for row in labels)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 

@@ -30,6 +30,7 @@ from train.data.index import DataError, Index, read_index, source_offsets, split
 from train.data.pixels import cached_pixels
 from train.distill.network import NetworkName, Teacher, imagenet_weights
 from train.evaluation.metrics import auc_per_finding, auc_within, mean_auc
+from train.processes import device_named
 from train.states import alone_in, load_state, save_state
 
 _WEIGHTS, _FACTS, _STATE = "teacher.safetensors", "teacher.json", "state.pt"
@@ -113,6 +114,18 @@ def read_soft_labels(path: str | Path, index: Index) -> np.ndarray:
 def soften(labels: np.ndarray, soft: np.ndarray) -> np.ndarray:
     """Mean of label and soft label where there is one, the label elsewhere."""
     return np.where(np.isnan(soft), labels, (labels + soft) / 2).astype(np.float32)
+
+
+def run_teach(config: TeacherConfig, data: Path, out: Path, device: str = "auto") -> None:
+    """Fine-tune a teacher from ImageNet weights.
+
+    Args:
+        config: all other options
+        data: folder with index.csv
+        out: folder of the teacher
+        device: auto, cpu, cuda or cuda:N
+    """
+    teach(config, data, out, device_named(device))
 
 
 def teach(config: TeacherConfig, data: Path, out: Path, device: torch.device) -> Path:

@@ -143,19 +143,14 @@ def log_likelihood_ratio(world: World, levels: np.ndarray) -> np.ndarray:
     return present - absent
 
 
-def posterior(world: World, levels: np.ndarray | None, pins: np.ndarray) -> np.ndarray:
-    """Probability of each finding given a film's levels and pins, float64 (14,).
+def posteriors(world: World, levels: np.ndarray | None, pins: np.ndarray) -> np.ndarray:
+    """Probability of each finding given a film's levels under S sets of pins, float64 (S, 14).
 
     Args:
         world: the joint distribution
         levels: e (14,) of the film; None for the labels alone, without any film
-        pins: (14,) of `State` values; a pinned finding has probability 0 or 1
+        pins: (S, 14) of `State` values; a pinned finding has probability 0 or 1
     """
-    return posteriors(world, levels, pins[None])[0]
-
-
-def posteriors(world: World, levels: np.ndarray | None, pins: np.ndarray) -> np.ndarray:
-    """`posterior` under several sets of pins (S, 14) at once, float64 (S, 14)."""
     log_weight = world.log_prior
     if levels is not None:
         log_weight = log_weight + world.states @ log_likelihood_ratio(world, levels)

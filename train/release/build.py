@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from jsonargparse.typing import PositiveInt
 
 from lmeran.files import write_atomic
 from train.data.index import DataError
@@ -57,6 +59,25 @@ class Indexed:
         if self.tolerated:
             lines.append(f"This is a part of the release:{as_lines(self.tolerated)}")
         return "\n".join([*lines, f"written: {self.path}"])
+
+
+def run_index(
+    folder: Path,
+    partial: bool,
+    out: Path | None = None,
+    labels: Path | None = None,
+    workers: PositiveInt | None = None,
+) -> None:
+    """Check the NIH release and write its index.
+
+    Args:
+        folder: that the release was unpacked to
+        partial: accept missing images, rows and boxes
+        out: folder of the index; default: the same
+        labels: label table, where there are several
+        workers: reading threads; default: one for each core
+    """
+    print(index_release(folder, out, partial, labels, workers or os.cpu_count() or 1))
 
 
 @dataclass(frozen=True, eq=False)

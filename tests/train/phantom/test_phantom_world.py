@@ -16,7 +16,6 @@ from train.phantom.world import (
     draw_labels,
     draw_levels,
     log_likelihood_ratio,
-    posterior,
     posteriors,
 )
 
@@ -26,6 +25,10 @@ PINS = (
     {"Effusion": State.POSITIVE},
     {"Edema": State.NEGATIVE, "Pneumonia": State.POSITIVE, "Hernia": State.POSITIVE},
 )
+
+
+def posterior(world: World, levels: np.ndarray | None, pins: np.ndarray) -> np.ndarray:
+    return posteriors(world, levels, pins[None])[0]
 
 
 @pytest.fixture(scope="module")
