@@ -1,4 +1,4 @@
-"""AUC and average precision with intervals, and tests between them. Pure functions on arrays.
+"""DeLong's test of two AUCs, Holm's adjustment, average precision. Pure functions on arrays.
 
 A finding with one class alone has no AUC: functions say None, never NaN or one half.
 """
@@ -87,23 +87,6 @@ def covariance(a: Placements, b: Placements) -> float | None:
     )
 
 
-def delong(labels: np.ndarray, scores: np.ndarray) -> Estimate | None:
-    """AUC with DeLong's interval, symmetric on the logit scale, so that it stays inside 0 .. 1.
-
-    None for a single class; no bounds for an AUC of 0 or 1 or fewer than two of a class. The
-    interval takes images to be independent, which several images of a patient are not.
-    """
-    parts = placements(labels, scores)
-    if parts is None:
-        return None
-    value, variance = parts.auc, parts.variance
-    if variance is None or not 0 < value < 1:
-        return Estimate(value, None, None)
-    centre = math.log(value / (1 - value))
-    half = _quantile() * math.sqrt(variance) / (value * (1 - value))
-    return Estimate(value, _expit(centre - half), _expit(centre + half))
-
-
 def delong_paired(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> PairedTest | None:
     """Is the AUC of `first` another than that of `second` on the same images? None for one class.
 
@@ -120,7 +103,7 @@ def delong_paired(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> 
     deviation = math.sqrt(max(0.0, a.variance + b.variance - 2 * between))
     if deviation < 1e-12:
         return PairedTest(difference, difference, difference, None, None)
-    z, half = difference / deviation, _quantile() * deviation
+    z, half = difference / deviation, NORMAL.inv_cdf(0.5 + LEVEL / 2) * deviation
     p = 2 * NORMAL.cdf(-abs(z))
     return PairedTest(difference, difference - half, difference + half, z, p)
 
@@ -152,11 +135,3 @@ def _share_below(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
     smaller = np.searchsorted(ordered, values, "left")
     not_larger = np.searchsorted(ordered, values, "right")
     return (smaller + not_larger) / (2 * len(ordered))
-
-
-def _quantile() -> float:
-    return NORMAL.inv_cdf(0.5 + LEVEL / 2)
-
-
-def _expit(x: float) -> float:
-    return 1 / (1 + math.exp(-x))
