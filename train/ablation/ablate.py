@@ -37,7 +37,7 @@ KNOWN = 7
 
 
 class AblationError(UserError):
-    """An ablation that is not complete; the message says what is missing and how to go on."""
+    """An ablation that is not complete; the message says what is missing and how to continue."""
 
 
 @dataclass(frozen=True)
@@ -98,17 +98,18 @@ def ablate(plan: Plan, data: Path, out: Path, split: Split, processes: Processes
     """Train and measure all that is not done yet; returns the tables as markdown.
 
     The selection of epochs inside a run stays on its validation split, whatever `split` is. The
-    tables are written after every run, with what there is. A variant whose loss is not finite
-    does not keep the others from being trained.
+    tables are written after every run, as far as they are complete. A variant whose loss is not
+    finite does not keep the others from being trained.
 
     Raises `AblationError` where runs are missing at the end; the tables of the others are written.
     """
     runs: list[dict[str, Any]] = []
     failed: list[str] = []
     todo = trials(plan, out)
-    tell = print if processes.first else lambda _: None
     for number, trial in enumerate(todo, start=1):
-        tell(f"run {number} of {len(todo)}: {trial.label}, seed {trial.config.seed} ({trial.key})")
+        name = f"{trial.label}, seed {trial.config.seed}"
+        if processes.first:
+            print(f"run {number} of {len(todo)}: {name} ({trial.key})")
         try:
             _train(trial, data, out, processes)
             if not finished(trial):
@@ -116,7 +117,7 @@ def ablate(plan: Plan, data: Path, out: Path, split: Split, processes: Processes
             if processes.first:
                 measured = _measure(trial, data, out, split, processes)
         except TrainingError as error:
-            failed.append(f"{trial.label}, seed {trial.config.seed}: {error}")
+            failed.append(f"{name}: {error}")
             continue
         except KeyboardInterrupt:
             raise AblationError(

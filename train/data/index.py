@@ -1,4 +1,4 @@
-"""The index of a data set: one row an image, official split, patient, findings.
+"""The index of a data set: a row for each image, with official split, patient and findings.
 
 Columns used: file (relative to the folder), image_index, official_split ("train_val" or "test"),
 patient_id, finding_labels ("Effusion|Mass" or "No Finding"), height, width; and, for subgroups,
@@ -27,8 +27,8 @@ class Index:
     files: relative paths; names: NIH image names, which seed masks; patients: ids, (N,).
     labels: float32 (N, 14), 0 or 1, in the order of `FINDINGS`.
     groups: int64 (N,), where an image comes from: its source and size, as far as the index says.
-    views, sexes, sources: str (N,), empty where not told; ages: float64 (N,), years, NaN where not
-        told. None where the index has no such column.
+    views, sexes, sources: str (N,), empty where unknown; ages: float64 (N,), years, NaN where
+        unknown. None where the index has no such column.
     """
 
     root: Path
@@ -163,7 +163,7 @@ def _texts(rows: pd.DataFrame, column: str) -> np.ndarray | None:
 
 
 def _ages(rows: pd.DataFrame) -> np.ndarray | None:
-    """Years; the release has a few ages such as 411, which are taken as not told."""
+    """Years; the release has a few ages such as 411, which are treated as unknown."""
     if "age" not in rows.columns:
         return None
     ages = pd.to_numeric(rows["age"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)

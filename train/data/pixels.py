@@ -1,10 +1,10 @@
 """The pixel cache: every image decoded and resized once, uint8, memory-mapped.
 
-`pixels-KEY.npy` holds the pixels, `pixels-KEY.rows` a mark and a checksum a row. The mark is a hash
-of the file's name, size and time of change and of the preprocessing, 0 while the row is not there;
-the checksum is the CRC-32 of its pixels. A cache is built as `pixels-KEY.partial`; its marks are
-written after its pixels are on the disk, so that whatever interrupts the work, the rows that are
-marked are good. Rows whose pixels are no longer what was written are read again, and only they.
+`pixels-KEY.npy` holds the pixels, `pixels-KEY.rows` a mark and a checksum for each row. The mark is
+a hash of the file's name, size, modification time and of the preprocessing, 0 while the row is
+missing; the checksum is the CRC-32 of its pixels. A cache is built as `pixels-KEY.partial`; marks
+are written once the pixels are on the disk, so that marked rows are good whatever interrupts the
+work. Only rows whose pixels are no longer what was written are read again.
 """
 
 from __future__ import annotations
@@ -47,11 +47,10 @@ def cached_pixels(
     """Network pixels of every image, uint8 (N, S, S), memory-mapped read-only.
 
     Built on the first call, by `workers` threads, and reused while files and preprocessing are the
-    same. Interrupted at any moment, the next call goes on where it stopped; rows of other caches
-    in the folder are taken over where they are of the same files. Of several processes one builds
-    and the others wait.
+    same. After an interruption the next call resumes; rows of the same files in other caches of the
+    folder are reused. Of several processes one builds and the others wait.
 
-    check: look at all rows by their checksums first; damaged ones are told and read again.
+    check: compare all rows with their checksums first; damaged ones are reported and read again.
 
     Raises `DataError`, with what was read so far kept: naming the unreadable files, after all have
     been tried, or saying that the disk is full.
@@ -143,7 +142,7 @@ def _build(
         _check_room(path.parent, len(missing) * partial.row_bytes)
         unreadable = _read(index, preprocessing, partial, marks, missing, workers)
         if unreadable:
-            raise DataError(_tell(unreadable))
+            raise DataError(_unreadable(unreadable))
         partial.finish(path)
     except OSError as error:
         reason = error.strerror
@@ -211,7 +210,7 @@ def _take_over(partial: _Partial, marks: np.ndarray) -> None:
     """Copy the rows that another cache of the folder has of the same files.
 
     So one corrected file, or an image taken out of the index, costs no second reading of all. A
-    partial cache that gave rows is superseded and goes; a whole one may be in use and stays.
+    partial cache that gave rows is superseded and deleted; a whole one may be in use and stays.
     """
     for rows in sorted(partial.path.parent.glob("pixels-*.rows")):
         missing = np.flatnonzero(partial.marks != marks)
@@ -288,7 +287,7 @@ def _check_room(folder: Path, needed: int) -> None:
         )
 
 
-def _tell(unreadable: dict[str, list[str]]) -> str:
+def _unreadable(unreadable: dict[str, list[str]]) -> str:
     count = sum(len(files) for files in unreadable.values())
     parts = []
     for reason, files in unreadable.items():

@@ -216,7 +216,8 @@ def _validate(
 
 
 def _options(config: TeacherConfig) -> dict[str, Any]:
-    return dataclasses.asdict(config) | {"soft_labels": config.soft_labels is not None}
+    options = json.loads(json.dumps(dataclasses.asdict(config)))
+    return options | {"soft_labels": config.soft_labels is not None}
 
 
 def _save(
@@ -243,15 +244,15 @@ def _restore(
     teacher: Teacher, optimizer: torch.optim.Optimizer, config: TeacherConfig, out: Path
 ) -> int:
     """Epochs done in `out`, and the teacher as it was after them."""
-    state, told = load_state(out / _STATE, "cpu")
+    state, message = load_state(out / _STATE, "cpu")
     if state is None:
         return 0
-    if json.loads((out / _FACTS).read_text())["config"] != json.loads(json.dumps(_options(config))):
+    if json.loads((out / _FACTS).read_text())["config"] != _options(config):
         raise ConfigError(
             f"{out} holds a teacher of other options; choose another --out or give the same ones."
         )
-    if told:
-        print(told)
+    if message:
+        print(message)
     teacher.load_state_dict(state["teacher"])
     optimizer.load_state_dict(state["optimizer"])
     return state["epochs"]

@@ -1,4 +1,4 @@
-"""`python -m train evaluate`: a table of AUC on the screen, and with --out the whole evaluation.
+"""`python -m train evaluate`: prints a table of AUC, and with --out writes the whole evaluation.
 
 OUT/report.html       one self-contained page
 OUT/metrics.json      every figure of it

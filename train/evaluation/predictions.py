@@ -27,7 +27,7 @@ from train.evaluation.scoring import encodings
 
 Which = Literal["all", "positive", "negative"]
 
-ROWS_A_PASS = 64
+ROWS_PER_PASS = 64
 """Sets of states of one image in one pass of the label branch."""
 
 
@@ -198,8 +198,8 @@ def _logits(
 ) -> np.ndarray:
     """Float64 logits (R, 14) of one image under states (R, 14)."""
     parts = []
-    for start in range(0, len(states), ROWS_A_PASS):
-        rows = torch.from_numpy(states[start : start + ROWS_A_PASS]).to(device)
+    for start in range(0, len(states), ROWS_PER_PASS):
+        rows = torch.from_numpy(states[start : start + ROWS_PER_PASS]).to(device)
         with torch.inference_mode():
             parts.append(model.condition(encoding.expand(len(rows)), rows).logits.double().cpu())
     return torch.cat(parts).numpy()

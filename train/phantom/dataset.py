@@ -1,8 +1,8 @@
 """A data set drawn from a world: films, index, lesion masks, and what each film was drawn with.
 
     index.csv      the index that all of `train/` reads; `official_split` by patient
-    images/        one gray PNG a film
-    masks/         one 16-bit PNG a film: bit i is set where finding i of `FINDINGS` is drawn
+    images/        one gray PNG per film
+    masks/         one 16-bit PNG per film: bit i is set where finding i of `FINDINGS` is drawn
     levels.csv     the level of each finding on each film (`train.phantom.world`), 0: not drawn
     world.json     the joint distribution and how the films were made
 

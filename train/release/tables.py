@@ -89,7 +89,7 @@ def read_labels(path: Path) -> tuple[pd.DataFrame, list[Problem]]:
 
 
 def read_list(path: Path) -> tuple[str, ...]:
-    """Names of an official list, one a line."""
+    """Names of an official list, one per line."""
     return tuple(
         name for line in path.read_text("utf-8-sig").splitlines() if (name := line.strip())
     )
