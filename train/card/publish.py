@@ -1,4 +1,8 @@
-"""`python -m train publish`: a checkpoint and its card, or the viewer as a Space, to the Hub."""
+"""`python -m train publish`: a checkpoint and its card, or the viewer as a Space, to the Hub.
+
+The Hub refuses a plain `git push` of the repository as a Space because of the size of its weights;
+its client uploads large files itself.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,10 @@ from lmeran.checkpoint import (
     load_checkpoint,
 )
 from lmeran.errors import UserError
-from train.card.space import space_files
 from train.card.write import CARD_FILE
 
+ROOT = Path(__file__).resolve().parents[2]
+SPACE_PARTS = ("app.py", "LICENSE", "requirements.txt", "app", "lmeran", "assets")
 _REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
@@ -83,6 +88,23 @@ def files_to_publish(folder: Path) -> list[str]:
             "The card is of other weights; write it again with `python -m train card`."
         )
     return [CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, *files_beside(folder)]
+
+
+def space_files(model: str | None) -> dict[str, Path | bytes]:
+    """Name in the Space to a file or its bytes. model: OWNER/REPO that the weights are published
+    as, which the Space's page then names in the front matter of its README."""
+    files: dict[str, Path | bytes] = {}
+    for part in SPACE_PARTS:
+        for file in sorted((ROOT / part).rglob("*")) or [ROOT / part]:
+            name = file.relative_to(ROOT).as_posix()
+            if file.is_file() and "__pycache__" not in name and ".partial" not in name:
+                files[name] = file
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    if model is not None:
+        start, matter, text = readme.split("---\n", 2)
+        readme = f"{start}---\n{matter}models:\n  - {model}\n---\n{text}"
+    files["README.md"] = readme.encode()
+    return files
 
 
 @dataclass(frozen=True)
