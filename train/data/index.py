@@ -138,14 +138,11 @@ def label_sets(labels: np.ndarray) -> dict[str, int]:
 
 def split_by_patient(index: Index, share: float, seed: int) -> tuple[Index, Index]:
     """Training and validation part, no patient in both; depends on ids and seed alone."""
-    wanted = np.array([_unit_hash(f"{seed}:{patient}") < share for patient in index.patients])
+    digests = (hashlib.sha256(f"{seed}:{p}".encode()).digest()[:8] for p in index.patients)
+    wanted = np.array([int.from_bytes(digest, "big") / 2**64 < share for digest in digests])
     if wanted.all() or not wanted.any():
         raise DataError("Too few patients to keep some of them for validation.")
     return index.take(np.flatnonzero(~wanted)), index.take(np.flatnonzero(wanted))
-
-
-def _unit_hash(text: str) -> float:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
 
 
 def _groups(rows: pd.DataFrame) -> np.ndarray:

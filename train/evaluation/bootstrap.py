@@ -8,7 +8,6 @@ one sort of the scores and sums between the positives, for many resamples at onc
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -136,7 +135,10 @@ def _finding(
         nothing = np.full(len(resamples), np.nan)
         return nothing, nothing
     ranking = _rank(positive, scores)
-    parts = [_chunk(ranking, resamples.patients, counts) for counts in _chunks(resamples.counts)]
+    parts = []
+    for start in range(0, len(resamples), CHUNK):
+        counts = np.ascontiguousarray(resamples.counts[:, start : start + CHUNK])
+        parts.append(_chunk(ranking, resamples.patients, counts))
     auc, precision = (np.concatenate(values) for values in zip(*parts, strict=True))
     return auc, precision
 
@@ -188,8 +190,3 @@ def _chunk(
     auc[both] = right[both] / (positives * negatives)[both]
     average[both] = gained[both] / positives[both]
     return auc, average
-
-
-def _chunks(counts: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, counts.shape[1], CHUNK):
-        yield np.ascontiguousarray(counts[:, start : start + CHUNK])

@@ -169,7 +169,9 @@ def trials_of(
         "positive": truth == State.POSITIVE,
         "negative": truth == State.NEGATIVE,
     }[scenario.which]
-    wrong = _hashed(f"wrong:{name}").random(len(labels)) < scenario.wrong
+    digest = hashlib.sha256(f"wrong:{name}".encode()).digest()[:8]
+    chance = np.random.default_rng(int.from_bytes(digest, "big")).random(len(labels))
+    wrong = chance < scenario.wrong
     given = np.where(wrong, int(State.POSITIVE) + int(State.NEGATIVE) - truth, truth)
     for mask in known_masks(name, len(labels), scenario.known):
         yield mask, np.where(mask | ~pinned, int(State.UNKNOWN), given)
@@ -203,8 +205,3 @@ def _logits(
         with torch.inference_mode():
             parts.append(model.condition(encoding.expand(len(rows)), rows).logits.double().cpu())
     return torch.cat(parts).numpy()
-
-
-def _hashed(text: str) -> np.random.Generator:
-    digest = hashlib.sha256(text.encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

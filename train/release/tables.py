@@ -3,6 +3,7 @@ lists, boxes. Faults are collected by kind and reported together."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ def read_labels(path: Path) -> tuple[pd.DataFrame, list[Problem]]:
     (the first release writes 058Y), sex, view_position; all text but age, an integer or NA.
     """
     header = pd.read_csv(path, nrows=0, index_col=False, encoding="utf-8-sig").columns
-    places = {_fold(column): position for position, column in enumerate(header)}
+    places = {re.sub(r"[\W_]", "", name).lower(): place for place, name in enumerate(header)}
     found = {
         name: next((places[s] for s in spellings if s in places), None)
         for name, spellings in _COLUMNS.items()
@@ -137,7 +138,3 @@ def _years(ages: pd.Series) -> pd.Series:
     parts = ages.str.extract(r"^(\d+)([YMD]?)$")
     per_year = parts[1].map({"": 1, "Y": 1, "M": 12, "D": 365})
     return (pd.to_numeric(parts[0], errors="coerce") // per_year).astype("Int64")
-
-
-def _fold(column: str) -> str:
-    return "".join(letter for letter in column.lower() if letter.isalnum())

@@ -105,7 +105,8 @@ def groupings(index: Index) -> list[tuple[str, np.ndarray]]:
     if index.sexes is not None:
         found.append(("sex", np.array([sexes.get(s.upper(), s) for s in index.sexes])))
     if index.ages is not None:
-        found.append(("age", np.array([_band(age) for age in index.ages])))
+        bands = [[n for low, high, n in AGE_BANDS if low <= age < high] for age in index.ages]
+        found.append(("age", np.array([band[0] if band else "" for band in bands])))
     if index.sources is not None:
         found.append(("source", source_letters(index.sources)))
     return found
@@ -165,10 +166,6 @@ def _usable(labels: np.ndarray) -> np.ndarray:
 
 def _common(usable: dict[str, np.ndarray], names: list[str]) -> np.ndarray:
     return np.logical_and.reduce([usable[n] for n in names])
-
-
-def _band(age: float) -> str:
-    return next((name for low, high, name in AGE_BANDS if low <= age < high), "")
 
 
 def _letter(k: int) -> str:
