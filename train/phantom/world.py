@@ -89,14 +89,6 @@ class World:
     shown: tuple[float, float] = (0.15, 0.70)
     slope: tuple[float, float] = (-2.0, 1.0)
 
-    def __post_init__(self) -> None:
-        if len(self.prevalence) != len(FINDINGS) or not all(0 < p < 1 for p in self.prevalence):
-            raise ValueError("prevalence must be 14 numbers between 0 and 1")
-        if not all(0 < share < 1 for share in self.shown):
-            raise ValueError("shown must be two shares between 0 and 1")
-        if 0 in self.slope:
-            raise ValueError("slope must be two numbers other than 0")
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `from_dict` is the inverse."""
         return dataclasses.asdict(self)
