@@ -1,6 +1,6 @@
 """Weights of other networks for `LMeRAN.backbone`: ImageNet, torchxrayvision, CheXNet, an LMeRAN.
 
-Each such network was fed gray values in a range of its own. The difference to ours is moved into
+Each of these networks expects gray values in its own range. The difference from ours is folded into
 the first convolution and its norm, so that the same film gives the same features (see `fold`).
 """
 

@@ -1,7 +1,7 @@
 """What each forward pass of a run gets: rows, labels and masks, all a function of seed and step.
 
-Nothing here remembers anything, so a run that resumes after a kill, and a run spread over several
-processes, see the very same images under the very same masks.
+Nothing here keeps state, so a run that resumes after a kill, and a run over several processes, see
+exactly the same images under the same masks.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ class TrainConfig:
 
     @property
     def distills(self) -> bool:
-        """Whether anything but the labels is learnt from."""
+        """Whether the run learns from anything besides the labels."""
         return self.soft_labels is not None or self.teacher is not None
 
     def passes(self, processes: int) -> int:

@@ -29,7 +29,7 @@ from train.run import Run
 from train.states import alone_in
 
 LOOK_EVERY = 20
-"""Steps between looks at the loss: on a GPU each one waits for all that was queued."""
+"""Steps between reads of the loss: on a GPU each one waits for all queued work."""
 
 
 class TrainingError(UserError):

@@ -16,7 +16,7 @@ class History:
     """The epochs of a run: a row each in history.csv, the same as scalars in `tensorboard/`."""
 
     def __init__(self, folder: Path, step: int) -> None:
-        """step: where the run stands; scalars a kill left beyond it are dropped."""
+        """step: where the run stands; scalars that a killed run left beyond it are dropped."""
         self._csv = folder / "history.csv"
         self._figure = folder / "curves.png"
         self._scalars = SummaryWriter(folder / "tensorboard", purge_step=step)
@@ -27,7 +27,7 @@ class History:
             self._scalars.add_scalar(f"step/{name}", value, step)
 
     def epoch(self, row: dict[str, Any]) -> None:
-        """A finished epoch; one run again after a kill replaces its row."""
+        """A finished epoch; an epoch that is repeated after a kill replaces its row."""
         rows = pd.DataFrame([row])
         if self._csv.is_file():
             before = pd.read_csv(self._csv, float_precision="round_trip")

@@ -1,4 +1,4 @@
-"""The processes of one run, as PyTorch's launcher `torchrun` starts them; alone without it."""
+"""The processes of one run, as PyTorch's launcher `torchrun` starts them; without it, one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lmeran.cli.launch import Launch
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among the `size` of the run; `rank` 0 writes files and speaks."""
+    """This process among the `size` of the run; `rank` 0 writes the files and prints."""
 
     rank: int
     size: int
@@ -63,7 +63,7 @@ def device_named(name: str) -> torch.device:
 
 @contextmanager
 def started(device: str) -> Iterator[Processes]:
-    """Join the run that `torchrun` announces in the environment, or be alone.
+    """Join the run that `torchrun` describes in the environment, or run alone.
 
     device: as in `device_named`. Gloo carries CPU tensors, NCCL those of GPUs.
     """

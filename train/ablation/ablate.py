@@ -1,4 +1,4 @@
-"""`python -m train ablate`: train every variant with every seed, and the tables of it.
+"""`python -m train ablate`: train every variant with every seed, and tabulate the results.
 
     OUT/runs/KEY-seedN/   a run of `train fit`, and scores-SPLIT.json when it is measured
     OUT/cache/            the pixel cache, shared by the runs
@@ -95,11 +95,11 @@ def run_ablate(
 
 
 def ablate(plan: Plan, data: Path, out: Path, split: Split, processes: Processes) -> str:
-    """Train and measure all that is not done yet; returns the tables as markdown.
+    """Train and measure every run that is not done yet; returns the tables as markdown.
 
-    The selection of epochs inside a run stays on its validation split, whatever `split` is. The
+    Within a run, epochs are selected on its validation split, whatever `split` is. The
     tables are written after every run, as far as they are complete. A variant whose loss is not
-    finite does not keep the others from being trained.
+    finite does not stop the others.
 
     Raises `AblationError` where runs are missing at the end; the tables of the others are written.
     """

@@ -37,7 +37,7 @@ from train.config import TrainConfig
 
 @dataclass(frozen=True)
 class Variant:
-    """One row: a run but for its seed, and the paper's mean AUC of it, None where it gives none."""
+    """One row: a run without its seed, and the paper's mean AUC, None where it gives none."""
 
     name: str
     config: TrainConfig
@@ -53,7 +53,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows to be read together, and where the paper's numbers beside them are from."""
+    """Rows to be read together, and the source of the paper's numbers beside them."""
 
     name: str
     title: str
@@ -63,7 +63,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Plan:
-    """base: what every variant changes, and what differences are taken to."""
+    """base: what every variant changes, and what differences are relative to."""
 
     base: Variant
     seeds: tuple[int, ...]

@@ -77,7 +77,7 @@ def _cells(row: dict, wanted: int) -> tuple[str, ...]:
 
 
 def _aligned(lines: list[tuple[str, ...]]) -> str:
-    """A markdown table whose columns also stand straight on a terminal."""
+    """A markdown table whose columns are aligned on a terminal, too."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     lines = [lines[0], tuple("-" * width for width in widths), *lines[1:]]
     texts = (" | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) for line in lines)

@@ -27,7 +27,7 @@ _REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 class PublishError(UserError):
-    """Nothing, or not all, was published; one sentence that says what to do."""
+    """Nothing, or not everything, was published; one sentence that says what to do."""
 
 
 def publish(
@@ -112,7 +112,7 @@ class Target:
     """Where to: repository "OWNER/REPO", "model" or "space", branch (None: main), whether made
     private.
 
-    endpoint, token: of the Hub; None for those that its client is set up with.
+    endpoint, token: of the Hub; None for those the client is configured with.
     """
 
     repo: str

@@ -1,6 +1,6 @@
 """The official lesion boxes of ChestX-ray14: where a radiologist saw a finding on a film.
 
-`labels/BBox_List_2017.csv` holds one row a box: image, finding, left, top, width and height in
+`labels/BBox_List_2017.csv` holds one row per box: image, finding, left, top, width and height in
 pixels of NIH's 1024 x 1024 release. "Infiltrate" there is Infiltration.
 """
 

@@ -111,7 +111,7 @@ class _Partial:
 def _complete(
     index: Index, preprocessing: Preprocessing, path: Path, marks: np.ndarray, workers: int
 ) -> None:
-    """Build a cache that is not there; read the damaged rows of one that is again."""
+    """Build a missing cache; re-read the damaged rows of an existing one."""
     if _is_known(path, (len(index), preprocessing.image_size, preprocessing.image_size)):
         bad = _damaged_rows(path, marks, workers)
         if not len(bad):
@@ -122,7 +122,7 @@ def _complete(
 
 
 def _damaged_rows(path: Path, marks: np.ndarray, workers: int) -> np.ndarray:
-    """Rows that are not there as they were written."""
+    """Rows that are missing or no longer as they were written."""
     facts, pixels = np.fromfile(path.with_suffix(".rows"), dtype=_ROW), np.load(path, mmap_mode="r")
     with ThreadPoolExecutor(workers) as pool:
         sums = np.fromiter(pool.map(_sum, pixels), dtype=np.uint32, count=len(pixels))
@@ -209,7 +209,7 @@ def _picture(path: Path, preprocessing: Preprocessing) -> np.ndarray | ReadError
 def _take_over(partial: _Partial, marks: np.ndarray) -> None:
     """Copy the rows that another cache of the folder has of the same files.
 
-    So one corrected file, or an image taken out of the index, costs no second reading of all. A
+    So one corrected file, or an image removed from the index, does not cause all to be re-read. A
     partial cache that gave rows is superseded and deleted; a whole one may be in use and stays.
     """
     for rows in sorted(partial.path.parent.glob("pixels-*.rows")):
@@ -240,7 +240,7 @@ def _blocks(rows: np.ndarray, row_bytes: int) -> Iterator[np.ndarray]:
 
 
 def _marks(index: Index, preprocessing: Preprocessing) -> np.ndarray:
-    """A mark a file, uint64 (N,), never 0: it changes with the file and the preprocessing."""
+    """A mark for each file, uint64 (N,), never 0: changes with the file and the preprocessing."""
     how = f"{READING} {preprocessing.image_size} {preprocessing.detail}"
     marks = np.empty(len(index), dtype=np.uint64)
     for row, file in enumerate(index.files):

@@ -30,8 +30,7 @@ class DataError(UserError):
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """The rows of an index as text, by their numbers in a spreadsheet; patients without zeros
-    before their number.
+    """The rows of an index as text, numbered as in a spreadsheet; patient ids without leading zeros.
 
     Raises `DataError`: every fault there is, with the rows that have it.
     """
@@ -46,7 +45,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def _person(ids: pd.Series) -> pd.Series:
-    """Patient ids, numbers as spreadsheets may rewrite them: 3 for 00000003 and 3.0."""
+    """Patient ids as a spreadsheet may have rewritten them: 3 for 00000003 and 3.0."""
     return ids.str.replace(r"^0*(\d+)(\.0+)?$", r"\1", regex=True)
 
 

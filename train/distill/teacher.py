@@ -1,7 +1,7 @@
 """A teacher: a small ImageNet network fine-tuned on the findings, whose outputs and feature cells
 a LMeRAN from random weights learns beside the labels (knowledge distillation).
 
-Used where DenseNet-121's own ImageNet weights cannot be had: EfficientNet-Lite is the one family
+For when DenseNet-121's own ImageNet weights are not available: EfficientNet-Lite is the one family
 of ImageNet networks whose weights come as ordinary packages (`requirements-teacher.txt`).
 """
 
@@ -41,7 +41,7 @@ class TeacherConfig:
     """A run of `python -m train teach`.
 
     Args:
-        network: which EfficientNet-Lite; the larger, the better and the slower
+        network: which EfficientNet-Lite; larger is better and slower
         preprocessing: of the films; the grid is `image_size` / 32 a side
         epochs: passes over the training split
         batch_size: images a step

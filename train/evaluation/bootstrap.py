@@ -1,4 +1,4 @@
-"""Resampling patients: intervals that know that several images of one patient are alike.
+"""Resampling patients: intervals that account for the likeness of images of one patient.
 
 A resample draws as many patients as there are, with replacement; an image weighs as often as its
 patient was drawn. AUC and average precision of a resample are those of the weighted images, from
@@ -103,8 +103,8 @@ def interval(value: float | None, distribution: np.ndarray) -> Estimate | None:
 def mean_interval(value: float | None, distribution: np.ndarray) -> Estimate | None:
     """Percentile interval of the mean over the findings (B, n) that have both classes.
 
-    From the resamples in which all of these still have: each resample is the same mean. No bounds
-    where that is fewer than one in four.
+    Only resamples in which all of these still have both count, so that each is the same mean. No
+    bounds where that is fewer than one in four.
     """
     if value is None:
         return None
@@ -112,7 +112,7 @@ def mean_interval(value: float | None, distribution: np.ndarray) -> Estimate | N
 
 
 def finding_mean(distribution: np.ndarray) -> np.ndarray:
-    """(B, n) to (B,): the mean over the columns that are ever measured, NaN where one lacks."""
+    """(B, n) to (B,): the mean over the columns that are ever measured, NaN where one is missing."""
     measured = np.isfinite(distribution).any(axis=0)
     if not measured.any():
         return np.full(len(distribution), np.nan)

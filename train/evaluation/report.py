@@ -1,7 +1,7 @@
 """Writes the sections of an evaluation: one self-contained page, JSON, CSVs and figures.
 
-The words of the page stand in report.yaml and report.html.jinja, one entry for each section,
-table and figure; no sentence is made here.
+The words of the page are in report.yaml and report.html.jinja, one entry for each section,
+table and figure; no sentence is generated here.
 """
 
 from __future__ import annotations

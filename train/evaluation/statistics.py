@@ -1,6 +1,6 @@
 """DeLong's test of two AUCs, Holm's adjustment, average precision. Pure functions on arrays.
 
-A finding with one class alone has no AUC: functions say None, never NaN or one half.
+A finding with a single class has no AUC: functions return None, never NaN or one half.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def covariance(a: Placements, b: Placements) -> float | None:
 
 
 def delong_paired(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> PairedTest | None:
-    """Is the AUC of `first` another than that of `second` on the same images? None for one class.
+    """Does the AUC of `first` differ from that of `second` on the same images? None for one class.
 
     The interval of the difference is DeLong's, on the plain scale.
     """
@@ -99,7 +99,7 @@ def delong_paired(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> 
     between = covariance(a, b)
     if between is None:
         return PairedTest(difference, None, None, None, None)
-    # rounding may leave less than nothing between two rankings that are the same
+    # rounding may make the variance of two identical rankings negative
     deviation = math.sqrt(max(0.0, a.variance + b.variance - 2 * between))
     if deviation < 1e-12:
         return PairedTest(difference, difference, difference, None, None)
@@ -109,7 +109,7 @@ def delong_paired(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> 
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjusted p-values (Scand. J. Statist. 1979); None stays None and counts nothing."""
+    """Holm's adjusted p-values (Scand. J. Statist. 1979); None stays None and does not count."""
     tested = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)
     largest = 0.0

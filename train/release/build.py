@@ -1,4 +1,4 @@
-"""`python -m train index`: the release, checked as a whole, to the index of `train.data.index`."""
+"""`python -m train index`: checks the whole release and writes the index of `train.data.index`."""
 
 from __future__ import annotations
 

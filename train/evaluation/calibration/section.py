@@ -1,5 +1,5 @@
 """Calibration and operating points on images they were not fitted on, with nothing known and with
-pins; beside the raw probabilities the calibrated ones, where they are others."""
+pins; raw probabilities, and calibrated ones where they differ."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Case:
     """Some labels of the study and their probabilities.
 
     images: of the source the calibration was fitted on, or all. known: findings known; pins: which
-    of them, in words. values: kind, "raw" and where it is another number "calibrated", to
+    of them, in words. values: kind, "raw" and where they differ "calibrated", to
     probabilities (N, 14). kept: bool (N, 14), the labels in it, of calibrated findings only.
     """
 

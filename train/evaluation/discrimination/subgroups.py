@@ -97,7 +97,7 @@ def subgroups_section(study: Study) -> Section | None:
 
 
 def groupings(index: Index) -> list[tuple[str, np.ndarray]]:
-    """(name, subgroup of each image) for the columns the index has; "" where a value is lacking."""
+    """(name, subgroup of each image) for the columns the index has; "" where a value is missing."""
     sexes = {"M": "men", "F": "women"}
     found = []
     if index.views is not None:
