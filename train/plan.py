@@ -95,7 +95,7 @@ def prepare(config: TrainConfig, data: Path, out: Path, processes: Processes) ->
 def _starting_model(
     config: TrainConfig, train: Index
 ) -> tuple[LMeRAN, Checkpoint | None, dict[str, Any] | None]:
-    """The model before the first step, the checkpoint it is from, facts of backbone weights."""
+    """The model before the first step, the checkpoint it came from, facts on backbone weights."""
     torch.manual_seed(config.seed)
     model = LMeRAN(config.model)
     with torch.no_grad():  # start at the prevalence, not at one half

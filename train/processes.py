@@ -27,7 +27,7 @@ class Processes:
         return self.rank == 0
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Block until every process has got here."""
         if self.size > 1:
             distributed.barrier()
 

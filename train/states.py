@@ -22,7 +22,7 @@ class StateError(UserError):
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:
-    """Atomically: a kill or a full disk leaves the old files. The state before it is kept beside.
+    """Atomic: a kill or a full disk leaves the old files. The state before it is kept as well.
 
     Raises `StateError`, which says how much room is missing.
     """
@@ -65,7 +65,7 @@ def load_state(path: Path, device: torch.device | str) -> tuple[dict[str, Any] |
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Make a run's folder and hold it. Raises `StateError` at once where another run does."""
+    """Make a run's folder and lock it. Raises `StateError` at once where another run has."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "run.lock", timeout=0):

@@ -30,7 +30,7 @@ class DataError(UserError):
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """The rows of an index as text, numbered as in a spreadsheet; patient ids without leading zeros.
+    """The rows of an index as text, numbered as in a spreadsheet; no leading zeros in patient ids.
 
     Raises `DataError`: every fault there is, with the rows that have it.
     """

@@ -112,7 +112,7 @@ def mean_interval(value: float | None, distribution: np.ndarray) -> Estimate | N
 
 
 def finding_mean(distribution: np.ndarray) -> np.ndarray:
-    """(B, n) to (B,): the mean over the columns that are ever measured, NaN where one is missing."""
+    """(B, n) to (B,): the mean over the columns that are ever measured, NaN where one is not."""
     measured = np.isfinite(distribution).any(axis=0)
     if not measured.any():
         return np.full(len(distribution), np.nan)

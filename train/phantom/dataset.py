@@ -106,8 +106,8 @@ def read_world(folder: Path) -> WorldData:
 def plan_films(
     world: World, films: int, size: int, seed: int
 ) -> tuple[list[PhantomSpec], pd.DataFrame, pd.DataFrame]:
-    """Patients, visits, findings and how plainly they show: a specification of each film, the rows of
-    index.csv and those of levels.csv. A pure function.
+    """Patients, visits, findings and how plainly they show: a specification of each film, and the
+    rows of index.csv and of levels.csv. A pure function.
 
     Each film draws its own findings: a patient lends the anatomy, and the posterior of a film
     needs no other film. A larger set of the same seed begins with the films of a smaller one.

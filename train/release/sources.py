@@ -1,5 +1,5 @@
-"""Where in a folder the parts of the release are, however it was unpacked, and whether its images
-are whole."""
+"""Find the parts of the release in a folder, however it was unpacked, and check that its images are
+whole."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ PAPER = Path(__file__).with_name("paper.yaml")
 
 @dataclass(frozen=True)
 class Paper:
-    """Published AUC: `auc` has a row per finding, in the order of `FINDINGS`, and a column per model."""
+    """Published AUC. `auc`: a row per finding, in the order of `FINDINGS`; a column per model."""
 
     source: str
     images: int
