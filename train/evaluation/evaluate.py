@@ -44,8 +44,8 @@ class EvaluateConfig:
         compare: another checkpoint to test against
         without_masking: a checkpoint trained without label masking
         pin_films: images read with single pins; 0: all
-        map_films: images for the tests of maps; 0: none
-        gate_films: images for the input gate; 0: none
+        map_films: images for the tests of maps, about 200 backbone passes each; 0: none
+        gate_films: images for the input gate, each also spoiled in several ways; 0: none
         dicom: folder of DICOM files of any kind, for the input gate
     """
 
@@ -61,8 +61,8 @@ class EvaluateConfig:
     compare: Path | None = None
     without_masking: Path | None = None
     pin_films: NonNegativeInt = 500
-    map_films: NonNegativeInt | None = None
-    gate_films: NonNegativeInt | None = None
+    map_films: NonNegativeInt = 24
+    gate_films: NonNegativeInt = 300
     dicom: Path | None = None
 
 

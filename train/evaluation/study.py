@@ -29,26 +29,23 @@ from train.evaluation.predictions import (
 class Study:
     """The measured checkpoint and what it is measured on.
 
-    split: "test", "validation" or "train_val". data: folder with index.csv. cache: folder of the
-    pixel cache, for `cached_pixels`. resamples: draws of the patients of `index`,
-    the same for all sections. without_masking: a checkpoint trained without label masking;
-    compared: another checkpoint to test against. map_films: images on which maps are put to the
-    costly tests of their faithfulness; gate_films: images on which the input gate is measured; of
-    both 0 is none and None as many as these parts take by themselves. dicom: folder of DICOM files
-    of any kind, which the gate is shown too.
+    split: "test", "validation" or "train_val". cache: folder of the pixel cache, for
+    `cached_pixels`. resamples: draws of the patients of `index`, the same for all sections.
+    without_masking: a checkpoint trained without label masking; compared: another checkpoint to
+    test against. map_films: images for the costly tests of the maps' faithfulness; gate_films:
+    images for the input gate; 0: none. dicom: folder of DICOM files of any kind, for the gate.
     """
 
     index: Index
     split: str
-    data: Path
     cache: Path
     device: torch.device
     predictions: Predictions
     resamples: Resamples
     without_masking: Predictions | None = None
     compared: Predictions | None = None
-    map_films: int | None = None
-    gate_films: int | None = None
+    map_films: int = 24
+    gate_films: int = 300
     dicom: Path | None = None
 
     @property
@@ -70,7 +67,6 @@ def make_study(
     return Study(
         index=index,
         split=config.split,
-        data=config.data,
         cache=cache,
         device=device,
         predictions=_predict(checkpoint, index, cache, list(scenarios), device, rows),
