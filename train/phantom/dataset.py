@@ -3,6 +3,7 @@
     index.csv      the index that all of `train/` reads; `official_split` by patient
     images/        one gray PNG per film
     masks/         one 16-bit PNG per film: bit i is set where finding i of `FINDINGS` is drawn
+    BBox_List_2017.csv  the box round each lesion, as NIH lists radiologists' boxes
     levels.csv     the level of each finding on each film (`train.phantom.world`), 0: not drawn
     world.json     the joint distribution and how the films were made
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -26,7 +28,8 @@ from tqdm import tqdm
 
 from lmeran.files import write_atomic
 from lmeran.findings import FINDINGS
-from train.data.index import DataError, label_text
+from train.data.boxes import BOX_FILES, RELEASE_SIDE
+from train.data.index import DataError, label_text, label_vector
 from train.phantom.drawing.draw import draw
 from train.phantom.drawing.frame import stream
 from train.phantom.drawing.patient import PhantomSpec, build_of
@@ -84,6 +87,7 @@ def write_world(folder: Path, films: int, size: int = 128, seed: int = 0, worker
         for _ in tqdm(done, total=films, initial=films - len(tasks), desc="films", unit="film"):
             pass
     write_atomic(folder / "levels.csv", levels.to_csv())
+    write_atomic(folder / BOX_FILES[-1], pd.DataFrame(_boxes(folder, index)).to_csv(index=False))
     # The index comes last: while it is missing, the set is not complete.
     write_atomic(folder / "index.csv", index.to_csv(index=False))
 
@@ -151,6 +155,18 @@ def plan_films(
     index = pd.DataFrame(rows)
     names = pd.Index(index["image_index"])
     return specs, index, pd.DataFrame(levels, index=names, columns=FINDINGS)
+
+
+def _boxes(folder: Path, index: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The box round all that is drawn of a finding on a film, in NIH's coordinates and columns."""
+    for name, text in zip(index["image_index"], index["finding_labels"], strict=True):
+        bits = cv2.imread(str(folder / "masks" / name), cv2.IMREAD_UNCHANGED)
+        for i in np.flatnonzero(label_vector(text)):
+            drawn = (bits >> i & 1).astype(np.uint8)
+            if drawn.any():
+                box = np.array(cv2.boundingRect(drawn)) * RELEASE_SIDE / len(bits)
+                keys = {"Image Index": name, "Finding Label": FINDINGS[i]}
+                yield keys | dict(zip(("Bbox [x", "y", "w", "h]"), box.tolist(), strict=True))
 
 
 def _write_film(task: tuple[Path, str, PhantomSpec]) -> None:
