@@ -15,7 +15,6 @@ from typing import Any
 import jinja2
 import numpy as np
 import pandas as pd
-from jsonargparse import ArgumentParser, Namespace
 from sklearn.metrics import cohen_kappa_score
 
 from lmeran.findings import FINDINGS
@@ -28,28 +27,25 @@ KEYS = ["readerID", "caseID", "modalityID"]
 """What iMRMC calls reader, film and arm."""
 
 
-def study_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="Tables and a summary of readers' answers.")
-    parser.add_argument("answers", type=str, nargs="+", help="files that Save answers gave")
-    parser.add_argument("--out", type=str, required=True, help="folder for the tables")
-    return parser
+def run_study(answers: list[Path], out: Path) -> None:
+    """Tables and a summary of readers' answers.
 
-
-def run_study(given: Namespace) -> None:
-    """The command. Raises `DataError`."""
-    files, out = read_answers([Path(path) for path in given.answers]), Path(given.out)
-    answers, study = answer_frame(files), files[0]["study"]
+    Args:
+        out: folder for the tables
+    """
+    files = read_answers(answers)
+    frame, study = answer_frame(files), files[0]["study"]
     out.mkdir(parents=True, exist_ok=True)
-    for finding, rows in answers.groupby("finding"):
+    for finding, rows in frame.groupby("finding"):
         known = rows.dropna(subset=["truth"]).drop_duplicates("caseID")
         truth = known.assign(readerID="truth", modalityID="truth", score=known["truth"].astype(int))
         table = pd.concat([truth, rows])[[*KEYS, "score"]]
         table.to_csv(out / f"imrmc_{finding}.csv", index=False)
-    answers.to_csv(out / "answers.csv", index=False)
+    frame.to_csv(out / "answers.csv", index=False)
     template = TEMPLATE.read_text(encoding="utf-8")
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     (out / "summary.html").write_text(
-        page.from_string(template).render(study=study["study"], tables=summary(answers)),
+        page.from_string(template).render(study=study["study"], tables=summary(frame)),
         encoding="utf-8",
     )
     print(f"the summary is {out / 'summary.html'}")

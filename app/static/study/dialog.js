@@ -26,9 +26,10 @@ export class StudyDialog {
     const begin = make("button", "lm-primary", "Begin the example study");
     const go = async (plan, code) => {
       plan ??= await study.client.api.json("study", undefined, { method: "GET" });
-      const lacking = study.lacking(plan);
-      note.textContent = lacking ? `Give ${lacking} of its ${plan.films.length} films first.` : "";
-      if (lacking) return;
+      const lacking = study.lacking(plan), count = plan.films.length;
+      note.textContent = lacking ? `Give ${lacking} of its ${count} films first.`
+        : "There are no example films here; give a study.";
+      if (lacking || !count) return;
       this.dialog.close();
       study.begin(plan, code);
     };
@@ -85,6 +86,12 @@ export class StudyDialog {
     this.at = make("span", "lm-quiet", at);
     this.bar.replaceChildren(this.at, make("strong", "", "The film is being opened."));
     this.bar.hidden = false;
+  }
+
+  offerAgain(act) {
+    const again = button("Try again", act);
+    this.bar.replaceChildren(this.at, make("strong", "", "The film could not be opened."), again);
+    again.focus();
   }
 
   ask({ kind, keys, text }, finding) {

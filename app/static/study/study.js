@@ -54,10 +54,11 @@ export class Study {
     return count;
   }
 
-  sourceOf(film) {
+  // label: shown in place of the file's name, which may say what is on the film.
+  sourceOf(film, label) {
     if (film.example !== undefined) return { example: film.example };
     const item = this.files.get(film.sha256) ?? this.files.get(film.name);
-    return item && { item };
+    return item && { item: { ...item, label } };
   }
 
   lacking({ films }) {
@@ -93,8 +94,10 @@ export class Study {
     this.questions = questionsOf(this.run.study, arm);
     const title = `Film ${number + 1} of ${this.items.length}`;
     this.dialog.wait(`${title}, ${ARMS[arm]}`);
-    const film = this.sourceOf(this.order[number].film), alone = arm === "film";
-    if (!await this.client.open({ ...film, title, boxes: [], alone }) || this.item?.number !== number) return null;
+    const film = this.sourceOf(this.order[number].film, title), alone = arm === "film";
+    const opened = await this.client.open({ ...film, title, boxes: [], alone });
+    if (this.item?.number !== number) return null;
+    if (!opened) return this.dialog.offerAgain(() => this.next());
     this.since = performance.now();
     return this.ask();
   }

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -28,6 +29,18 @@ pytest_plugins = ["tests.support.browsing_fixtures"]
 EXAMPLES = 6
 ITEMS = 3 * EXAMPLES
 ASKED = ("Effusion", "Pneumothorax")
+
+
+@pytest.fixture(scope="module")
+def offering(tmp_path_factory: pytest.TempPathFactory, checkpoint_folder: Path) -> Iterator[Viewer]:
+    """A viewer with the bundled films, as many of them a minute as one likes."""
+    folder = tmp_path_factory.mktemp("offering")
+    with running_viewer(folder, *arguments_of(checkpoint_folder), examples=True) as running:
+        yield running
+
+
+def arguments_of(checkpoint: Path) -> tuple[str, ...]:
+    return ("--checkpoint", str(checkpoint), "--films-per-minute", "0")
 
 
 def begin(page: Page, reader: str) -> None:
@@ -83,8 +96,11 @@ def reader_page(browser: Browser, url: str) -> Page:
 def test_three_readers_do_the_example_study(
     browser: Browser, checkpoint_folder: Path, tmp_path: Path
 ) -> None:
-    arguments, answers = ("--checkpoint", str(checkpoint_folder)), []
-    with running_viewer(tmp_path / "first", *arguments) as first, proxied(first.url) as proxy:
+    arguments, answers = arguments_of(checkpoint_folder), []
+    with (
+        running_viewer(tmp_path / "first", *arguments, examples=True) as first,
+        proxied(first.url) as proxy,
+    ):
         for reader in ("ann", "ben"):
             page = reader_page(browser, proxy.url)
             begin(page, reader)
@@ -107,7 +123,7 @@ def test_three_readers_do_the_example_study(
         first.process.wait(30)
         answer_film(page, 10)
         expect(page.locator(".lm-away")).to_be_visible()
-        with running_viewer(tmp_path / "second", *arguments) as second:
+        with running_viewer(tmp_path / "second", *arguments, examples=True) as second:
             proxy.upstream = second.url
             for number in range(11, ITEMS + 1):
                 answer_film(page, number)
@@ -137,9 +153,9 @@ FIRST_ALONE = """async (readers) => {
 
 
 def test_where_the_model_is_hidden_nothing_of_it_reaches_the_page(
-    browser: Browser, viewer: Viewer
+    browser: Browser, offering: Viewer
 ) -> None:
-    page = reader_page(browser, viewer.url)
+    page = reader_page(browser, offering.url)
     reader = page.evaluate(FIRST_ALONE, [f"r{k}" for k in range(20)])
     answers: list[Response] = []
     page.on("response", answers.append)
@@ -165,12 +181,15 @@ def test_where_the_model_is_hidden_nothing_of_it_reaches_the_page(
         facts = answer.json()
         assert not {"reading", "cam", "thumbnail", "title", "boxes"} & set(facts)
         assert facts["gate"] is None
-    asked = [answer.url.removeprefix(f"{viewer.url}/lmeran/") for answer in answers]
+    asked = [answer.url.removeprefix(f"{offering.url}/lmeran/") for answer in answers]
     assert not [path for path in asked if re.match("pins|why|without|rows|export|reading", path)]
     page.context.close()
 
 
-def test_a_hundred_films_do_not_slow_a_study(page: Page, tmp_path: Path) -> None:
+def test_a_hundred_films_do_not_slow_a_study(
+    browser: Browser, offering: Viewer, tmp_path: Path
+) -> None:
+    page = reader_page(browser, offering.url)
     films = []
     for seed in range(100):
         films.append(tmp_path / f"{seed}.png")
@@ -206,6 +225,7 @@ def test_a_hundred_films_do_not_slow_a_study(page: Page, tmp_path: Path) -> None
     assert page.evaluate("indexedDB.databases().then((all) => all.length)") == 1
     page.get_by_role("button", name="Forget answers").click()
     expect(page.get_by_role("button", name="Continue")).to_have_count(0)
+    page.context.close()
 
 
 def test_a_box_is_taken_away_in_words(page: Page, film: Path, predictor: Predictor) -> None:
