@@ -12,6 +12,7 @@ from statistics import median
 
 import cv2
 import pandas as pd
+import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
 from lmeran.explain.region import what_if
