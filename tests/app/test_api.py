@@ -72,6 +72,11 @@ def test_pins_may_be_left_out_and_explain_says_why(viewer: Viewer, film_file: Pa
     assert states == {"unknown"}
     why = client.predict(film, {"Effusion": "positive"}, api_name="/explain")
     assert why["pins"] == {"Effusion": "positive"}
+    assert "region" not in why
+    without = client.predict(film, None, [10, 20, 30, 40], api_name="/explain")["region"]
+    assert without["box"] == [10, 20, 30, 40]
+    with pytest.raises(Exception, match="A region is four numbers"):
+        client.predict(film, None, [10, 20, 30], api_name="/explain")
     entry = why["findings"][0]
     assert entry["per_pin"]["Effusion"] == pytest.approx(entry["ledger"]["shift"], abs=1e-5)
 
@@ -79,8 +84,9 @@ def test_pins_may_be_left_out_and_explain_says_why(viewer: Viewer, film_file: Pa
 def test_the_two_endpoints_are_described_with_their_types(viewer: Viewer) -> None:
     described = client_of(viewer).view_api(return_format="dict")["named_endpoints"]
     assert set(described) == {"/predict", "/explain"}
-    for endpoint in described.values():
-        file, pins = endpoint["parameters"]
+    for name, endpoint in described.items():
+        file, pins, *more = endpoint["parameters"]
+        assert [p["parameter_name"] for p in more] == ["without"] * (name == "/explain")
         assert (file["parameter_name"], pins["parameter_name"]) == ("file", "pins")
         assert "filepath" in file["python_type"]["type"]
         assert pins["parameter_has_default"]
