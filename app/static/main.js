@@ -10,6 +10,7 @@ import { Screen, element } from "./screen.js";
 import { Session } from "./session.js";
 import { Viewport } from "./viewer/viewport.js";
 import { NEGATIVE, POSITIVE, UNKNOWN, initialState, pinCount, rowOrder } from "./state.js";
+import { PinHistory } from "./reading/pins.js";
 import { ReadingTable } from "./reading/table.js";
 import { SaveMenu } from "./save/menu.js";
 import { isLight, noteFrame, setTheme } from "./theme.js";
@@ -21,7 +22,8 @@ const STATES = { unknown: UNKNOWN, negative: NEGATIVE, positive: POSITIVE };
 
 function mount(root, facts) {
   const q = (selector) => root.querySelector(selector);
-  const state = initialState(facts.findings);
+  const state = initialState(facts.findings, facts.model.maps.opens);
+  const steps = new PinHistory(state);
   const tell = (text) => { q(".lm-live").textContent = text; };
   const viewport = new Viewport(root, facts, state, { tell, drawn: () => screen.renderMap(state) });
   const toolbar = new Toolbar(root, state, viewport, tell);
@@ -40,27 +42,32 @@ function mount(root, facts) {
 
   // ---- what the reader does
 
+  // The selection stays where the reader looks; what moved is said above the table.
   function pin(i, value) {
-    if (!state.film || state.pins[i] === value) return;
-    state.pins[i] = value;
-    state.selected = i;
-    const [word] = Object.entries(STATES).find(([, number]) => number === value);
-    tell(`${facts.findings[i]} ${word}`);
-    client.ask();
+    if (state.film && state.pins[i] !== value) pinAll(state.pins.with(i, value));
   }
 
   function clear() {
-    if (!pinCount(state)) return;
-    state.pins.fill(UNKNOWN);
-    tell("All pins cleared");
+    if (pinCount(state)) pinAll(state.pins.map(() => UNKNOWN));
+  }
+
+  function pinAll(pins) {
+    steps.change(pins);
     client.ask();
+  }
+
+  function undo() {
+    if (steps.undo()) client.ask();
+  }
+
+  function redo() {
+    if (steps.redo()) client.ask();
   }
 
   // Pins and view of a reading file or a link.
   function showSaved(pins, view) {
-    state.pins = [...pins];
     restore(root, state, view);
-    client.ask();
+    pinAll(pins);
   }
 
   function step(by) {
@@ -74,6 +81,13 @@ function mount(root, facts) {
   function toggle(selector) {
     const box = q(selector);
     box.checked = !box.checked;
+    readView();
+  }
+
+  // Attention one key away from the map that opens.
+  function attention() {
+    const kind = q(".lm-kind"), { opens } = facts.model.maps;
+    kind.value = kind.value === "attention" ? (opens === "attention" ? "cam" : opens) : "attention";
     readView();
   }
 
@@ -97,6 +111,7 @@ function mount(root, facts) {
   // ---- the screen
 
   function opened() {
+    steps.reset();
     q(".lm-layer").value = q(".lm-headsel").value = "";
     worklist.bringBack();
     render();
@@ -106,6 +121,8 @@ function mount(root, facts) {
     root.dataset.state = state.film ? "open" : "empty";
     table.render(state);
     screen.render(state);
+    q(".lm-undo").disabled = !steps.done.length;
+    q(".lm-redo").disabled = !steps.undone.length;
     why.render(state);
     saveMenu.render();
     frames.render();
@@ -150,6 +167,8 @@ function mount(root, facts) {
     }
     q(".lm-sort").addEventListener("change", (e) => { state.sort = e.target.value; render(); });
     q(".lm-clear").addEventListener("click", clear);
+    q(".lm-undo").addEventListener("click", undo);
+    q(".lm-redo").addEventListener("click", redo);
     q(".lm-forget").addEventListener("click", () => {
       worklist.clear();
       client.forget();
@@ -163,7 +182,7 @@ function mount(root, facts) {
     });
     window.addEventListener("pagehide", () => state.film && api.leave());
     listenForKeys({
-      step, clear, toggle, otherFilm,
+      step, clear, undo, redo, toggle, attention, otherFilm,
       worklist: () => worklist.panel.toggle(),
       pinSelected: (word) => pin(state.selected, STATES[word]),
       preset: (key) => viewport.usePresetKey(key),
