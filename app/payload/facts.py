@@ -21,7 +21,7 @@ from lmeran.reference import percent_below, shift_percentiles
 from lmeran.serialize import FITTED, fitted_findings, gate_object
 
 
-def page_facts(checkpoint: Checkpoint, examples: list[str]) -> dict[str, Any]:
+def page_facts(checkpoint: Checkpoint, examples: list[dict[str, Any]]) -> dict[str, Any]:
     """What the page needs once: the findings, the model and how well it did, colours, examples."""
     config = checkpoint.config
     attention = config.label_branch == "attention"

@@ -26,8 +26,8 @@ export const KEYS = [
   { group: "View", keys: ["a", "A"], show: "A", run: "actual", text: "one film pixel to one screen pixel" },
   { group: "View", keys: ["z"], show: "Z", run: "zoom", with: 1.25, text: "closer" },
   { group: "View", keys: ["Z"], show: "Shift Z", run: "zoom", with: 0.8, text: "farther" },
-  { group: "View", keys: ["]"], show: "]", run: "turn", with: 1, text: "quarter turn clockwise" },
-  { group: "View", keys: ["["], show: "[", run: "turn", with: -1, text: "quarter turn back" },
+  { group: "View", keys: ["t", "]"], show: "T", run: "turn", with: 1, text: "quarter turn clockwise" },
+  { group: "View", keys: ["T", "["], show: "Shift T", run: "turn", with: -1, text: "quarter turn back" },
   { group: "View", keys: ["h", "H"], show: "H", run: "flip", text: "flip left and right" },
   { group: "View", keys: ["r", "R"], show: "R", run: "reset", text: "reset window, zoom, turn and flip" },
   { group: "Tools", keys: ["w", "W"], show: "W", run: "tool", with: "window", text: "drag sets the window" },
@@ -49,21 +49,24 @@ export const HANDS = [
   { show: "Right drag", text: "zooms" },
   { show: "Wheel", text: "zooms at the cursor" },
   { show: "Double click", text: "whole film" },
-  { show: "One finger", text: "what the chosen tool does" },
+  { show: "One finger", text: "moves the film or scrolls, until another tool is chosen" },
   { show: "Two fingers", text: "zoom and move" },
 ];
 
 const TYPING = "input:not([type=checkbox]):not([type=range]):not([type=radio]), select, textarea, dialog";
 
+const BRACKETS = ["[", "]"]; // need AltGr (Ctrl and Alt) or Option on many keyboards
+
 // active(): whether a film is open, so that keys about it mean something; else they stay the
 // browser's own.
 export function listenForKeys(commands, active) {
   document.addEventListener("keydown", (e) => {
-    if (e.altKey || e.target.closest?.(TYPING)) return;
+    if (e.target.closest?.(TYPING) || (e.altKey && !BRACKETS.includes(e.key))) return;
+    const command = (e.ctrlKey || e.metaKey) && !e.altKey;
     const arrow = e.key.startsWith("Arrow");
     if (arrow && e.target.matches?.("input[type=range], input[type=radio]")) return;
     const bound = KEYS.find((entry) => entry.keys.includes(e.key)
-      && (e.ctrlKey || e.metaKey) === Boolean(entry.ctrl)
+      && command === Boolean(entry.ctrl)
       && (!arrow || e.shiftKey === Boolean(entry.shift)));
     if (!bound || !(bound.always || active())) return;
     e.preventDefault();

@@ -1,10 +1,10 @@
-// Everything on the screen but the film and the table: facts, detail, map and its legend, header.
+// Everything on the screen but the film and the table: facts, detail, map and its legend.
 
 import { detailTexts, gateSentences } from "./reading/fitted.js";
 import { movedSentence } from "./reading/pins.js";
 import { peak } from "./viewer/overlay.js";
 import { BESIDE, KINDS, mapOf } from "./viewer/maps.js";
-import { UNKNOWN, percent, pinCount } from "./state.js";
+import { UNKNOWN, nameOf, percent, pinCount } from "./state.js";
 import { localisationText } from "./viewer/localisation.js";
 
 export class Screen {
@@ -17,15 +17,13 @@ export class Screen {
     this.tables = Object.fromEntries(Object.entries(facts.colours).map(([name, base64]) =>
       [name, bytesOf(base64)]));
     this.tables.signed = bytesOf(facts.signed);
-    this.renderModel();
     this.fillSelects();
   }
 
   render(state) {
     this.q(".lm-prompt").hidden = Boolean(state.film);
     const count = pinCount(state);
-    this.q(".lm-clear").disabled = !count;
-    this.q(".lm-forget").disabled = !state.film;
+    this.q(".lm-clear").hidden = !count;
     this.q(".lm-count").textContent = count ? `${count} pinned` : "nothing pinned";
     this.renderFacts(state);
     this.renderDetail(state);
@@ -35,7 +33,11 @@ export class Screen {
 
   renderFacts({ film, prior, reading }) {
     const lines = film?.lines ?? [];
-    const all = film?.title ? [["Film", film.title], ...lines] : lines;
+    const all = film?.title && film.title !== nameOf(film) ? [["Film", film.title], ...lines] : lines;
+    for (const [view, shown] of [[".lm-first", film], [".lm-second", prior]]) {
+      const label = this.q(`${view} .lm-filmname`);
+      label.textContent = label.title = nameOf(shown);
+    }
     this.q(".lm-facts").replaceChildren(...all.map(([name, value]) => {
       const pair = element("div", ""); // name and value stay on one line
       pair.append(element("dt", name), element("dd", value));
@@ -124,17 +126,6 @@ export class Screen {
       ? localisationText(this.facts.findings[selected], boxes, map, this.facts.contour, film) : "";
     this.q(".lm-truth").textContent = text;
     this.q(".lm-truth").hidden = !text;
-  }
-
-  renderModel() {
-    const { model } = this.facts;
-    const parts = [`Checkpoint ${model.identity} (${model.source}), block "${model.block}"`];
-    if (model.test) {
-      const [free, ...known] = model.test.scores;
-      parts.push(`mean AUC ${free.mean.toFixed(3)} on ${model.test.images} official test films`
-        + known.map((s) => `, ${s.mean.toFixed(3)} with ${s.known} findings known`).join(""));
-    } else parts.push("not measured on test films");
-    this.q(".lm-model").textContent = parts.join(" \u00b7 ");
   }
 
   fillSelects() {

@@ -31,9 +31,15 @@ export function initialState(findings, kind) {
       // {preset, name, centre, width, function} in the film's real values; null without a film
       window: null,
       invert: false,
-      tool: "window", // what a drag does: window, pan, measure or box
+      // what a drag does: window, pan, measure or box
+      tool: window.matchMedia("(pointer: coarse)").matches ? "pan" : "window",
     },
   };
+}
+
+// What a reader calls a film: its file's name, which this page alone knows, or its title.
+export function nameOf(film) {
+  return film?.source.item?.label ?? film?.title ?? "";
 }
 
 // The probability a reader may see: with pins, or the free one where pinned.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Page, expect
 
 from lmeran.findings import FINDINGS
 
@@ -28,7 +28,22 @@ FLAGS = (
 
 def upload(page: Page, film: Path) -> None:
     page.set_input_files("input[type=file]", film)
-    page.wait_for_selector(".lm[data-state=open]")
+    expect(page.locator(".lm-first .lm-filmname")).to_have_text(film.name)
+
+
+def choose(page: Page, selector: str, option: str) -> None:
+    """An option in the menu of the map."""
+    summary = page.locator(".lm-mapmenu > summary")
+    summary.click()
+    page.locator(selector).select_option(option)
+    summary.click()
+
+
+def press(page: Page, menu: str, button: str) -> None:
+    """A button in a menu."""
+    page.locator(f".lm-menu > summary:text-is('{menu}')").click()
+    page.get_by_role("button", name=button).click()
+    page.keyboard.press("Escape")
 
 
 def pin(page: Page, finding: str, state: str) -> None:

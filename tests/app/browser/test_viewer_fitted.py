@@ -19,7 +19,7 @@ from lmeran.ood import UNLIKE
 from lmeran.predictor import Predictor, Reading
 from lmeran.reference import percent_below
 from tests.conftest import film_pixels
-from tests.support.browsing import as_percent, pin, settled, upload, watch
+from tests.support.browsing import as_percent, pin, press, settled, upload, watch
 from tests.support.fitting import UNCALIBRATED, a_calibration, fitted_copy, without_maps
 from tests.support.serving import Viewer, running_viewer
 
@@ -170,7 +170,7 @@ def test_the_gate_speaks_hides_nothing_and_fits_a_narrow_screen(
     expect(cell).to_be_visible()
     expect(gate).to_be_visible()
     assert opened.evaluate("document.documentElement.scrollWidth") <= 390
-    opened.get_by_role("button", name="Forget film").click()
+    press(opened, "File", "Forget film")
     expect(gate).to_be_hidden()
     expect(values).to_have_css("opacity", "1")
 

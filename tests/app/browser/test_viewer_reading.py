@@ -24,7 +24,6 @@ def test_upload_shows_the_models_own_numbers(page: Page, film: Path, predictor: 
     for i, finding in enumerate(FINDINGS):
         assert row(page, finding)["free"] == as_percent(reading.free[i])
     expect(page.locator(".lm-facts")).to_contain_text("240 x 300 px")
-    assert "film.png" not in page.content()
 
 
 def test_an_upload_is_sent_without_its_name_and_gone_once_read(
@@ -33,9 +32,10 @@ def test_an_upload_is_sent_without_its_name_and_gone_once_read(
     named = tmp_path / "Doe_John.png"
     cv2.imwrite(str(named), film_pixels(300, 240))
     bodies: list[bytes] = []
-    page.on("request", lambda r: bodies.append(r.post_data_buffer or b"") if r.post_data else None)
+    page.on("request", lambda r: bodies.append(r.url.encode() + (r.post_data_buffer or b"")))
     upload(page, named)
     assert not any(b"Doe" in body for body in bodies)
+    expect(page.locator(".lm-filmname").first).to_have_text("Doe_John.png")  # for its reader alone
     assert [p for p in viewer.temp.rglob("*") if p.is_file() and p.stat().st_size] == []
 
 
@@ -138,7 +138,9 @@ def test_a_bad_file_says_why_and_leaves_the_screen(page: Page, film: Path, tmp_p
     bad = tmp_path / "bad.dcm"
     bad.write_bytes(b"no film at all")
     page.set_input_files("input[type=file]", bad)
-    expect(page.locator(".lm-alert")).to_contain_text("not a DICOM, PNG or JPEG")
+    said = page.locator(".lm-alert")
+    expect(said).to_contain_text("bad.dcm could not be read; still showing film.png. ")
+    expect(said).to_contain_text("not a DICOM, PNG or JPEG")
     assert row(page, "Hernia") == before
     expect(page.locator(".lm-count")).to_have_text("1 pinned")
 
@@ -153,17 +155,6 @@ def test_too_large_a_file_is_refused_before_it_is_sent(page: Page, tmp_path: Pat
     expect(page.locator(".lm-alert")).to_contain_text("the limit is 64 MB")
     expect(page.locator(".lm-busy")).to_be_hidden()
     assert sent == []
-
-
-def test_examples_open_with_one_click_and_forget_clears(page: Page, viewer: Viewer) -> None:
-    page.locator(".lm-examples button").first.click()
-    page.wait_for_selector(".lm[data-state=open]")
-    expect(page.locator(".lm-facts")).to_contain_text("Synthetic")
-    pin(page, "Edema", "positive")
-    settled(page)
-    page.get_by_role("button", name="Forget film").click()
-    page.wait_for_selector(".lm[data-state=empty]")
-    assert row(page, "Edema")["free"] == "\u2013"
 
 
 def test_film_bytes_need_their_token_and_go_when_the_reader_leaves(
@@ -185,21 +176,3 @@ def test_film_bytes_need_their_token_and_go_when_the_reader_leaves(
         other.wait_for_timeout(200)
     assert other.request.get(films[0]).status == 404
     other.close()
-
-
-def test_a_narrow_screen_has_no_sideways_scroll_and_works(
-    browser: Browser, viewer: Viewer, film: Path
-) -> None:
-    page = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
-    page.goto(viewer.url)
-    page.wait_for_selector(".lm[data-ready]")
-    upload(page, film)
-    page.get_by_role("radiogroup", name="Edema").get_by_role("radio", name="positive").tap()
-    settled(page)
-    assert row(page, "Edema")["cond"] == "pinned"
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= 390
-    box = page.get_by_role("radiogroup", name="Edema").get_by_role("radio").first.bounding_box()
-    assert box is not None
-    assert min(box["width"], box["height"]) >= 44
-    page.close()
