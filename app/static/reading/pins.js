@@ -19,6 +19,7 @@ export class PinHistory {
 
   // pins: all 14 states from now on.
   change(pins) {
+    if (pins.every((pin, i) => pin === this.state.pins[i])) return;
     this.done.push(this.state.pins);
     this.undone = [];
     this.state.pins = [...pins];

@@ -299,7 +299,7 @@ def test_the_command_fits_into_the_checkpoint_and_leaves_the_weights(
     before = load_checkpoint(folder)
     assert (before.calibration, before.gate) == (None, None)
     fit = ["calibrate", "--checkpoint", str(folder), "--data", str(data), "--device", "cpu"]
-    assert main([*fit, "--min_positives", "3"]) == 0
+    assert main([*fit, "--min_positives", "3", "--pin_films", "4"]) == 0
     assert "calibration" in capsys.readouterr().out
     after = load_checkpoint(folder)
     assert after.identity == before.identity
@@ -312,7 +312,8 @@ def test_the_command_fits_into_the_checkpoint_and_leaves_the_weights(
     assert after.calibration.findings[FINDINGS.index("Effusion")].slope
     assert after.calibration.findings[FINDINGS.index("Hernia")].slope is None
     assert after.metrics["calibration"]["calibration"] == after.calibration.identity
-    assert after.gate.films == after.calibration.films
+    assert after.gate.films == after.calibration.films == after.reference.films
+    assert after.reference.pinned_films == 4
     assert main([*fit, "--min_positives", "3", "--source", "nowhere"]) == 1
     assert "nowhere" in capsys.readouterr().err
     shutil.rmtree(folder)
