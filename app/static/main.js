@@ -92,8 +92,12 @@ function mount(root, facts) {
 
   // Attention one key away from the map that opens.
   function attention() {
-    const kind = q(".lm-kind"), { opens } = facts.model.maps;
-    kind.value = kind.value === "attention" ? (opens === "attention" ? "cam" : opens) : "attention";
+    const { opens } = facts.model.maps, other = opens === "attention" ? "cam" : opens;
+    showMap(state.view.kind === "attention" ? other : "attention");
+  }
+
+  function showMap(kind) {
+    q(".lm-kind").value = kind;
     readView();
   }
 
@@ -118,6 +122,7 @@ function mount(root, facts) {
 
   function opened() {
     steps.reset();
+    q(".lm-right").scrollTop = 0;
     q(".lm-layer").value = q(".lm-headsel").value = "";
     worklist.bringBack();
     render();
@@ -155,6 +160,7 @@ function mount(root, facts) {
     }
     q(".lm-sort").addEventListener("change", (e) => { state.sort = e.target.value; render(); });
     q(".lm-clear").addEventListener("click", clear);
+    q(".lm-change").addEventListener("click", () => showMap("moved"));
     q(".lm-undo").addEventListener("click", undo);
     q(".lm-redo").addEventListener("click", redo);
     q(".lm-forget").addEventListener("click", () => {

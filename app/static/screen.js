@@ -59,10 +59,13 @@ export class Screen {
 
   // What the newest pin did. The same words are not announced twice.
   renderPayoff({ reading, before }) {
-    const line = this.q(".lm-payoff");
-    const text = reading ? movedSentence(this.facts.findings, before, reading) : "";
+    const line = this.q(".lm-payoff p");
+    const moved = reading ? movedSentence(this.facts.findings, before, reading) : "";
+    const text = moved || (reading ? "Nothing is pinned: these numbers are of the image alone." : "");
     if (line.textContent !== text) line.textContent = text;
-    line.title = text ? "Percentage points since before this pin" : "";
+    line.title = moved ? "Percentage points since before this pin" : "";
+    line.parentNode.toggleAttribute("data-moved", Boolean(moved));
+    this.q(".lm-change").hidden = !moved || !reading.maps || !reading.pins.some((p) => p !== UNKNOWN);
   }
 
   renderMap(state) {

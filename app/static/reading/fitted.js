@@ -30,25 +30,22 @@ function probabilityText(state, i) {
 }
 
 function rankText({ reference, fitted }, i) {
-  if (!reference) return fitted ? `free above ${share(fitted.percentile[i])} of validation films` : "";
+  if (!reference) return fitted ? `free: higher than in ${of(fitted.percentile[i], "validation films")}` : "";
   const absent = reference.absent[i], present = reference.present[i];
   if (absent === null) return "";
-  const with_ = present === null ? "" : `, and ${share(present)} of those with it`;
-  return `free: higher than in ${share(absent)} of validation films without it${with_}`;
+  const others = present === null ? "" : `, and ${of(present, "those with it")}`;
+  return `free: higher than in ${of(absent, "validation films without it")}${others}`;
 }
 
 // How the shift by a single pin compares with what that pin does to validation films.
 function shiftText(reading, i) {
   const percentile = reading.reference?.shift?.[i] ?? null, delta = change(reading, i);
   if (percentile === null || Math.abs(delta) < CHANGE_SHOWN) return "";
-  const { pinnedFilms } = reading.reference;
-  const larger = delta > 0 ? percentile : 100 - percentile, films = `of ${pinnedFilms} validation films`;
-  const what = delta > 0 ? "rise" : "fall";
-  if (larger <= 100 - UNUSUAL) {
-    return `an unusually small ${what}: less than in ${share(100 - larger)} ${films} with this pin`;
-  }
+  const larger = delta > 0 ? percentile : 100 - percentile, what = delta > 0 ? "rise" : "fall";
+  const films = `${reading.reference.pinnedFilms} validation films with this pin`;
+  if (larger <= 100 - UNUSUAL) return `an unusually small ${what}: less than in ${of(100 - larger, films)}`;
   const usual = larger >= UNUSUAL ? `an unusually large ${what}` : `a usual ${what}`;
-  return `${usual}: more than in ${share(larger)} ${films} with this pin`;
+  return `${usual}: more than in ${of(larger, films)}`;
 }
 
 function aucText(test, i) {
@@ -88,15 +85,15 @@ function pointText(calibration, reading, i) {
   const { above_youden: above, above_sensitivity_90: found } = reading.fitted;
   if (above[i] === null) return "";
   const balanced = calibration.youden[i], low = calibration.sensitive[i];
-  const finds = `finds ${share(100 * low.sensitivity)} of films with it`;
+  const finds = `finds ${of(100 * low.sensitivity, "films with it")}`;
   if (above[i]) {
     return `above the balanced threshold of ${percent(balanced.threshold)}, which finds `
-      + `${share(100 * balanced.sensitivity)} of films with it and clears `
-      + `${share(100 * balanced.specificity)} of those without`;
+      + `${of(100 * balanced.sensitivity, "films with it")} and clears `
+      + of(100 * balanced.specificity, "those without");
   }
   if (!found[i]) return `below ${percent(low.threshold)}, the threshold that ${finds}`;
-  return `between the threshold that ${finds} (${percent(low.threshold)}) and the balanced one `
-    + `(${percent(balanced.threshold)})`;
+  return `between ${percent(low.threshold)}, the threshold that ${finds}, and the balanced one of `
+    + percent(balanced.threshold);
 }
 
 export function namesText({ films, keepsRaw, identity }) {
@@ -107,12 +104,13 @@ export function namesText({ films, keepsRaw, identity }) {
 }
 
 export function gateSentences(film, prior) {
-  const of = (f, start) => (f?.gate?.warnings ?? []).map((text) => start + text);
-  return [...of(film, ""), ...of(prior, "Prior film: ")];
+  const said = (f, start) => (f?.gate?.warnings ?? []).map((text) => start + text);
+  return [...said(film, ""), ...said(prior, "Prior film: ")];
 }
 
-function share(percentage) {
-  if (percentage > 99 && percentage < 99.95) return "over 99 %";
-  if (percentage >= 99.95) return "all";
-  return percentage < 1 ? "under 1 %" : `${Math.round(percentage)} %`;
+// "97 % of films", "all films".
+function of(percentage, films) {
+  if (percentage >= 99.95) return `all ${films}`;
+  if (percentage > 99) return `over 99 % of ${films}`;
+  return `${percentage < 1 ? "under 1 %" : `${Math.round(percentage)} %`} of ${films}`;
 }

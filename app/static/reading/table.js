@@ -137,7 +137,7 @@ export class ReadingTable {
   }
 
   renderRow(r, i, state) {
-    const { reading, pins, before } = state;
+    const { reading, pins } = state;
     r.row.classList.toggle("lm-selected", i === state.selected);
     r.select.setAttribute("aria-pressed", i === state.selected);
     r.row.dataset.pin = pins[i];
@@ -149,7 +149,6 @@ export class ReadingTable {
     }
     this.renderPrior(r, i, state);
     if (!reading) {
-      r.row.dataset.moved = "";
       r.free.textContent = r.cond.textContent = r.calibrated.textContent = "\u2013";
       r.delta.textContent = r.calibrated.title = "";
       for (const part of [r.span, r.hollow, r.dot]) part.hidden = true;
@@ -170,10 +169,6 @@ export class ReadingTable {
     r.span.style.left = `${100 * Math.min(a, b)}%`;
     r.span.style.width = `${100 * Math.abs(b - a)}%`;
     if (this.corrects) this.renderFitted(r, i, reading);
-    // What the newest pin moved stands out until the next one: by its size on the axis.
-    const moved = before && !pinned ? axisPosition(now) - axisPosition(before.values[i]) : 0;
-    r.row.dataset.moved = Math.abs(moved) < 0.004 ? "" : moved > 0 ? "up" : "down";
-    r.row.style.setProperty("--lm-moved", Math.min(1, Math.abs(moved) * 12).toFixed(3));
   }
 
   renderFitted(r, i, reading) {

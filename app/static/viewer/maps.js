@@ -20,7 +20,7 @@ export const BESIDE = [
   ["prior", "prior film"],
 ];
 
-const FLOOR = 0.25; // share of the scale below which the film is left clear
+const FLOOR = 0.4; // share of the scale below which the film is left clear, as the contour's level
 
 // One sentence on how far to trust each kind.
 const TRUST = {

@@ -105,9 +105,9 @@ def assert_detail(page: Page, finding: str, reading: Reading) -> str:
         round(float(percent_below(quantiles, reading.free)[i]))
         for quantiles in (reading.reference.absent, reading.reference.present)
     )
-    absent = "all" if absent == 100 else f"{absent} %"
+    absent = "all" if absent == 100 else f"{absent} % of"
     expect(detail).to_contain_text(
-        f"higher than in {absent} of validation films without it, and {present} % of those with it"
+        f"higher than in {absent} validation films without it, and {present} % of those with it"
     )
     point, raw = reading.calibration.findings[i], reading.conditioned[i]
     side = (
@@ -142,9 +142,7 @@ def test_numbers_stand_beside_what_films_gave(opened: Page, fitted: Fitted, tmp_
     i = int(np.nanargmin(pinned.shift))  # the reference moves by 0 to 1: a fall is below all
     line(opened, FINDINGS[i]).locator(".lm-select").click()
     detail = opened.locator(".lm-detail")
-    expect(detail).to_contain_text(
-        "an unusually large fall: more than in all of 100 validation films"
-    )
+    expect(detail).to_contain_text("an unusually large fall: more than in all 100 validation films")
     i = int(np.nanargmax(pinned.shift))
     line(opened, FINDINGS[i]).locator(".lm-select").click()
     share = round(100 * float(pinned.shift[i]))

@@ -60,7 +60,7 @@ def test_a_pin_changes_the_others_keeps_the_selection_and_can_be_undone(
         else:
             assert texts["cond"] == as_percent(reading.conditioned[i])
     expect(page.locator(".lm-count")).to_have_text("1 pinned")
-    payoff = page.locator(".lm-payoff")
+    payoff = page.locator(".lm-payoff p")
     expect(payoff).to_have_text(f"Effusion present: {movers(reading.shift)}.")
 
     pin(page, "Edema", "negative")
