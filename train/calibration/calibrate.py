@@ -17,6 +17,7 @@ from lmeran.calibration import Calibration, FindingCalibration
 from lmeran.checkpoint import load_checkpoint, record_extras, record_metrics
 from lmeran.config import check_least
 from lmeran.explain.influence import Influence, influence
+from lmeran.explain.label_prior import LabelPrior
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS, display_name
 from lmeran.model.batching import split
@@ -29,6 +30,7 @@ from train.calibration.ood import fit_gate
 from train.calibration.platt import PlattFit, choose_platt, logits_of, operating_points
 from train.data.index import DataError, Index
 from train.data.pixels import cached_pixels
+from train.evaluation.conditioning.counting import fit_weight
 from train.evaluation.evaluate import choose_split
 from train.evaluation.scoring import predict_index
 
@@ -130,8 +132,13 @@ def calibrate_checkpoint(
     )
     record_extras(folder, Extras(calibration, gate, reference))
     record_metrics(folder, "calibration", _as_json(calibration, fits, config.known))
+    prior = LabelPrior.of(checkpoint)
+    weight = None if prior is None else fit_weight(prior, every.take(rows), of_source)
+    record_metrics(folder, "counting", {"weight": weight, "films": calibration.described})
     pins = f"reference distributions: shifts by every single pin on {reference.pinned_films} films"
-    return f"{report(calibration, fits, gate, config.known)}\n{pins}"
+    return "\n".join(
+        [report(calibration, fits, gate, config.known), f"weight of counting: {weight}", pins]
+    )
 
 
 def rows_of_source(index: Index, source: str | None) -> np.ndarray:

@@ -19,6 +19,7 @@ from lmeran.findings import FINDINGS, display_name
 from train.card.results import (
     HEADLINE,
     RESULTS,
+    beside_counting,
     chance,
     figure,
     known_means,
@@ -91,6 +92,7 @@ def write_card(folder: Path, metrics: dict[str, Any]) -> str:
         find=find,
         figure=figure,
         chance=chance(metrics),
+        counting=beside_counting(metrics),
     )
     return str(card)
 
