@@ -3,6 +3,7 @@ whether a shift is usual, calibrated values, chance, the input gate."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,16 @@ def assert_row(page: Page, finding: str, reading: Reading) -> None:
     expect(row.locator(".lm-cal")).to_have_text(shown)
 
 
+def share(percentage: float, films: str) -> str:
+    """As the page says it, of a percentage that was sent with one decimal."""
+    tenths = round(percentage, 1)
+    if tenths >= 99.95:
+        return f"all {films}"
+    if tenths > 99:
+        return f"over 99 % of {films}"
+    return f"{'under 1' if tenths < 1 else math.floor(tenths + 0.5)} % of {films}"
+
+
 def assert_detail(page: Page, finding: str, reading: Reading) -> str:
     """What is said of a finding: its calibrated value, its rank, its side of the operating points.
     Returns the side."""
@@ -102,12 +113,12 @@ def assert_detail(page: Page, finding: str, reading: Reading) -> str:
         return ""
     expect(detail).to_contain_text(f"calibrated {as_percent(reading.calibrated[i])}")
     absent, present = (
-        round(float(percent_below(quantiles, reading.free)[i]))
+        float(percent_below(quantiles, reading.free)[i])
         for quantiles in (reading.reference.absent, reading.reference.present)
     )
-    absent = "all" if absent == 100 else f"{absent} % of"
     expect(detail).to_contain_text(
-        f"higher than in {absent} validation films without it, and {present} % of those with it"
+        f"higher than in {share(absent, 'validation films without it')}, "
+        f"and {share(present, 'those with it')}"
     )
     point, raw = reading.calibration.findings[i], reading.conditioned[i]
     side = (
@@ -117,7 +128,7 @@ def assert_detail(page: Page, finding: str, reading: Reading) -> str:
         side = "below 25.0 %, the threshold that finds 91 % of films with it"
     elif raw < point.youden.threshold:
         side = (
-            "between the threshold that finds 91 % of films with it (25.0 %) and the balanced one"
+            "between 25.0 %, the threshold that finds 91 % of films with it, and the balanced one"
         )
     expect(detail).to_contain_text(side)
     return side
@@ -145,8 +156,11 @@ def test_numbers_stand_beside_what_films_gave(opened: Page, fitted: Fitted, tmp_
     expect(detail).to_contain_text("an unusually large fall: more than in all 100 validation films")
     i = int(np.nanargmax(pinned.shift))
     line(opened, FINDINGS[i]).locator(".lm-select").click()
-    share = round(100 * float(pinned.shift[i]))
-    expect(detail).to_contain_text(f"{share} % of 100 validation films with this pin")
+    films, below = "100 validation films with this pin", 100 * float(pinned.shift[i])
+    words = f"rise: more than in {share(below, films)}"
+    if below <= 5:
+        words = f"an unusually small rise: less than in {share(100 - round(below, 1), films)}"
+    expect(detail).to_contain_text(words)
     pin(opened, "Edema", "negative")
     settled(opened)
     expect(detail).not_to_contain_text("with this pin")
