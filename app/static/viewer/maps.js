@@ -7,8 +7,8 @@ import { UNKNOWN, pinCount, shown } from "../state.js";
 export const KINDS = [
   ["cam", "image evidence"],
   ["attention", "attention"],
-  ["moved", "attention moved by pins"],
-  ["sum", "image and label evidence"],
+  ["moved", "attention moved"],
+  ["sum", "image + label"],
 ];
 
 // What may stand in the second view.
