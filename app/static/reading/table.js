@@ -157,6 +157,7 @@ export class ReadingTable {
     const free = reading.free[i], now = shown(reading, i), delta = change(reading, i);
     const pinned = delta === null;
     r.free.textContent = percent(free);
+    r.free.dataset.label = pinCount(state) ? "free" : "probability";
     r.cond.textContent = pinned ? "pinned" : percent(now);
     r.delta.textContent = pinned || !pinCount(state) ? "" : points(delta);
     r.delta.dataset.sign = r.span.dataset.sign = signOf(delta);
