@@ -231,7 +231,7 @@ def test_the_gate_is_measured_on_every_kind(gated: Checkpoint, data: Path, tmp_p
     values = cv2.resize(film_pixels(), (96, 96)).astype(np.uint16) * 16
     write_dicom(dicom / "a.dcm", values, 0.4, "PA", "")
     study = bare_study(gated, index, tmp_path, gate_films=6, dicom=dicom)
-    kinds = measure(study, gated.gate, 6)
+    kinds = measure(study, gated.gate)
     names = [kind.name for kind in kinds]
     assert names[0] == REAL
     assert CHEST in names
