@@ -111,11 +111,13 @@ class Reading:
 class EncodedRadiograph:
     """One backbone pass of one film, and its free reading: all a pin needs.
 
+    square: the network's input, uint8 (S, S).
     free_logits: (14,); free_attention: (layers, heads, 14, h w + 14). gate: whether the film looks
     like those trained on, None where the checkpoint has no gate.
     """
 
     encoding: Encoding
+    square: np.ndarray
     geometry: Geometry
     free_logits: torch.Tensor
     free_attention: np.ndarray
@@ -124,7 +126,7 @@ class EncodedRadiograph:
     @property
     def nbytes(self) -> int:
         """Memory it holds, for bounded caches."""
-        return self.encoding.nbytes + self.free_attention.nbytes
+        return self.encoding.nbytes + self.square.nbytes + self.free_attention.nbytes
 
 
 class Predictor:
@@ -166,12 +168,13 @@ class Predictor:
         together = self._model.encode(images)
         states = np.repeat(states_of({})[None], len(squares), axis=0)
         logits, attention = self._condition(together, states)
-        films = zip(split(together), sizes, logits, attention, strict=True)
+        films = zip(split(together), squares, sizes, logits, attention, strict=True)
         return [self._encoded(*film) for film in films]
 
     def _encoded(
         self,
         encoding: Encoding,
+        square: np.ndarray,
         size: tuple[int, int],
         logits: torch.Tensor,
         attention: np.ndarray,
@@ -180,6 +183,7 @@ class Predictor:
         gate = self.checkpoint.gate
         return EncodedRadiograph(
             encoding=encoding,
+            square=square,
             geometry=geometry,
             free_logits=logits,
             free_attention=attention,
