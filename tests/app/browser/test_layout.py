@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, CDPSession, Page, expect
 
 from tests.support.browsing import drag, keys, middle_of, pin, settled, upload, why_settled
@@ -170,7 +171,6 @@ def test_a_finger_scrolls_or_moves_and_windows_only_when_told(phone: Page) -> No
 
 @pytest.mark.parametrize("look", ["dark", "light"])
 def test_axe_finds_nothing_serious(page: Page, film: Path, look: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe")
     page.emulate_media(color_scheme=look)
     upload(page, film)
     pin(page, "Mass", "positive")
@@ -182,7 +182,7 @@ def test_axe_finds_nothing_serious(page: Page, film: Path, look: str) -> None:
             page.evaluate(
                 "all => { for (const m of all) document.querySelector(m).open = true; }", menus
             )
-            found = axe.Axe().run(page).response["violations"]
+            found = Axe().run(page).response["violations"]
             serious = [v["id"] for v in found if v["impact"] in ("serious", "critical")]
             assert serious == [], [v["nodes"] for v in found]
             page.evaluate(
