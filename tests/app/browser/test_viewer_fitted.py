@@ -176,7 +176,8 @@ def test_the_gate_speaks_hides_nothing_and_fits_a_narrow_screen(
     expect(gate).to_have_text(UNLIKE)
     values = line(opened, "Mass").locator(".lm-free")
     expect(values).to_have_text(as_percent(fitted.reading(fitted.unlike, {}).free[4]))
-    expect(values).to_have_css("opacity", "0.4")
+    plot = line(opened, "Mass").locator(".lm-plot")
+    expect(plot).to_have_css("opacity", "0.35")
     opened.set_viewport_size({"width": 390, "height": 844})
     cell = line(opened, "Mass").locator(".lm-cal")
     expect(cell).to_be_visible()
@@ -184,7 +185,7 @@ def test_the_gate_speaks_hides_nothing_and_fits_a_narrow_screen(
     assert opened.evaluate("document.documentElement.scrollWidth") <= 390
     press(opened, "File", "Forget film")
     expect(gate).to_be_hidden()
-    expect(values).to_have_css("opacity", "1")
+    expect(plot).to_have_css("opacity", "1")
 
 
 def test_a_measured_checkpoint_dims_chance_and_opens_its_best_map(
