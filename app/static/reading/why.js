@@ -1,7 +1,7 @@
 // The panel that says why: ledger, influence, what to look at next, attention. It follows the
 // selected finding and keeps what it showed until the newer answer is there.
 
-import { saveMenu, tableOf } from "../save/export.js";
+import { saveButtons, tableOf } from "../save/export.js";
 import { diverging, matrix, palette, shares, waterfall } from "./plots.js";
 import { NEGATIVE, POSITIVE, percent, points } from "../state.js";
 
@@ -98,7 +98,7 @@ export class WhyPanel {
     const pinned = entry.state !== "unknown";
     return [
       heading(`${name}: where the number comes from, in log-odds`,
-        saveMenu(figure, table, `ledger-${name}`)),
+        saveButtons(figure, table, `ledger-${name}`)),
       pinned && make("p", "lm-quiet", "Pinned: the model's own value under pins means nothing "
         + "(it was never trained), so only the free part is shown."),
       figure,
@@ -155,7 +155,7 @@ export class WhyPanel {
       ...row.map((v) => (v === null ? null : +v.toFixed(4)))])];
     return [
       heading(`What pinning a row's finding ${this.sign} would move, in points`, pick,
-        saveMenu(figure, table, `influence-${this.sign}`)),
+        saveButtons(figure, table, `influence-${this.sign}`)),
       make("p", "lm-quiet", "On this film, given the present pins. Hover for the number, click a "
         + "row to pin it. Orange up, blue down; full colour at 20 points."),
       figure,
@@ -175,7 +175,7 @@ export class WhyPanel {
     const table = [["", ...findings], ...lift.map((row, r) => [findings[r], ...row])];
     return [
       heading("How often they go together in the training films",
-        saveMenu(figure, table, "co-occurrence-lift")),
+        saveButtons(figure, table, "co-occurrence-lift")),
       make("p", "lm-quiet", "Above chance orange, below blue; full colour at 8 times."),
       figure,
       tableOf(table),
@@ -210,7 +210,7 @@ export class WhyPanel {
     const table = [["finding", "expected change", "probability", "if positive", "if negative"],
       ...why.next.map((r) => [r.finding, r.value, r.probability, r.if_positive, r.if_negative])];
     return [
-      heading("Which finding to settle next", saveMenu(null, table, "next-finding")),
+      heading("Which finding to settle next", saveButtons(null, table, "next-finding")),
       make("p", "lm-quiet", "By expected change: how far all other probabilities would move in "
         + "sum, weighing positive and negative by the present probability."),
       box,
@@ -234,7 +234,7 @@ export class WhyPanel {
       const table = [["on", "share"], ...bars.map((b) => [b.name, +b.value.toFixed(5)])];
       const figure = shares(bars, label, this.colours);
       parts.push(heading(`${names[i]}: where its token's attention goes (${where})`,
-        saveMenu(figure, table, `attention-${names[i]}`)), figure, tableOf(table));
+        saveButtons(figure, table, `attention-${names[i]}`)), figure, tableOf(table));
     } else parts.push(make("p", "lm-quiet", `${names[i]} is pinned; choose a finding that is not.`));
     const label = "Attention of each label token (row) on each label token (column). The numbers "
       + "are in the table below.";
@@ -245,7 +245,7 @@ export class WhyPanel {
         : `${names[r]} on ${names[c]}: ${(100 * v).toFixed(2)} % of its attention`),
       this.colours);
     const table = [["from", ...names], ...rows.map((row, r) => [names[r], ...row])];
-    parts.push(heading(`Label to label (${where})`, saveMenu(figure, table, "label-attention")),
+    parts.push(heading(`Label to label (${where})`, saveButtons(figure, table, "label-attention")),
       make("p", "lm-quiet", `Full colour at ${(100 * most).toFixed(1)} % of a token's attention.`),
       figure, tableOf(table));
     return parts;

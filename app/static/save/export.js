@@ -1,6 +1,6 @@
 // A figure and its numbers as files, made in the browser: nothing is sent anywhere.
 
-export function saveMenu(figure, rows, name) {
+export function saveButtons(figure, rows, name) {
   const menu = document.createElement("details"), box = document.createElement("div");
   const title = Object.assign(document.createElement("summary"), { textContent: "Save" });
   menu.className = "lm-menu lm-save";
