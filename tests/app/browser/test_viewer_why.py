@@ -74,6 +74,7 @@ def test_what_next_selects_and_figures_are_saved(page: Page, film: Path) -> None
     name = first.inner_text()
     first.click()
     expect(page.locator("tr.lm-selected .lm-select")).to_have_text(name)
+    page.locator(".lm-save > summary").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="as CSV").click()
     rows = list(csv.reader(Path(download.value.path()).read_text().splitlines()))
@@ -81,6 +82,7 @@ def test_what_next_selects_and_figures_are_saved(page: Page, film: Path) -> None
     assert len(rows) == 15
     page.get_by_role("tab", name="Attention").click()
     for form, magic in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):
+        page.locator(".lm-save > summary").first.click()
         with page.expect_download() as download:
             page.get_by_role("button", name=f"as {form}").first.click()
         assert Path(download.value.path()).read_bytes().startswith(magic)
