@@ -208,7 +208,7 @@ def test_a_measured_checkpoint_dims_chance_and_opens_its_best_map(
         page.goto(viewer.url)
         page.wait_for_selector(".lm[data-ready]")
         upload(page, film)
-        expect(page.locator(".lm-detail")).to_contain_text("of validation films")
+        expect(page.locator(".lm-detail")).to_contain_text("validation films without it")
         chance = "not better than chance on test films"
         expect(page.locator(".lm-chancenote")).to_have_text(f"Dimmed: {chance} (Mass).")
         expect(page.locator(".lm-row[data-chance] .lm-select")).to_have_text(["Mass"])

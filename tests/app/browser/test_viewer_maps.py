@@ -170,6 +170,7 @@ def test_a_prior_film_stands_beside_with_its_own_reading(
     page: Page, film: Path, tmp_path: Path, predictor: Predictor
 ) -> None:
     upload(page, film)
+    page.locator("tr[data-finding='4'] .lm-select").click()
     pin(page, "Mass", "positive")
     settled(page)
     choose(page, ".lm-beside", "prior")
