@@ -9,9 +9,14 @@ export class Examples {
     Object.assign(this, { root, state, act, films: facts.examples, findings: facts.findings });
     const q = (selector) => root.querySelector(selector);
     [this.button, this.strip, this.suggestion] = [".lm-offer", ".lm-examples", ".lm-try"].map(q);
-    this.button.hidden = !this.films.length;
+    this.button.hidden = root.querySelector(".lm-promptoffer").hidden = !this.films.length;
     this.strip.replaceChildren(...this.films.map((film, k) => this.thumbnail(film, k)));
     this.button.addEventListener("click", () => this.unfold(!root.hasAttribute("data-offer")));
+    this.strip.addEventListener("keydown", (e) => {
+      if (e.key !== "Escape") return;
+      this.unfold(false);
+      this.button.focus();
+    });
     this.suggestion.addEventListener("click", () => {
       const { finding, state: value } = this.pin;
       act.pin(finding, value);

@@ -14,6 +14,7 @@ import { Session } from "./session.js";
 import { Viewport } from "./viewer/viewport.js";
 import { NEGATIVE, POSITIVE, UNKNOWN, initialState, pinCount, rowOrder } from "./state.js";
 import { Study } from "./study/study.js";
+import { PinHistory } from "./reading/pins.js";
 import { ReadingTable } from "./reading/table.js";
 import { SaveMenu } from "./save/menu.js";
 import { listenForLook, noteFrame } from "./theme.js";
@@ -26,7 +27,8 @@ const STATES = { unknown: UNKNOWN, negative: NEGATIVE, positive: POSITIVE };
 
 function mount(root, facts) {
   const q = (selector) => root.querySelector(selector);
-  const state = initialState(facts.findings);
+  const state = initialState(facts.findings, facts.model.maps.opens);
+  const steps = new PinHistory(state);
   const notices = new Notices(root);
   const tell = (text) => notices.tell(text), alert = (text) => notices.alert(text);
   const viewport = new Viewport(root, facts, state, { tell, drawn: () => screen.renderMap(state) });
@@ -51,20 +53,27 @@ function mount(root, facts) {
 
   // ---- what the reader does
 
+  // The selection stays where the reader looks; what moved is said above the table.
   function pin(i, value) {
     if (!state.reading || state.pins[i] === value || root.dataset.study === "model") return;
-    state.pins[i] = value;
-    state.selected = i;
-    const [word] = Object.entries(STATES).find(([, number]) => number === value);
-    tell(`${facts.findings[i]} ${word}`);
-    client.ask();
+    pinAll(state.pins.with(i, value));
   }
 
   function clear() {
-    if (!pinCount(state)) return;
-    state.pins.fill(UNKNOWN);
-    tell("All pins cleared");
+    if (pinCount(state)) pinAll(state.pins.map(() => UNKNOWN));
+  }
+
+  function pinAll(pins) {
+    steps.change(pins);
     client.ask();
+  }
+
+  function undo() {
+    if (steps.undo()) client.ask();
+  }
+
+  function redo() {
+    if (steps.redo()) client.ask();
   }
 
   function away() {
@@ -74,9 +83,8 @@ function mount(root, facts) {
 
   // Pins and view of a reading file or a link.
   function showSaved(pins, view) {
-    state.pins = [...pins];
     restore(root, state, view);
-    client.ask();
+    pinAll(pins);
   }
 
   function step(by) {
@@ -90,6 +98,17 @@ function mount(root, facts) {
   function toggle(selector) {
     const box = q(selector);
     box.checked = !box.checked;
+    readView();
+  }
+
+  // Attention one key away from the map that opens.
+  function attention() {
+    const { opens } = facts.model.maps, other = opens === "attention" ? "cam" : opens;
+    showMap(state.view.kind === "attention" ? other : "attention");
+  }
+
+  function showMap(kind) {
+    q(".lm-kind").value = kind;
     readView();
   }
 
@@ -113,6 +132,8 @@ function mount(root, facts) {
   // ---- the screen
 
   function opened() {
+    steps.reset();
+    q(".lm-right").scrollTop = 0;
     q(".lm-layer").value = q(".lm-headsel").value = "";
     worklist.bringBack();
     render();
@@ -122,6 +143,8 @@ function mount(root, facts) {
     root.dataset.state = state.film ? "open" : "empty";
     table.render(state);
     screen.render(state);
+    q(".lm-undo").disabled = !steps.done.length;
+    q(".lm-redo").disabled = !steps.undone.length;
     why.render(state);
     without.render(state);
     saveMenu.render();
@@ -149,6 +172,9 @@ function mount(root, facts) {
     }
     q(".lm-sort").addEventListener("change", (e) => { state.sort = e.target.value; render(); });
     q(".lm-clear").addEventListener("click", clear);
+    q(".lm-change").addEventListener("click", () => showMap("moved"));
+    q(".lm-undo").addEventListener("click", undo);
+    q(".lm-redo").addEventListener("click", redo);
     q(".lm-forget").addEventListener("click", away);
     q(".lm-wlstudy").addEventListener("click", () => study.open());
     q(".lm-keys").addEventListener("click", () => q(".lm-help").showModal());
@@ -159,7 +185,7 @@ function mount(root, facts) {
     });
     window.addEventListener("pagehide", () => state.film && api.leave());
     listenForKeys({
-      step, clear, toggle, otherFilm,
+      step, clear, undo, redo, toggle, attention, otherFilm,
       worklist: () => worklist.panel.toggle(),
       study: () => study.open(),
       without: () => without.ask(),

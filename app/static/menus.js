@@ -1,11 +1,11 @@
-// Menus that open over the page: one at a time, closed by a click elsewhere or Escape, and that of the
-// file by what is chosen in it.
+// Menus that open over the page: one at a time, closed by a click elsewhere or Escape, and those that
+// save by what is chosen in them.
 
 export function listenForMenus(root) {
   const opened = () => root.querySelectorAll(".lm-menu[open]");
   document.addEventListener("click", (e) => {
     for (const menu of opened()) {
-      if (!menu.contains(e.target) || e.target.closest(".lm-take button")) menu.open = false;
+      if (!menu.contains(e.target) || e.target.closest(":is(.lm-take, .lm-save) button")) menu.open = false;
     }
   });
   root.addEventListener("keydown", (e) => {

@@ -10,7 +10,7 @@ import { ARMS, numberOf, orderOf, questionsOf } from "./plan.js";
 const DAY = 24 * 3600 * 1000;
 const OF_LISTS = ["n", "N", "q", "Q", "s", "S", "ArrowUp", "ArrowDown"];
 const OF_PINS = ["+", "=", "-", "0", "Backspace"];
-const OF_THE_MODEL = ["m", "M", "c", "C", "x", "X"];
+const OF_THE_MODEL = ["m", "M", "c", "C", "v", "V", "x", "X"];
 const BLOCKED = { film: [...OF_LISTS, ...OF_PINS, ...OF_THE_MODEL],
                   model: [...OF_LISTS, ...OF_PINS], pins: OF_LISTS.slice(0, 6) };
 
