@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import cv2
 import pytest
@@ -74,6 +75,9 @@ def test_the_example_study_names_films_by_their_content() -> None:
     for film, example in zip(study["films"], examples, strict=True):
         assert film["sha256"] == hashlib.sha256(example.path.read_bytes()).hexdigest()
         drawn = {FINDINGS[box.finding] for box in example.boxes}
-        assert film["truth"] == {finding: finding in drawn for finding in STUDIED}
-    for finding in STUDIED:
+        assert film["truth"] == {finding: finding in drawn for finding in study["findings"]}
+    for finding in study["findings"]:
         assert 0 < sum(film["truth"][finding] for film in study["films"]) < len(examples)
+    unknown = example_study([replace(example, boxes=()) for example in examples])
+    assert unknown["findings"] == list(STUDIED)
+    assert not any(film["truth"] for film in unknown["films"])

@@ -29,7 +29,7 @@ pytest_plugins = ["tests.support.browsing_fixtures"]
 
 EXAMPLES = 6
 ITEMS = 3 * EXAMPLES
-ASKED = ("Effusion", "Pneumothorax")
+ASKED = 2
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +61,8 @@ def answer_film(page: Page, number: int) -> str:
     expect(bar).to_contain_text(f"Film {number} of ")
     expect(bar.locator("form")).to_be_visible()
     arm = page.locator(".lm").get_attribute("data-study") or ""
-    for finding in ASKED:
-        expect(bar.locator("strong")).to_have_text(f"{finding}: present?")
+    for _ in range(ASKED):
+        expect(bar.locator("strong")).to_contain_text(": present?")
         page.keyboard.press("y" if number % 2 else "n")
         expect(bar.locator("strong")).to_contain_text("how sure")
         page.keyboard.type(str(number))
@@ -131,8 +131,10 @@ def test_three_readers_do_the_example_study(
             answers.append(saved(page, tmp_path))
             page.context.close()
     assert main(["study", *map(str, answers), "--out", str(tmp_path / "out")]) == 0
-    for finding in ASKED:
-        table = pd.read_csv(tmp_path / f"out/imrmc_{finding}.csv")
+    tables = list((tmp_path / "out").glob("imrmc_*.csv"))
+    assert len(tables) == ASKED
+    for path in tables:
+        table = pd.read_csv(path)
         truth, scores = table[table.readerID == "truth"], table[table.readerID != "truth"]
         assert len(truth) == EXAMPLES
         assert len(scores) == 3 * ITEMS
@@ -141,7 +143,7 @@ def test_three_readers_do_the_example_study(
             wanted = [50 + (1 if number % 2 else -1) * number / 2 for number in range(1, ITEMS + 1)]
             assert sorted(own.score) == sorted(wanted)
     table = pd.read_csv(tmp_path / "out/answers.csv")
-    assert len(table) == 2 * 3 * ITEMS
+    assert len(table) == ASKED * 3 * ITEMS
     assert (table.seconds > 0).all()
     assert (table.plausible[table.modalityID != "film"] == "partly").all()
     assert table.plausible[table.modalityID == "film"].isna().all()
@@ -159,7 +161,7 @@ def test_where_the_model_is_hidden_nothing_of_it_reaches_the_page(
     page = reader_page(browser, offering.url)
     reader = page.evaluate(FIRST_ALONE, [f"r{k}" for k in range(20)])
     answers: list[Response] = []
-    page.on("response", answers.append)
+    page.on("response", lambda answer: answers.append(answer))
     begin(page, reader)
     for number in range(1, EXAMPLES + 1):
         expect(page.locator(".lm-studybar form")).to_be_visible()
