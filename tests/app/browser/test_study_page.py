@@ -20,7 +20,7 @@ from lmeran.findings import FINDINGS
 from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
-from tests.support.browsing import as_percent, keys, middle_of, upload
+from tests.support.browsing import as_percent, keys, middle_of, upload, why_settled
 from tests.support.proxying import proxied
 from tests.support.serving import Viewer, running_viewer
 from train.__main__ import main
@@ -159,6 +159,7 @@ def test_where_the_model_is_hidden_nothing_of_it_reaches_the_page(
     browser: Browser, offering: Viewer
 ) -> None:
     page = reader_page(browser, offering.url)
+    why_settled(page)  # of the film that the page opens by itself
     reader = page.evaluate(FIRST_ALONE, [f"r{k}" for k in range(20)])
     answers: list[Response] = []
     page.on("response", lambda answer: answers.append(answer))
