@@ -8,10 +8,13 @@ export const KEYS = [
   { group: "Finding", keys: ["-"], show: "\u2212", run: "pinSelected", with: "negative", text: "pin it negative" },
   { group: "Finding", keys: ["0"], show: "0", run: "pinSelected", with: "unknown", text: "take its pin away" },
   { group: "Finding", keys: ["Backspace"], show: "Backspace", run: "clear", text: "clear all pins" },
+  { group: "Finding", keys: ["z"], ctrl: true, show: "Ctrl Z", run: "undo", text: "undo the newest pin" },
+  { group: "Finding", keys: ["Z", "y"], ctrl: true, show: "Ctrl Shift Z, Ctrl Y", run: "redo", text: "redo it" },
   { group: "Film", keys: ["n"], show: "N", run: "otherFilm", with: 1, text: "next film of the worklist", always: true },
   { group: "Film", keys: ["N"], show: "Shift N", run: "otherFilm", with: -1, text: "previous film of the worklist", always: true },
   { group: "Film", keys: ["q", "Q"], show: "Q", run: "worklist", text: "worklist open or closed", always: true },
   { group: "Map", keys: ["m", "M"], show: "M", run: "toggle", with: ".lm-map", text: "map on or off" },
+  { group: "Map", keys: ["v", "V"], show: "V", run: "attention", text: "attention, and back" },
   { group: "Map", keys: ["c", "C"], show: "C", run: "toggle", with: ".lm-contour", text: "contour on or off" },
   { group: "Window", keys: ["1"], show: "1", run: "preset", with: 1, text: "the file's own window; again: its next one" },
   { group: "Window", keys: ["2"], show: "2", run: "preset", with: 2, text: "full range" },
@@ -52,24 +55,23 @@ export const HANDS = [
 
 const TYPING = "input:not([type=checkbox]):not([type=range]):not([type=radio]), select, textarea, dialog";
 
+const BRACKETS = ["[", "]"]; // need AltGr (Ctrl and Alt) or Option on many keyboards
+
 // active(): whether a film is open, so that keys about it mean something; else they stay the
 // browser's own.
 export function listenForKeys(commands, active) {
   document.addEventListener("keydown", (e) => {
-    if (isCommand(e) || e.target.closest?.(TYPING)) return;
+    if (e.target.closest?.(TYPING) || (e.altKey && !BRACKETS.includes(e.key))) return;
+    const command = (e.ctrlKey || e.metaKey) && !e.altKey;
     const arrow = e.key.startsWith("Arrow");
     if (arrow && e.target.matches?.("input[type=range], input[type=radio]")) return;
     const bound = KEYS.find((entry) => entry.keys.includes(e.key)
+      && command === Boolean(entry.ctrl)
       && (!arrow || e.shiftKey === Boolean(entry.shift)));
     if (!bound || !(bound.always || active())) return;
     e.preventDefault();
     commands[bound.run](bound.with);
   });
-}
-
-// Brackets need AltGr (Ctrl and Alt) or Option on many keyboards; else these keys are the browser's.
-function isCommand({ key, altKey, ctrlKey, metaKey }) {
-  return metaKey || (altKey ? !["[", "]"].includes(key) : ctrlKey);
 }
 
 // The list of all keys, by group, into a dialog.

@@ -13,6 +13,7 @@ import { Screen } from "./screen.js";
 import { Session } from "./session.js";
 import { Viewport } from "./viewer/viewport.js";
 import { NEGATIVE, POSITIVE, UNKNOWN, initialState, pinCount, rowOrder } from "./state.js";
+import { PinHistory } from "./reading/pins.js";
 import { ReadingTable } from "./reading/table.js";
 import { SaveMenu } from "./save/menu.js";
 import { listenForLook, noteFrame } from "./theme.js";
@@ -24,7 +25,8 @@ const STATES = { unknown: UNKNOWN, negative: NEGATIVE, positive: POSITIVE };
 
 function mount(root, facts) {
   const q = (selector) => root.querySelector(selector);
-  const state = initialState(facts.findings);
+  const state = initialState(facts.findings, facts.model.maps.opens);
+  const steps = new PinHistory(state);
   const notices = new Notices(root);
   const tell = (text) => notices.tell(text), alert = (text) => notices.alert(text);
   const viewport = new Viewport(root, facts, state, { tell, drawn: () => screen.renderMap(state) });
@@ -46,27 +48,32 @@ function mount(root, facts) {
 
   // ---- what the reader does
 
+  // The selection stays where the reader looks; what moved is said above the table.
   function pin(i, value) {
-    if (!state.film || state.pins[i] === value) return;
-    state.pins[i] = value;
-    state.selected = i;
-    const [word] = Object.entries(STATES).find(([, number]) => number === value);
-    tell(`${facts.findings[i]} ${word}`);
-    client.ask();
+    if (state.film && state.pins[i] !== value) pinAll(state.pins.with(i, value));
   }
 
   function clear() {
-    if (!pinCount(state)) return;
-    state.pins.fill(UNKNOWN);
-    tell("All pins cleared");
+    if (pinCount(state)) pinAll(state.pins.map(() => UNKNOWN));
+  }
+
+  function pinAll(pins) {
+    steps.change(pins);
     client.ask();
+  }
+
+  function undo() {
+    if (steps.undo()) client.ask();
+  }
+
+  function redo() {
+    if (steps.redo()) client.ask();
   }
 
   // Pins and view of a reading file or a link.
   function showSaved(pins, view) {
-    state.pins = [...pins];
     restore(root, state, view);
-    client.ask();
+    pinAll(pins);
   }
 
   function step(by) {
@@ -80,6 +87,17 @@ function mount(root, facts) {
   function toggle(selector) {
     const box = q(selector);
     box.checked = !box.checked;
+    readView();
+  }
+
+  // Attention one key away from the map that opens.
+  function attention() {
+    const { opens } = facts.model.maps, other = opens === "attention" ? "cam" : opens;
+    showMap(state.view.kind === "attention" ? other : "attention");
+  }
+
+  function showMap(kind) {
+    q(".lm-kind").value = kind;
     readView();
   }
 
@@ -103,6 +121,8 @@ function mount(root, facts) {
   // ---- the screen
 
   function opened() {
+    steps.reset();
+    q(".lm-right").scrollTop = 0;
     q(".lm-layer").value = q(".lm-headsel").value = "";
     worklist.bringBack();
     render();
@@ -112,6 +132,8 @@ function mount(root, facts) {
     root.dataset.state = state.film ? "open" : "empty";
     table.render(state);
     screen.render(state);
+    q(".lm-undo").disabled = !steps.done.length;
+    q(".lm-redo").disabled = !steps.undone.length;
     why.render(state);
     saveMenu.render();
     frames.render();
@@ -138,6 +160,9 @@ function mount(root, facts) {
     }
     q(".lm-sort").addEventListener("change", (e) => { state.sort = e.target.value; render(); });
     q(".lm-clear").addEventListener("click", clear);
+    q(".lm-change").addEventListener("click", () => showMap("moved"));
+    q(".lm-undo").addEventListener("click", undo);
+    q(".lm-redo").addEventListener("click", redo);
     q(".lm-forget").addEventListener("click", () => {
       worklist.clear();
       client.forget();
@@ -150,7 +175,7 @@ function mount(root, facts) {
     });
     window.addEventListener("pagehide", () => state.film && api.leave());
     listenForKeys({
-      step, clear, toggle, otherFilm,
+      step, clear, undo, redo, toggle, attention, otherFilm,
       worklist: () => worklist.panel.toggle(),
       pinSelected: (word) => pin(state.selected, STATES[word]),
       preset: (key) => viewport.usePresetKey(key),

@@ -55,10 +55,11 @@ def settled(page: Page) -> None:
 
 
 def row(page: Page, finding: str) -> dict[str, str]:
-    """The four texts of a row."""
+    """The texts of a row that are seen; empty where the column is not."""
     line = page.locator(f"tr[data-finding='{FINDINGS.index(finding)}']")
-    parts = {"free": ".lm-free", "cond": ".lm-cond", "delta": ".lm-delta"}
-    return {k: line.locator(v).inner_text() for k, v in parts.items()}
+    cells = {"free": ".lm-free", "cond": ".lm-cond", "delta": ".lm-delta"}
+    found = {name: line.locator(selector) for name, selector in cells.items()}
+    return {name: cell.inner_text() if cell.is_visible() else "" for name, cell in found.items()}
 
 
 def film_colours(page: Page) -> int:
@@ -75,6 +76,14 @@ def film_colours(page: Page) -> int:
 
 def as_percent(p: float) -> str:
     return f"{100 * p:.{2 if 100 * p < 1 else 1}f} %"
+
+
+def as_points(change: float) -> str:
+    size = 100 * abs(change)
+    if size < 0.01:  # as the page: no change
+        return "0"
+    sign = "\u2212" if change < 0 else "+"
+    return f"{sign}{size:.{2 if size < 1 else 1}f}"
 
 
 def why_settled(page: Page) -> None:

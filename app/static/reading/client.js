@@ -182,7 +182,10 @@ export class Client {
     const { state } = this;
     if (sent !== state.sent) return; // newer pins are sent next
     const same = reading.pins.every((p, i) => p === state.reading.pins[i]);
-    if (!same) state.before = state.pins.map((_, i) => shown(state.reading, i));
+    if (!same) {
+      const values = state.pins.map((_, i) => shown(state.reading, i));
+      state.before = { pins: state.reading.pins, values };
+    }
     state.reading = reading;
     state.readingSeq = sent;
     delete this.root.dataset.pending;

@@ -37,13 +37,14 @@ def test_every_key_is_in_the_list_and_only_one_command_hears_it(page: Page) -> N
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keys and mouse")
     expect(dialog).to_be_visible()
-    bound: set[tuple[str, bool]] = set()
+    bound: set[tuple[str, bool, bool]] = set()
     for entry in page.evaluate(ALL_KEYS):
         line = dialog.locator("dt", has=page.get_by_text(entry["show"], exact=True))
         expect(line.locator("+ dd").filter(has_text=entry["text"])).to_have_count(1)
         for key in entry["keys"]:
-            assert (key, "shift" in entry) not in bound
-            bound.add((key, "shift" in entry))
+            pressed = (key, "shift" in entry, "ctrl" in entry)
+            assert pressed not in bound
+            bound.add(pressed)
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
 

@@ -16,6 +16,7 @@ from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
 from tests.support.browsing import (
     as_percent,
+    as_points,
     choose,
     drag,
     film_colours,
@@ -54,10 +55,54 @@ def test_the_map_is_drawn_hidden_and_faded_without_asking_the_server(
     assert not [url for url in requests if "heartbeat" not in url]
 
 
+def test_colours_and_contour_are_those_of_every_kind_of_map(page: Page, film: Path) -> None:
+    upload(page, film)
+    expect(page.locator(".lm-opacity")).to_have_value("35")
+    choose(page, ".lm-scale", "relative")
+    pin(page, "Effusion", "positive")
+    why_settled(page)
+    page.locator("tr[data-finding='4'] .lm-select").click()
+    for kind in ("cam", "attention", "moved", "sum"):
+        choose(page, ".lm-kind", kind)
+        choose(page, ".lm-colours", "inferno")
+        both = screen_of(page)
+        page.keyboard.press("c")
+        colours_alone = screen_of(page)
+        assert not np.array_equal(both, colours_alone), kind
+        choose(page, ".lm-colours", "viridis")
+        assert not np.array_equal(screen_of(page), colours_alone), kind
+        page.keyboard.press("c")
+
+
+def test_a_map_is_clear_below_its_floor_and_its_peak_stands_out(page: Page) -> None:
+    """On the scale of a map that goes beyond the usual end, too."""
+    alpha, peak, next_to_it, high = page.evaluate(
+        """async () => {
+          const { mapOf } = await import(new URL("lmeran/static/viewer/maps.js", document.baseURI));
+          const ramp = Uint8Array.from({ length: 768 }, (_, k) => k / 3);
+          const facts = { findings: ["Mass"], camFullScale: 4, contour: 0.4,
+                          model: { grid: 2, maps: { measured: {} } } };
+          const view = { scale: "absolute", colours: "ramp", contour: true };
+          const state = { selected: 0, view, reading: {}, film: { cam: [[9, 8, 2, -3]] } };
+          const { canvas, high } = mapOf("cam", state, facts, { ramp });
+          const at = (x, y) => canvas.getContext("2d").getImageData(x, y, 1, 1).data;
+          const far = 255;
+          return [[at(0, far)[3], at(far, far)[3]], at(0, 0)[0], at(far, 0)[0], high];
+        }"""
+    )
+    assert alpha == [0, 0]
+    assert peak == 255 > next_to_it
+    assert high.startswith("9 logits") and "clear below 40 %" in high
+
+
 def test_each_map_names_finding_layer_head_and_scale(page: Page, film: Path) -> None:
     upload(page, film)
     page.locator("tr[data-finding='4'] .lm-select").click()
     name = page.locator(".lm-caption1 .lm-mapname")
+    expect(name).to_have_text("Mass: image part, exact class activation map")
+    expect(page.locator(".lm-trust")).to_contain_text("Exact: ")
+    page.keyboard.press("v")
+    expect(page.locator(".lm-trust")).to_contain_text("not evidence for the finding")
     expect(name).to_have_text(
         "Mass: attention of the label branch, layer 3, mean of heads, free reading (no pins)"
     )
@@ -70,6 +115,7 @@ def test_each_map_names_finding_layer_head_and_scale(page: Page, film: Path) -> 
 
 def test_two_maps_side_by_side_are_each_named(page: Page, film: Path) -> None:
     upload(page, film)
+    choose(page, ".lm-kind", "attention")
     choose(page, ".lm-beside", "cam")
     expect(page.locator(".lm-caption1 .lm-mapname")).to_contain_text("attention")
     expect(page.locator(".lm-caption2 .lm-mapname")).to_contain_text("exact class activation map")
@@ -86,6 +132,7 @@ def test_two_maps_side_by_side_are_each_named(page: Page, film: Path) -> None:
 def test_a_pinned_finding_shows_its_free_map_and_says_so(page: Page, film: Path) -> None:
     """Its own attention in the last layer is judged by nothing in training."""
     upload(page, film)
+    choose(page, ".lm-kind", "attention")
     choose(page, ".lm-scale", "relative")
     page.locator("tr[data-finding='4'] .lm-select").click()
     free = screen_of(page)
@@ -104,6 +151,7 @@ def test_a_pinned_finding_shows_its_free_map_and_says_so(page: Page, film: Path)
 
 def test_free_beside_pinned_and_film_beside_map(page: Page, film: Path) -> None:
     upload(page, film)
+    choose(page, ".lm-kind", "attention")
     choose(page, ".lm-scale", "relative")
     pin(page, "Mass", "positive")
     settled(page)
@@ -122,6 +170,7 @@ def test_a_prior_film_stands_beside_with_its_own_reading(
     page: Page, film: Path, tmp_path: Path, predictor: Predictor
 ) -> None:
     upload(page, film)
+    page.locator("tr[data-finding='4'] .lm-select").click()
     pin(page, "Mass", "positive")
     settled(page)
     choose(page, ".lm-beside", "prior")
@@ -130,10 +179,17 @@ def test_a_prior_film_stands_beside_with_its_own_reading(
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Open prior film").click()
     chooser.value.set_files(earlier)
-    encoded = predictor.encode(Radiograph(film_pixels(200, 260, seed=3), "PNG", 8))
-    free = as_percent(predictor.read(encoded, {}).free[FINDINGS.index("Mass")])
+    then, now = (
+        predictor.read(predictor.encode(Radiograph(pixels, "PNG", 8)), {}).free
+        for pixels in (film_pixels(200, 260, seed=3), film_pixels(300, 240))
+    )
+    free = as_percent(then[FINDINGS.index("Mass")])
     caption = page.locator(".lm-caption2 .lm-mapname")
     expect(caption).to_contain_text(f"Prior film, free {free}", timeout=60_000)
+    for i in range(len(FINDINGS)):
+        line = page.locator(f"tr[data-finding='{i}']")
+        expect(line.locator(".lm-priorfree")).to_have_text(as_percent(then[i]))
+        expect(line.locator(".lm-since")).to_have_text(as_points(now[i] - then[i]))
     assert row(page, "Mass")["cond"] == "pinned", "the reading of the open film stays"
     page.locator(".lm-first > canvas").focus()
     keys(page, "i z z")
@@ -147,6 +203,7 @@ def test_a_prior_film_stands_beside_with_its_own_reading(
 
 def test_a_box_is_compared_with_the_map(page: Page, film: Path, predictor: Predictor) -> None:
     upload(page, film)
+    choose(page, ".lm-kind", "attention")
     page.locator("tr[data-finding='9'] .lm-select").click()
     keys(page, "b a")
     x, y = middle_of(page)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import numpy as np
 from playwright.sync_api import Browser, Page, expect
 
-from lmeran.findings import FINDINGS, State
+from lmeran.findings import FINDINGS, State, display_name
 from lmeran.imaging.radiograph import Radiograph
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
-from tests.support.browsing import as_percent, pin, row, settled, upload
+from tests.support.browsing import as_percent, as_points, pin, row, settled, upload
 from tests.support.serving import Viewer
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
@@ -38,12 +39,17 @@ def test_an_upload_is_sent_without_its_name_and_gone_once_read(
     assert [p for p in viewer.temp.rglob("*") if p.is_file() and p.stat().st_size] == []
 
 
-def test_a_pin_changes_the_others_and_shows_no_probability_of_its_own(
+def test_a_pin_changes_the_others_keeps_the_selection_and_can_be_undone(
     page: Page, film: Path, predictor: Predictor
 ) -> None:
     upload(page, film)
+    assert row(page, "Mass") == {"free": row(page, "Mass")["free"], "cond": "", "delta": ""}
+    expect(page.locator(".lm-freehead")).to_have_text("Probability")
+    page.locator(f"tr[data-finding='{FINDINGS.index('Mass')}'] .lm-select").click()
     pin(page, "Effusion", "positive")
     settled(page)
+    expect(page.locator("tr.lm-selected .lm-select")).to_have_text("Mass")
+    expect(page.locator(".lm-freehead")).to_have_text("Free")
     encoded = predictor.encode(Radiograph(film_pixels(300, 240), "PNG", 8))
     reading = predictor.read(encoded, {"Effusion": State.POSITIVE})
     for i, finding in enumerate(FINDINGS):
@@ -54,9 +60,40 @@ def test_a_pin_changes_the_others_and_shows_no_probability_of_its_own(
         else:
             assert texts["cond"] == as_percent(reading.conditioned[i])
     expect(page.locator(".lm-count")).to_have_text("1 pinned")
+    payoff = page.locator(".lm-payoff p")
+    expect(payoff).to_have_text(f"Effusion present: {movers(reading.shift)}.")
+
+    pin(page, "Edema", "negative")
+    settled(page)
+    both = predictor.read(encoded, {"Effusion": State.POSITIVE, "Edema": State.NEGATIVE})
+    expect(payoff).to_have_text(f"Edema absent: {movers(both.conditioned - reading.conditioned)}.")
+    assert row(page, "Mass")["delta"] == as_points(both.shift[FINDINGS.index("Mass")])
+    page.keyboard.press("Control+z")
+    settled(page)
+    expect(page.locator(".lm-count")).to_have_text("1 pinned")
+    expect(payoff).to_contain_text("Edema open again: ")
+    page.keyboard.press("Control+Shift+Z")
+    settled(page)
+    expect(page.locator(".lm-count")).to_have_text("2 pinned")
+    expect(page.get_by_role("button", name="Redo pin")).to_be_disabled()
     page.get_by_role("button", name="Clear pins").click()
     settled(page)
-    assert row(page, "Effusion")["cond"] == row(page, "Effusion")["free"]
+    expect(payoff).to_contain_text("All pins cleared")
+    assert row(page, "Effusion")["cond"] == ""
+    page.get_by_role("button", name="Undo pin").click()
+    settled(page)
+    page.keyboard.press("Control+z")
+    settled(page)
+    expect(page.locator(".lm-count")).to_have_text("1 pinned")
+    page.keyboard.press("Control+y")
+    settled(page)
+    expect(page.locator(".lm-count")).to_have_text("2 pinned")
+
+
+def movers(moved: np.ndarray) -> str:
+    """The three findings that moved most, as the page says it."""
+    order = np.argsort(-np.nan_to_num(np.abs(moved)))[:3]
+    return ", ".join(f"{display_name(FINDINGS[i])} {as_points(moved[i])}" for i in order)
 
 
 def test_rapid_clicks_end_at_the_last_pins(page: Page, film: Path, predictor: Predictor) -> None:
