@@ -50,10 +50,10 @@ def running_viewer(folder: Path, *arguments: str, **environment: str) -> Iterato
         yield viewer
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
-def _wait_until_ready(viewer: Viewer, seconds: float = 120) -> None:
+def _wait_until_ready(viewer: Viewer, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if viewer.process.poll() is not None:
