@@ -32,7 +32,6 @@ from tests.support.predicting import predict_file
 from tests.support.serving import Viewer, running_viewer
 from tests.support.serving_here import VARIABLES
 
-
 WATCH_THE_NETWORK = """
 import os, socket
 look_up = socket.getaddrinfo
