@@ -17,7 +17,7 @@ from lmeran.hub import BUNDLED, open_checkpoint
 from lmeran.imaging.files import read_file
 from lmeran.imaging.preprocess import network_pixels, to_input
 from lmeran.imaging.radiograph import Radiograph
-from lmeran.model.maps import attention_map, attention_maps
+from lmeran.model.maps import attention_maps
 from lmeran.model.rollout import rollout
 from lmeran.ood import UNLIKE, gate_scores
 from lmeran.predictor import Predictor
@@ -114,7 +114,7 @@ def test_maps_name_themselves_and_differ_between_findings(predictor: Predictor) 
     assert maps[2].name == "Effusion: attention, layer 3, mean of heads"
     assert maps[2].values.shape == (3, 3)
     assert np.abs(maps[2].values - maps[3].values).max() > 1e-6
-    by_head = [attention_map(reading.attention, "Effusion", 3, h).values for h in (1, 2, 3, 4)]
+    by_head = [reading.maps(3, h)[2].values for h in (1, 2, 3, 4)]
     np.testing.assert_allclose(np.mean(by_head, axis=0), maps[2].values, atol=1e-7)
     first = reading.maps(layer=1)[0].values
     assert np.array_equal(first.ravel(), reading.attention[0, :, 0, :9].mean(0))
@@ -163,7 +163,7 @@ def test_colour_is_absolute_so_an_improbable_finding_stays_pale(predictor: Predi
 
 
 def test_a_zero_map_stays_zero() -> None:
-    values = attention_map(np.zeros((1, 1, 14, 9 + 14), np.float32), "Mass")
+    values = attention_maps(np.zeros((1, 1, 14, 9 + 14), np.float32))[4]
     assert values.relative().max() == 0
     assert values.absolute(1.0).max() == 0
 

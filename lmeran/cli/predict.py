@@ -39,7 +39,7 @@ from lmeran.predictor import EncodedRadiograph, Predictor
 from lmeran.serialize import csv_columns, error_object, reading_object
 
 FEW = 8
-"""Up to so many films are decoded by one process: others would take longer to start."""
+"""Up to this many films are decoded by one process: more would take longer to start."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ MEMORY_BYTES = 4 * 2**30
 """What a film may take beyond what the process holds before. The largest take 1.5 GiB."""
 
 WAIT_FACTOR = 10
-"""A process that computes nothing is given up after so many times its seconds."""
+"""A process that does not compute is given up after this many times its seconds."""
 
 Result = TypeVar("Result")
 
