@@ -33,7 +33,7 @@ def reading_csv(record: Record) -> bytes:
 
 
 def regions_csv(record: Record) -> bytes:
-    """The map's peak, its centroid and each region, one row each, in pixels of the original film."""
+    """The map's peak, its centroid and each region, one row each, in pixels of the film."""
     if record.map is None:
         return _csv([_place(record, "no map: the model has no attention")])
     found = map_regions(record.map, record.geometry)
