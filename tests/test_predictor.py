@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,9 +20,9 @@ from lmeran.model.rollout import rollout
 from lmeran.ood import UNLIKE, gate_scores
 from lmeran.predictor import Predictor
 from lmeran.serialize import csv_columns, csv_row, fitted_findings
-from tests.conftest import ROOT, film_pixels
+from tests.conftest import film_pixels
 from tests.support.fitting import OFFSET, SLOPE, UNCALIBRATED, a_calibration, fitted_copy
-from tests.support.predicting import predict_file
+from tests.support.readings import predict_file
 
 
 def radiograph(height: int = 120, width: int = 100, seed: int = 0) -> Radiograph:
@@ -277,8 +275,3 @@ def test_four_lines_read_a_film(
     assert np.array_equal(predictor.read(read_file(film_file)).free, expected.free)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = lmeran.nothing
-
-
-def test_importing_the_package_does_not_wait_for_torch() -> None:
-    code = "import sys, lmeran; lmeran.FINDINGS; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

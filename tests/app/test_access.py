@@ -19,7 +19,7 @@ from app.http.hosts import Hosts, host_name
 from app.http.routes import CLIENTS, GRADIO, MCP, PAGE, START
 from app.page import SESSION
 from lmeran.imaging.radiograph import MAX_FILE_BYTES
-from tests.support.serving_here import launched
+from tests.support.serving import launched
 
 USER, PASSWORD = "ann", "correct horse battery"
 

@@ -26,11 +26,9 @@ from lmeran.imaging.radiograph import ReadError
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
 from tests.imaging.test_codestreams import encapsulated
-from tests.support.dicom_making import film, written
-from tests.support.lossless_jpeg import lossless_jpeg
-from tests.support.predicting import predict_file
-from tests.support.serving import Viewer, running_viewer
-from tests.support.serving_here import VARIABLES
+from tests.support.dicom_making import film, lossless_jpeg, written
+from tests.support.readings import predict_file
+from tests.support.serving import VARIABLES, Viewer, running_viewer
 
 WATCH_THE_NETWORK = """
 import os, socket

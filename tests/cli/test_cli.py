@@ -106,9 +106,8 @@ def test_a_folder_without_films_says_so(capsys: pytest.CaptureFixture[str], tmp_
     assert "No film" in err
 
 
-def test_help_is_quick() -> None:
-    """Nobody waits for PyTorch to read the options."""
-    code = "import sys; from lmeran.cli.main import main; import atexit\n"
+def test_neither_the_package_nor_its_help_waits_for_pytorch() -> None:
+    code = "import atexit, sys, lmeran; from lmeran.cli.main import main; lmeran.FINDINGS\n"
     code += "atexit.register(lambda: print('torch' in sys.modules)); main(['predict', '--help'])"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -22,7 +22,7 @@ from lmeran.predictor import Predictor
 from tests.conftest import ROOT, film_pixels
 from tests.imaging.test_zipped import png, zipped
 from tests.support.dicom_making import film, written
-from tests.support.predicting import predict_file
+from tests.support.readings import predict_file
 
 PIN = ("--pin", "Effusion=positive")
 

@@ -24,7 +24,7 @@ from lmeran.imaging.radiograph import Radiograph
 from lmeran.model.maps import ROLLOUT, AttentionMap
 from lmeran.predictor import Predictor
 from tests.support import dicom_making
-from tests.support.exporting import PINS, described_film, rows
+from tests.support.readings import PINS, described_film, rows
 
 SENTINELS = {
     "PatientName": "Sentinel^Josephine",

@@ -27,8 +27,8 @@ from lmeran.model.lmeran import LMeRAN
 from lmeran.ood import UNLIKE
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels, lively_model, small_config
-from tests.support.exporting import PINS, described_film, page_text, rows
 from tests.support.fitting import a_calibration, a_gate
+from tests.support.readings import PINS, described_film, page_text, rows
 
 
 @pytest.fixture(scope="module")
