@@ -25,6 +25,12 @@ ROOT = Path(__file__).resolve().parents[1]
 SMALL = Backbone(growth_rate=8, layers_per_block=(2, 2, 2, 2), initial_features=16)
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two processes for folders; a few files take less time than importing PyTorch twice more."""
+    files = [argument for argument in config.args if ".py" in argument]
+    return 0 if len(files) == len(config.args) < 4 else 2
+
+
 def small_config(size: int = 96, **changes: object) -> LMeRANConfig:
     """A config whose network runs in milliseconds."""
     return LMeRANConfig(
