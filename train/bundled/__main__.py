@@ -28,6 +28,7 @@ def main() -> None:
     run.add_argument("--sizes", type=int, nargs="*", default=[], help="of the input, in pixels")
     run.add_argument("--keep", action="store_true", help="keep the backbone's state, to go on")
     run.add_argument("--batch", type=int, default=0)
+    run.add_argument("--rate", type=float, default=0, help="peak of the backbone's learning rate")
     run.add_argument("--arms", type=int, default=0)
     run.add_argument("--seed", type=int, default=1)
     run.add_argument("--compile", action="store_true")

@@ -8,6 +8,7 @@ trained only on films with soft labels.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ from train.distill.network import Teacher
 from train.learner import hint_loss
 
 Log = Callable[[str], None]
+
+LOOK_EVERY = 500
+"""Steps of the backbone between two looks at validation films."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +98,12 @@ def train_backbone(
     log: Log,
     compiled: bool = False,
     kept: Path | None = None,
+    look: Callable[[LMeRAN], None] = lambda _: None,
 ) -> LMeRAN:
     """Backbone and classifier of `model` (its label branch is not used); the moving average.
 
-    kept: file that the stage's state is kept in, to go on with after a stop.
+    kept: file that the stage's state is kept in, to go on with after a stop. look: called with the
+    moving average every LOOK_EVERY steps.
     """
     device = films.device
     model = model.to(device, memory_format=torch.channels_last)
@@ -149,7 +155,25 @@ def train_backbone(
                 f"backbone step {stage.step} progress {stage.progress:.2f} "
                 f"loss {loss.item():.4f} boxes {boxed.item():.3f}"
             )
+        if (stage.step + 1) % LOOK_EVERY == 0:
+            look(average.module.eval())
     return average.module.eval().requires_grad_(False)
+
+
+def mixed(start: dict[str, torch.Tensor], trained: LMeRAN, share: float) -> LMeRAN:
+    """Weights and statistics on the line from `start` (share 0) to those trained (1).
+
+    Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022: often better than both.
+    """
+    model = copy.deepcopy(trained)
+    tensors = {
+        name: torch.lerp(start[name].to(tensor), tensor, share)
+        if tensor.is_floating_point()
+        else tensor
+        for name, tensor in trained.state_dict().items()
+    }
+    model.load_state_dict(tensors)
+    return model.eval().requires_grad_(False)
 
 
 def at_size(gray: torch.Tensor, sizes: tuple[int, ...], progress: float) -> torch.Tensor:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +20,9 @@ from torch import nn
 from lmeran.config import LMeRANConfig
 from lmeran.model.lmeran import Encoding, LMeRAN, Output
 from lmeran.model.masking import masked_loss, sample_label_mask, states_under_mask
-from train.bundled.backbone import Log, cross_entropies, network_input
+from train.bundled.backbone import Log, at_size, cross_entropies, network_input
 from train.bundled.films import BoxTargets, Drawn, Films
-from train.bundled.schedule import MovingAverage, Stage, batches, optimiser, set_rate
+from train.bundled.schedule import MovingAverage, Stage, State, batches, optimiser, set_rate
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,14 @@ ARMS = (
 
 @dataclass(frozen=True)
 class BranchRecipe:
-    """rate: peak, absolute. free: share of films read with nothing known. taught: weight of the
-    taught probabilities on those. follow, absent: see `attention_loss`."""
+    """rate, label_rate: peaks, absolute. free: share of films read with nothing known. taught:
+    weight of the taught probabilities on those. follow, absent: see `attention_loss`. sizes: of
+    the input."""
 
     batch: int = 128
     label_batch: int = 1024
     rate: float = 5e-4
+    label_rate: float = 1e-3
     decay: float = 0.02
     free: float = 0.3
     taught: float = 0.5
@@ -62,6 +66,7 @@ class BranchRecipe:
     absent: float = 0.2
     fall: float = 0.5
     average: float = 0.998
+    sizes: tuple[int, ...] = ()
     precision: torch.dtype = torch.bfloat16
 
 
@@ -96,6 +101,14 @@ class Arm:
         self.optimizer.step()
         self.average.update(self.model)
 
+    def state_dict(self) -> dict[str, Any]:
+        parts = (self.model, self.optimizer, self.average)
+        return {f"{k}": part.state_dict() for k, part in enumerate(parts)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for k, part in enumerate((self.model, self.optimizer, self.average)):
+            part.load_state_dict(state[f"{k}"])
+
     @property
     def ready(self) -> LMeRAN:
         return self.average.module.eval()
@@ -106,41 +119,53 @@ def learn_label_rows(
 ) -> None:
     """P(label | known labels) from the label table alone, before any film is looked at.
 
-    The image part is held at each finding's own log-odds. Half of the steps have no cells at all,
-    the others the cells of films that have nothing to do with the labels.
+    The image part is held at each finding's own log-odds. Of four steps, three have no cells at
+    all, one the cells of films that have nothing to do with the labels.
     """
     device = films.device
     table = torch.from_numpy(films.pack.label_rows).to(device).float()
-    share = table.mean(0).clamp(1e-4, 1 - 1e-4)
-    prior = share.logit()
+    prior = label_row_prior(films)
     generator = torch.Generator(device).manual_seed(3)
     taught = [arm for arm in arms if arm.recipe.label_rows]
     for arm in taught:
         arm.start(recipe)
     pool = films.pack.rows(0)
     rng = np.random.default_rng(3)
-    d = base.config.backbone.width
     while stage.progress < 1:
         images = stage.step % 4 == 3
         size = recipe.batch if images else recipe.label_batch
         labels = table[torch.randint(len(table), (size,), generator=generator, device=device)]
         mask = sample_label_mask(size, labels.shape[1]).to(device)
         states = states_under_mask(labels, mask)
-        cells = torch.zeros(size, 0, d, device=device)
+        encoding = no_cells(base, size)
         if images:
             drawn = films.draw(rng.choice(pool, size), generator)
-            cells = encode(base, drawn, recipe)
+            encoding = _encoding(encode(base, at_size(drawn.gray, recipe.sizes, 0), recipe))
         losses = []
         for arm in taught:
             with torch.autocast(device.type, recipe.precision):
-                output = arm.model.condition(_encoding(cells), states)
+                output = arm.model.condition(encoding, states)
             branch = _branch_logits(arm.model, output)
             loss = masked_loss(prior + branch, labels, mask)
-            arm.step(loss, stage.rate(recipe.rate * 2))
-            losses.append(float(loss.detach()) if stage.step % 100 == 0 else 0.0)
-        if stage.step % 100 == 0:
+            arm.step(loss, stage.rate(recipe.label_rate))
+            losses.append(float(loss.detach()) if stage.step % 50 == 0 else 0.0)
+        if stage.step % 50 == 0:
             log(f"labels step {stage.step} loss {' '.join(f'{v:.4f}' for v in losses)}")
         stage.step += 1
+    for arm in taught:
+        arm.model.load_state_dict(arm.ready.state_dict())
+
+
+def label_row_prior(films: Films) -> torch.Tensor:
+    """Log-odds of each finding in the label rows, (14,)."""
+    rows = torch.from_numpy(films.pack.label_rows).to(films.device).float()
+    return rows.mean(0).clamp(1e-4, 1 - 1e-4).logit()
+
+
+def no_cells(base: LMeRAN, size: int) -> Encoding:
+    """The encoding of `size` films of which nothing is seen."""
+    d, device = base.config.backbone.width, base.class_weight.device
+    return Encoding(torch.zeros(size, 0, d, device=device), torch.zeros(size, d, device=device))
 
 
 def train_branches(
@@ -154,30 +179,37 @@ def train_branches(
     look: Callable[[], None] = lambda: None,
     looks: int = 3,
     compiled: bool = False,
+    kept: Path | None = None,
 ) -> None:
-    """All arms on the same batches; look: called `looks` times on the way."""
-    device, grid = films.device, base.config.grid
-    generator = torch.Generator(device).manual_seed(4)
-    torch.manual_seed(4)
+    """All arms on the same batches; look: called `looks` times on the way; kept: as of
+    `train_backbone`."""
+    device = films.device
+    generator = torch.Generator(device)
     for arm in arms:
         arm.start(recipe)
+    state = State(kept, stage, {f"{k}": arm for k, arm in enumerate(arms)}, every=50)
+    if state.restore():
+        log(f"branch goes on at step {stage.step}")
     backbone = torch.compile(base.backbone) if compiled else base.backbone
-    looked = 0
+    looked = int(stage.progress * (looks + 1))
     for batch in batches(rows, recipe.batch, stage, seed=13):
+        torch.manual_seed(stage.step)
+        generator.manual_seed(stage.step)
         drawn = films.draw(batch, generator)
-        cells = encode(base, drawn, recipe, backbone)
+        cells = encode(base, at_size(drawn.gray, recipe.sizes, stage.progress), recipe, backbone)
         cam = (cells @ base.class_weight.T).transpose(1, 2)
         plain = (cam.mean(-1) + base.class_bias).sigmoid()
         taught = torch.where(drawn.soft.isnan(), plain, drawn.soft)
         mask = sample_label_mask(len(batch), drawn.labels.shape[1]).to(device)
         mask[torch.rand(len(batch), generator=generator, device=device) < recipe.free] = True
         free = mask.all(1)
-        targets = films.targets(drawn, grid, recipe.fall)
+        targets = films.targets(drawn, round(cells.shape[1] ** 0.5), recipe.fall)
         losses = []
         for arm in arms:
             loss = _arm_loss(arm, cells, cam, drawn, taught, mask, free, targets, recipe)
             arm.step(loss, stage.rate(recipe.rate))
             losses.append(loss.detach())
+        state.step()
         if stage.step % 50 == 0:
             said_losses = " ".join(f"{float(v):.4f}" for v in losses)
             log(f"branch step {stage.step} progress {stage.progress:.2f} loss {said_losses}")
@@ -211,11 +243,11 @@ def attention_loss(
 
 @torch.no_grad()
 def encode(
-    base: LMeRAN, drawn: Drawn, recipe: BranchRecipe, backbone: nn.Module | None = None
+    base: LMeRAN, gray: torch.Tensor, recipe: BranchRecipe, backbone: nn.Module | None = None
 ) -> torch.Tensor:
-    """Cells (B, cells, d) of a frozen backbone in eval mode."""
-    images = network_input(drawn.gray, base.config.preprocessing)
-    with torch.autocast(drawn.gray.device.type, recipe.precision):
+    """Cells (B, cells, d) of a frozen backbone in eval mode, of films (B, S, S)."""
+    images = network_input(gray, base.config.preprocessing)
+    with torch.autocast(gray.device.type, recipe.precision):
         cells = (backbone or base.backbone)(images).relu()
     return cells.flatten(2).transpose(1, 2).float()
 

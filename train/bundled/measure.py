@@ -3,6 +3,7 @@ gain, how maps meet boxes, how much the maps of different findings are the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from lmeran.imaging.geometry import Geometry
 from lmeran.model.lmeran import Encoding, LMeRAN
 from lmeran.model.masking import states_under_mask
 from train.bundled.backbone import network_input
+from train.bundled.branch import no_cells
 from train.bundled.films import Films
 from train.data.boxes import Box
 from train.evaluation.localisation.measures import IOU, MEASURES, POINTING, match
@@ -48,21 +50,43 @@ def encode_rows(
     return Encoded(rows, torch.cat(parts))
 
 
-@torch.no_grad()
 def logits_of(
     films: Films,
     model: LMeRAN,
     encoded: Encoded,
     known: int,
     precision: torch.dtype,
-    batch: int = 256,
 ) -> np.ndarray:
     """(N, 14) float32, each made while that finding was unknown and `known` others were told."""
-    out = np.zeros((len(encoded.rows), len(FINDINGS)), np.float32)
-    for start in range(0, len(encoded.rows), batch):
-        rows = encoded.rows[start : start + batch]
-        cells = encoded.cells[start : start + batch].float()
-        encoding = Encoding(cells, cells.mean(1))
+
+    def encoding(start: int, end: int) -> Encoding:
+        cells = encoded.cells[start:end].float()
+        return Encoding(cells, cells.mean(1))
+
+    return _known_logits(films, model, encoded.rows, encoding, known, precision)
+
+
+def logits_without_film(films: Films, model: LMeRAN, rows: np.ndarray, known: int) -> np.ndarray:
+    """As `logits_of`, of a branch that is told the labels and sees no cells."""
+    return _known_logits(
+        films, model, rows, lambda start, end: no_cells(model, end - start), known, torch.bfloat16
+    )
+
+
+@torch.no_grad()
+def _known_logits(
+    films: Films,
+    model: LMeRAN,
+    all_rows: np.ndarray,
+    encoding_of: Callable[[int, int], Encoding],
+    known: int,
+    precision: torch.dtype,
+    batch: int = 256,
+) -> np.ndarray:
+    out = np.zeros((len(all_rows), len(FINDINGS)), np.float32)
+    for start in range(0, len(all_rows), batch):
+        rows = all_rows[start : start + batch]
+        encoding = encoding_of(start, start + len(rows))
         labels = films.labels[torch.from_numpy(rows).to(films.device)]
         per_film = [known_masks(films.pack.names[r], len(FINDINGS), known) for r in rows]
         for masks in zip(*per_film, strict=True):

@@ -20,6 +20,7 @@ from lmeran.model.lmeran import LMeRAN
 from train.augment import Augmentation
 from train.bundled.backbone import (
     BackboneRecipe,
+    mixed,
     network_input,
     train_backbone,
     train_teacher,
@@ -33,6 +34,7 @@ from train.bundled.measure import (
     encode_rows,
     localisation,
     logits_of,
+    logits_without_film,
     maps_of,
     overlap,
     token_cosines,
@@ -40,10 +42,13 @@ from train.bundled.measure import (
 from train.bundled.pack import TEST, TRAIN, VALIDATION, facts_of, read_pack
 from train.bundled.schedule import Stage
 from train.distill.network import Teacher
+from train.states import load_state, save_state
 
 STAGES = ("teacher", "backbone", "labels", "branch")
 PART_BYTES = 14_000_000
 KNOWN = (0, 3, 7, 10)
+SHARES = (0.4, 0.6, 0.8, 1.0)
+"""Of the trained weights in those that are kept, the rest being the weights started from."""
 
 
 class Recorder:
@@ -81,17 +86,19 @@ def run(arguments: argparse.Namespace) -> None:
     log(f"{device} torch {torch.__version__} {facts_of(pack)}")
     films = Films(pack, device, Augmentation(crop=0.75, rotate=7, contrast=0.25))
     size = pack.gray.shape[-1]
-    recipe, branch = BackboneRecipe(), BranchRecipe()
-    recipe = replace(recipe, sizes=tuple(arguments.sizes))
+    sizes = tuple(arguments.sizes)
+    recipe, branch = BackboneRecipe(sizes=sizes), BranchRecipe(sizes=sizes)
     if arguments.batch:  # the rates are for 128 films a step
         slower = (arguments.batch / 128) ** 0.5
         recipe = replace(recipe, batch=arguments.batch, rate=recipe.rate * slower)
         branch = replace(
             branch,
             batch=arguments.batch,
-            label_batch=4 * arguments.batch,
+            label_batch=min(branch.label_batch, 16 * arguments.batch),
             rate=branch.rate * slower,
         )
+    if arguments.rate:
+        recipe = replace(recipe, rate=arguments.rate)
     seconds = dict(zip(STAGES, arguments.seconds, strict=True))
     steps = dict(zip(STAGES, arguments.steps, strict=True))
 
@@ -121,17 +128,22 @@ def run(arguments: argparse.Namespace) -> None:
         base.load_state_dict(_float(load_file(trained)))
         base = base.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     else:
+        base = base.to(device, memory_format=torch.channels_last)
+        check = _Check(films, recipe.precision, validation[::4], log)
+        check(base.eval())
         base = train_backbone(
             films, base, teacher, train, stage("backbone"), recipe, log, arguments.compile,
-            out / "backbone.state" if arguments.keep else None,
+            out / "backbone.state" if arguments.keep else None, check,
         )  # fmt: skip
+        check.rows = validation[::2]
+        base = max((mixed(start, base, share) for share in SHARES), key=check)
         save_file({k: stored(v, half=True) for k, v in base.state_dict().items()}, trained)
     precision = recipe.precision
     seen = encode_rows(films, base, train[:: max(1, len(train) // 2500)], precision)
-    log(f"plain, films learned from {_free(films, base, seen, precision)}")
+    log(f"plain, films learned from {_free(films, base, seen)}")
     del seen
     held = encode_rows(films, base, validation, precision)
-    log(f"plain, validation {_free(films, base, held, precision)}")
+    log(f"plain, validation {_free(films, base, held)}")
     log(f"cam, validation boxes {localisation(films, held, _boxed_maps(films, base, held)['cam'])}")
 
     cuda = device.type == "cuda"
@@ -146,10 +158,22 @@ def run(arguments: argparse.Namespace) -> None:
             log(json.dumps(entry))
         _save_branch(arms[0], out)
 
-    learn_label_rows(arms, films, base, stage("labels"), branch, log)
+    started = out / "labels.state"
+    said = load_state(started, device)[0] if arguments.keep else None
+    if said is None:
+        learn_label_rows(arms, films, base, stage("labels"), branch, log)
+        said = {arm.recipe.name: _branch_of(arm.model) for arm in arms}
+        if arguments.keep:
+            save_state(said, started)
+    for arm in arms:
+        arm.model.load_state_dict(said[arm.recipe.name], strict=False)
+        logits = logits_without_film(films, arm.model, validation, 7)
+        log(f"labels alone, {arm.recipe.name}, 7 known {auc_summary(films, validation, logits)}")
+    log(f"counting alone, 7 known {auc_summary(films, validation, counting)}")
     train_branches(
-        arms, films, base, train, stage("branch"), branch, log, look, 2, arguments.compile
-    )
+        arms, films, base, train, stage("branch"), branch, log, look, 2, arguments.compile,
+        out / "branch.state" if arguments.keep else None,
+    )  # fmt: skip
     look(len(arms))
     _save_predictions(films, arms, base, held, test, precision, out, log)
     facts = {
@@ -167,6 +191,18 @@ def run(arguments: argparse.Namespace) -> None:
     }
     (out / "facts.json").write_text(json.dumps(facts, indent=1))
     log("done")
+
+
+class _Check:
+    """AUC within sources of a plain DenseNet on some validation films, which is logged."""
+
+    def __init__(self, films: Films, precision, rows: np.ndarray, log: Recorder) -> None:
+        self.films, self.precision, self.rows, self.log = films, precision, rows, log
+
+    def __call__(self, plain: LMeRAN) -> float:
+        found = _free(self.films, plain, encode_rows(self.films, plain, self.rows, self.precision))
+        self.log(f"plain, {len(self.rows)} validation films {found}")
+        return found["within"]
 
 
 def _look(films: Films, arm: Arm, held, counting: np.ndarray, precision) -> dict:
@@ -194,8 +230,8 @@ def _boxed_maps(films: Films, model: LMeRAN, encoded) -> dict[str, np.ndarray]:
     return maps_of(films, model, encoded, torch.bfloat16)
 
 
-def _free(films: Films, model: LMeRAN, encoded, precision) -> dict:
-    logits = logits_of(films, model, encoded, 0, precision)
+def _free(films: Films, model: LMeRAN, encoded) -> dict:
+    logits = logits_of(films, model, encoded, 0, torch.bfloat16)
     return auc_summary(films, encoded.rows, logits)
 
 
@@ -209,13 +245,15 @@ def _teacher_auc(films: Films, teacher: Teacher, rows: np.ndarray, recipe) -> di
     return auc_summary(films, rows, np.concatenate(parts))
 
 
+def _branch_of(model: LMeRAN) -> dict[str, torch.Tensor]:
+    """What the label branch has of its own."""
+    shared = ("backbone.", "class_")
+    return {k: v for k, v in model.state_dict().items() if not k.startswith(shared)}
+
+
 def _save_branch(arm: Arm, out: Path) -> None:
     """The label branch in parts that are small enough to travel."""
-    tensors = {
-        k: stored(v, half=True)
-        for k, v in arm.ready.state_dict().items()
-        if not k.startswith("backbone.")
-    }
+    tensors = {k: stored(v, half=True) for k, v in _branch_of(arm.ready).items()}
     groups: list[dict[str, torch.Tensor]] = [{}]
     for name, tensor in tensors.items():
         used = sum(t.nbytes for t in groups[-1].values())

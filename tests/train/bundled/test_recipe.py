@@ -19,7 +19,7 @@ from lmeran.model.lmeran import LMeRAN
 from tests.conftest import film_pixels, small_config
 from train.bundled import run as run_module
 from train.bundled.assemble import assemble
-from train.bundled.backbone import box_loss
+from train.bundled.backbone import box_loss, mixed
 from train.bundled.branch import attention_loss
 from train.bundled.films import BoxTargets
 from train.bundled.measure import Encoded, counting_shift, overlap, token_cosines
@@ -66,6 +66,16 @@ def test_attention_follows_boxes_where_there_are_some_and_the_map_elsewhere() ->
     expected = float(sum(boxed) / 2) + 0.3 * followed / weights
     found = attention_loss(attention, cam, labels, _targets(), follow=0.3, absent=0.2)
     assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_mixed_weights_lie_between_those_started_from_and_those_trained() -> None:
+    start, trained = (LMeRAN(small_config(64, layers=1)) for _ in range(2))
+    before = {name: t.clone() for name, t in trained.state_dict().items()}
+    between = mixed(start.state_dict(), trained, 0.25).class_weight
+    assert torch.allclose(between, 0.75 * start.class_weight + 0.25 * trained.class_weight)
+    whole = mixed(start.state_dict(), trained, 1.0).state_dict()
+    assert all(torch.equal(whole[name], before[name]) for name in before)
+    assert all(torch.equal(trained.state_dict()[name], before[name]) for name in before)
 
 
 def test_overlap_is_one_for_equal_maps_and_none_for_maps_apart() -> None:
@@ -198,7 +208,7 @@ def test_a_run_becomes_a_checkpoint_that_loads(
     run_module.run(
         argparse.Namespace(
             pack=pack_folder, out=tmp_path / "run", seconds=[0] * 4, steps=[0, 2, 4, 4],
-            sizes=[], batch=8, arms=2, seed=1, compile=False, keep=True,
+            sizes=[], batch=8, rate=0, arms=2, seed=1, compile=False, keep=True,
         )
     )  # fmt: skip
     with np.load(tmp_path / "run" / "predictions.npz") as kept:
