@@ -57,8 +57,8 @@ class BranchRecipe:
 
     batch: int = 128
     label_batch: int = 1024
-    rate: float = 5e-4
-    label_rate: float = 1e-3
+    rate: float = 2.5e-4
+    label_rate: float = 1e-4
     decay: float = 0.02
     free: float = 0.3
     taught: float = 0.5

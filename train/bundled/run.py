@@ -7,6 +7,7 @@ import json
 import math
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from train.bundled.branch import ARMS, Arm, BranchRecipe, learn_label_rows, trai
 from train.bundled.films import Films
 from train.bundled.measure import (
     COUNTING_WEIGHTS,
+    Encoded,
     auc_summary,
     counting_shift,
     encode_rows,
@@ -148,15 +150,16 @@ def run(arguments: argparse.Namespace) -> None:
 
     cuda = device.type == "cuda"
     arms = [Arm(a, base, config, cuda) for a in ARMS[: arguments.arms or None]]
-    counting = counting_shift(films, validation, 7)
     history: list[dict] = []
 
-    def look(count: int = 1) -> None:
-        for arm in arms[:count]:
-            entry = _look(films, arm, held, counting, precision)
+    def look(arms: list[Arm], encoded: Encoded) -> None:
+        for arm in arms:
+            entry = _look(films, arm, encoded, precision)
             history.append(entry)
             log(json.dumps(entry))
         _save_branch(arms[0], out)
+
+    some = Encoded(held.rows[::4], held.cells[::4])
 
     started = out / "labels.state"
     said = load_state(started, device)[0] if arguments.keep else None
@@ -169,13 +172,16 @@ def run(arguments: argparse.Namespace) -> None:
         arm.model.load_state_dict(said[arm.recipe.name], strict=False)
         logits = logits_without_film(films, arm.model, validation, 7)
         log(f"labels alone, {arm.recipe.name}, 7 known {auc_summary(films, validation, logits)}")
-    log(f"counting alone, 7 known {auc_summary(films, validation, counting)}")
+    counted = counting_shift(films, validation, 7)
+    log(f"counting alone, 7 known {auc_summary(films, validation, counted)}")
     train_branches(
-        arms, films, base, train, stage("branch"), branch, log, look, 2, arguments.compile,
+        arms, films, base, train, stage("branch"), branch, log,
+        partial(look, arms[:1], some), 2, arguments.compile,
         out / "branch.state" if arguments.keep else None,
     )  # fmt: skip
-    look(len(arms))
-    _save_predictions(films, arms, base, held, test, precision, out, log)
+    look(arms, held)
+    if len(arms) > 1:  # one alone is measured by `train evaluate`
+        _save_predictions(films, arms, base, held, test, precision, out, log)
     facts = {
         "findings": list(FINDINGS),
         "config": config.to_dict(),
@@ -205,9 +211,10 @@ class _Check:
         return found["within"]
 
 
-def _look(films: Films, arm: Arm, held, counting: np.ndarray, precision) -> dict:
-    """The row of an arm on the validation films."""
+def _look(films: Films, arm: Arm, held: Encoded, precision) -> dict:
+    """The row of an arm on validation films."""
     model, rows = arm.ready, held.rows
+    counting = counting_shift(films, rows, 7)
     free, known = (logits_of(films, model, held, k, precision) for k in (0, 7))
     summary = {n: auc_summary(films, rows, v) for n, v in (("free", free), ("known7", known))}
     counted = {w: auc_summary(films, rows, free + w * counting)["auc"] for w in COUNTING_WEIGHTS}
