@@ -111,11 +111,13 @@ class Reading:
 class EncodedRadiograph:
     """One backbone pass of one film, and its free reading: all a pin needs.
 
+    square: the network's input, uint8 (S, S).
     free_logits: (14,); free_attention: (layers, heads, 14, h w + 14). gate: whether the film looks
     like those trained on, None where the checkpoint has no gate.
     """
 
     encoding: Encoding
+    square: np.ndarray
     geometry: Geometry
     free_logits: torch.Tensor
     free_attention: np.ndarray
@@ -124,7 +126,7 @@ class EncodedRadiograph:
     @property
     def nbytes(self) -> int:
         """Memory it holds, for bounded caches."""
-        return self.encoding.nbytes + self.free_attention.nbytes
+        return self.encoding.nbytes + self.square.nbytes + self.free_attention.nbytes
 
 
 class Predictor:
@@ -170,12 +172,13 @@ class Predictor:
         return [
             EncodedRadiograph(
                 encoding=encoding,
-                geometry=Geometry(*size, side),
+                square=squares[row],
+                geometry=Geometry(*sizes[row], side),
                 free_logits=logits[row],
                 free_attention=attention[row],
                 gate=None if gate is None else judge(gate, encoding),
             )
-            for row, (encoding, size) in enumerate(zip(split(together), sizes, strict=True))
+            for row, encoding in enumerate(split(together))
         ]
 
     def read(

@@ -28,7 +28,7 @@ from lmeran.cli.lines import Csv, Form, JsonLines
 from lmeran.cli.outfile import OutFile
 from lmeran.errors import UserError
 from lmeran.explain.explain import explain_object
-from lmeran.explain.region import Region, RegionError, read_region, region_object
+from lmeran.explain.region import RegionError, what_if
 from lmeran.findings import Pins, parse_pins
 from lmeran.hub import open_checkpoint
 from lmeran.imaging.decoding import Decoded, Decoder, Refused
@@ -44,14 +44,11 @@ FEW = 8
 
 @dataclass(frozen=True, eq=False)
 class Film:
-    """An encoded film, what it is called, and what was told when it was read; the square it was
-    encoded from, and its height and width."""
+    """An encoded film, what it is called, and what was told when it was read."""
 
     label: str
     warnings: tuple[str, ...]
     encoded: EncodedRadiograph
-    square: np.ndarray
-    size: tuple[int, int]
 
 
 Describe = Callable[[Predictor, list[Film], Pins], list[dict[str, Any]]]
@@ -83,14 +80,10 @@ def explain_without(
     """The same with what a region is worth. box: left, top, width, height in pixels of the film."""
     explained = explain(predictor, films, pins)
     for film, entry in zip(films, explained, strict=True):
-        height, width = film.size
         try:
-            region = Region.of_pixels(box, width, height)
+            entry["region"] = what_if(predictor, film.encoded, box, pins)
         except RegionError as error:
             entry["region"] = {"error": str(error)}
-            continue
-        reading = read_region(predictor, film.square, film.size, region, pins)
-        entry["region"] = region_object(reading, film.size)
     return explained
 
 
@@ -203,7 +196,7 @@ def _encoded(predictor: Predictor, decoded: list[tuple[Source, Decoded]]) -> lis
             "--batch."
         ) from None
     return [
-        Film(source.label, film.warnings, one, film.square, (film.height, film.width))
+        Film(source.label, film.warnings, one)
         for (source, film), one in zip(decoded, encoded, strict=True)
     ]
 

@@ -91,7 +91,7 @@ def explanation_object(
         },
         "next": [_rounded(asdict(entry)) for entry in given.next_by_change],
         "next_by_entropy": [_rounded(asdict(entry)) for entry in given.next_by_entropy],
-        "label_only": _label_only(given.prior, given.pins),
+        "label_only": _label_only(given),
         "flags": [asdict(caveat) for caveat in given.caveats],
         "attention": attention_shares(given.attention, given.reading),
         "error": base["error"],
@@ -121,13 +121,19 @@ def _by_pin(decomposition: LogitDecomposition, values: np.ndarray) -> dict[str, 
     return dict(zip(decomposition.pins, plain(values), strict=True))
 
 
-def _label_only(prior: LabelPrior | None, pins: Pins) -> dict[str, Any] | None:
+def _label_only(given: Explanation) -> dict[str, Any] | None:
+    """What the pins alone say, and "counted": the free reading moved by "weight" of it."""
+    prior = given.prior
     if prior is None:
         return None
+    alone = prior.probabilities(given.pins)
     return {
         "description": prior.description,
-        "films": prior.seen(pins),
-        "probabilities": plain(prior.probabilities(pins)),
+        "films": prior.seen(given.pins),
+        "probabilities": plain(alone),
+        "counted": plain(prior.counted(given.reading.free, alone)),
+        "weight": prior.used_weight,
+        "weight_fitted": prior.weight is not None,
     }
 
 

@@ -13,6 +13,9 @@ from lmeran.findings import FINDINGS, Pins, State, states_of
 KAPPA = 10
 """Pseudo-films with the average shares that are added to those compatible with the pins."""
 
+COUNTING_WEIGHT = 0.5
+"""Of `counted`, where none was fitted."""
+
 NO_FINDING = "No Finding"
 
 
@@ -21,22 +24,26 @@ class LabelPrior:
     """The label sets of the training films.
 
     labels: bool (S, 14), the distinct sets of findings. counts: int64 (S,), films with each.
+    weight: of `counted`, fitted on validation films; None where it was not.
     """
 
     labels: np.ndarray
     counts: np.ndarray
+    weight: float | None = None
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> LabelPrior | None:
-        """From the checkpoint's `training["label_sets"]`; None where it has none.
+        """From the checkpoint's `training["label_sets"]`; None where it has none. The weight is
+        that of its `metrics["counting"]`.
 
         Raises `CheckpointError` for label sets that are not counts of sets of the 14 findings.
         """
         sets = checkpoint.training.get("label_sets")
-        return None if sets is None else cls.from_sets(sets)
+        weight = checkpoint.metrics.get("counting", {}).get("weight")
+        return None if sets is None else cls.from_sets(sets, weight)
 
     @classmethod
-    def from_sets(cls, sets: Mapping[str, int]) -> LabelPrior:
+    def from_sets(cls, sets: Mapping[str, int], weight: float | None = None) -> LabelPrior:
         """From {"No Finding": 60361, "Effusion|Mass": 12, ...}; see `of`."""
         try:
             labels = np.array([_label_row(name) for name in sets], dtype=bool)
@@ -45,7 +52,7 @@ class LabelPrior:
             raise CheckpointError(f"The checkpoint's label sets are damaged: {error}.") from None
         if not len(counts) or counts.min() < 0 or counts.sum() == 0:
             raise CheckpointError("The checkpoint's label sets count no films.")
-        return cls(labels, counts)
+        return cls(labels, counts, weight)
 
     @property
     def films(self) -> int:
@@ -56,6 +63,11 @@ class LabelPrior:
     def marginal(self) -> np.ndarray:
         """Share of all training films with each finding, float64 (14,)."""
         return self.counts @ self.labels / self.films
+
+    @property
+    def used_weight(self) -> float:
+        """The one fitted, or else `COUNTING_WEIGHT`."""
+        return COUNTING_WEIGHT if self.weight is None else self.weight
 
     @property
     def description(self) -> str:
@@ -83,6 +95,24 @@ class LabelPrior:
         share = (having + KAPPA * self.marginal) / (counts.sum() + KAPPA)
         return np.where(states_of(pins) == State.UNKNOWN, share, np.nan)
 
+    def shift(self, alone: np.ndarray) -> np.ndarray:
+        """logit P(finding | pins) - logit P(finding), (..., 14), of `probabilities`; 0 for a
+        finding that no training film has."""
+        seen = (self.marginal > 0) & (self.marginal < 1)
+        moved = np.zeros(alone.shape)
+        moved[..., seen] = _logit(alone[..., seen]) - _logit(self.marginal[seen])
+        return np.where(np.isnan(alone), np.nan, moved)
+
+    def counted(self, free: np.ndarray, alone: np.ndarray) -> np.ndarray:
+        """A free reading moved by what the pins alone say: what counting labels can do without a
+        model of how findings go together, float64 (..., 14).
+
+        logit(free) + w (logit P(finding | pins) - logit P(finding)), as Bayes' rule would have it
+        for w = 1 and findings that look the same whatever stands beside them. alone: of
+        `probabilities`, NaN where pinned.
+        """
+        return 1 / (1 + np.exp(-_logit(free) - self.used_weight * self.shift(alone)))
+
     def lift(self) -> np.ndarray:
         """P(i and j) / (P(i) P(j)), float64 (14, 14): 1 where two findings ignore each other.
 
@@ -102,6 +132,11 @@ class LabelPrior:
         states = states_of(pins)
         pinned = states != State.UNKNOWN
         return (self.labels[:, pinned] == (states[pinned] == State.POSITIVE)).all(axis=1)
+
+
+def _logit(probability: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        return np.log(probability) - np.log1p(-probability)
 
 
 def _label_row(name: str) -> list[bool]:

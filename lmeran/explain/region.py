@@ -16,7 +16,7 @@ import numpy as np
 
 from lmeran.errors import UserError
 from lmeran.findings import FINDINGS, Pins
-from lmeran.predictor import Predictor
+from lmeran.predictor import EncodedRadiograph, Predictor
 from lmeran.serialize import DIGITS
 
 CONTROLS = 5
@@ -101,21 +101,29 @@ class RegionReading:
 
 
 def read_region(
-    predictor: Predictor, square: np.ndarray, size: tuple[int, int], region: Region, pins: Pins
+    predictor: Predictor, film: EncodedRadiograph, region: Region, pins: Pins
 ) -> RegionReading:
-    """Read a film with and without a region, under the same pins, in one batch.
-
-    square: network pixels uint8 (S, S); size: height and width of the film.
-    """
+    """Read a film without a region and with it alone, under the same pins, in one batch."""
+    square, size = film.square, (film.geometry.height, film.geometry.width)
     boxes = control_boxes(square, region)
-    taken = [_without(square, box) for box in (region, *boxes)]
-    blurred = _blur(square.astype(np.float32))
-    only = _mixed(blurred, square, _mask(len(square), region))
-    squares = np.stack([square, only, *taken])
-    encoded = predictor.encode_many(squares, [size] * len(squares))
-    readings = predictor.read_films(encoded, pins)
-    found = np.stack([reading.conditioned for reading in readings])
-    return RegionReading(region, found[0], found[2], found[1], found[3:], boxes)
+    only = _mixed(_blur(square.astype(np.float32)), square, _mask(len(square), region))
+    squares = np.stack([only, *(_without(square, box) for box in (region, *boxes))])
+    changed = predictor.encode_many(squares, [size] * len(squares))
+    readings = predictor.read_films([film, *changed], pins)
+    whole, only, without, *controls = (reading.conditioned for reading in readings)
+    return RegionReading(
+        region, whole, without, only, np.reshape(controls, (-1, len(FINDINGS))), boxes
+    )
+
+
+def what_if(
+    predictor: Predictor, film: EncodedRadiograph, box: tuple[float, ...], pins: Pins
+) -> dict[str, Any]:
+    """`read_region` of a box (left, top, width, height in pixels of the film) as plain JSON values;
+    the boxes in them are of the same kind. Raises `RegionError`."""
+    height, width = film.geometry.height, film.geometry.width
+    region = Region.of_pixels(box, width, height)
+    return region_object(read_region(predictor, film, region, pins), (height, width))
 
 
 def region_object(reading: RegionReading, size: tuple[int, int]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -223,7 +225,7 @@ def test_the_cam_puts_a_feature_in_its_cell(predictor: Predictor, film: EncodedR
     cells[0, row * 3 + column] = weight
     encoding = predictor.checkpoint.model.encode(torch.zeros(1, 3, 96, 96))
     planted = type(encoding)(**{**vars(encoding), "cells": cells})
-    made = EncodedRadiograph(planted, film.geometry, film.free_logits, film.free_attention)
+    made = dataclasses.replace(film, encoding=planted)
     cam = image_maps(predictor, made)[finding].values
     assert np.unravel_index(cam.argmax(), cam.shape) == (row, column)
     assert cam.sum() == pytest.approx(float(weight @ weight) / 9, rel=1e-6)

@@ -99,8 +99,10 @@ def test_the_explanation_is_plain_data_that_agrees_with_its_parts(
     assert len(made["next"]) == N - len(PINS)
     label_only = made["label_only"]
     assert "400 training films" in label_only["description"]
-    for finding, p in zip(FINDINGS, label_only["probabilities"], strict=True):
-        assert (p is None) == (finding in PINS)
+    for key in ("probabilities", "counted"):
+        for finding, p in zip(FINDINGS, label_only[key], strict=True):
+            assert (p is None) == (finding in PINS)
+    assert (label_only["weight"], label_only["weight_fitted"]) == (0.5, False)
     for finding, shares in made["attention"].items():
         if finding in PINS:
             assert shares is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -178,3 +180,24 @@ def test_prevalence_comes_from_the_label_sets_or_the_counted_positives() -> None
     prior = LabelPrior.from_sets({"No Finding": 3, "Hernia": 1})
     assert prevalence_of(checkpoint_with(counted), prior)[-1] == 0.25
     assert prevalence_of(checkpoint_with({}), None) is None
+
+
+def test_counting_moves_the_free_log_odds_by_a_share_of_what_the_pins_say() -> None:
+    made = checkpoint_with({"label_sets": sets_of(label_matrix())})
+    pins = {"Effusion": State.POSITIVE}
+    free = np.linspace(0.1, 0.8, N)
+    for metrics, weight in (({}, 0.5), ({"counting": {"weight": 0.0}}, 0), (
+        {"counting": {"weight": 0.8}}, 0.8)):  # fmt: skip
+        prior = LabelPrior.of(dataclasses.replace(made, metrics=metrics))
+        assert prior.used_weight == weight
+        alone = prior.probabilities(pins)
+        found = prior.counted(free, alone)
+        for i, finding in enumerate(FINDINGS):
+            if finding == "Effusion":
+                assert np.isnan(found[i])
+            elif finding == "Hernia":  # no film has it, so no pin says anything of it
+                assert found[i] == pytest.approx(free[i])
+            else:
+                odds = alone[i] / (1 - alone[i]) / (prior.marginal[i] / (1 - prior.marginal[i]))
+                wanted = free[i] / (1 - free[i]) * odds**weight
+                assert found[i] / (1 - found[i]) == pytest.approx(wanted)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -13,12 +15,12 @@ from lmeran.explain.region import (
     body_mask,
     control_boxes,
     read_region,
-    region_object,
+    what_if,
 )
 from lmeran.findings import FINDINGS, State
 from lmeran.imaging.preprocess import network_pixels
 from lmeran.imaging.radiograph import Radiograph
-from lmeran.predictor import Predictor
+from lmeran.predictor import EncodedRadiograph, Predictor
 from tests.conftest import ROOT, film_pixels
 
 
@@ -34,16 +36,14 @@ def a_film(lesion: bool = True) -> Radiograph:
 LESION = Region.of_pixels((40, 60, 30, 30), width=160, height=200)
 
 
-def at_network(predictor: Predictor) -> tuple[np.ndarray, tuple[int, int]]:
-    """The film as the network takes it, and its size."""
-    square = network_pixels(a_film().pixels, predictor.checkpoint.config.preprocessing)
-    return square, (200, 160)
+def encoded(predictor: Predictor) -> EncodedRadiograph:
+    return predictor.encode(a_film())
 
 
 def test_as_plain_values_boxes_are_in_pixels_and_pinned_findings_null(predictor: Predictor) -> None:
     pins = {"Mass": State.NEGATIVE}
-    reading = read_region(predictor, *at_network(predictor), LESION, pins)
-    found = region_object(reading, (200, 160))
+    reading = read_region(predictor, encoded(predictor), LESION, pins)
+    found = what_if(predictor, encoded(predictor), (40, 60, 30, 30), pins)
     assert found["box"] == [40, 60, 30, 30]
     assert len(found["control_boxes"]) == CONTROLS
     assert found["findings"]["Mass"]["without"] is None
@@ -90,7 +90,7 @@ def test_controls_are_of_one_size_on_the_body_and_apart(predictor: Predictor) ->
 
 def test_a_region_as_large_as_the_body_has_no_control(predictor: Predictor) -> None:
     everything = Region(0, 0, 1, 1)
-    found = read_region(predictor, *at_network(predictor), everything, {})
+    found = read_region(predictor, encoded(predictor), everything, {})
     assert found.boxes == ()
     assert found.controls.shape == (0, len(FINDINGS))
     np.testing.assert_allclose(found.only, found.whole, atol=1e-4)
@@ -98,7 +98,7 @@ def test_a_region_as_large_as_the_body_has_no_control(predictor: Predictor) -> N
 
 def test_the_numbers_are_those_of_the_changed_films(predictor: Predictor) -> None:
     pins = {"Effusion": State.POSITIVE}
-    found = read_region(predictor, *at_network(predictor), LESION, pins)
+    found = read_region(predictor, encoded(predictor), LESION, pins)
     whole = predictor.read(predictor.encode(a_film()), pins).conditioned
     np.testing.assert_allclose(found.whole, whole, atol=1e-5)
     assert np.isnan(found.without[FINDINGS.index("Effusion")])
@@ -109,25 +109,19 @@ def test_the_numbers_are_those_of_the_changed_films(predictor: Predictor) -> Non
 class Brightness:
     """In place of a network: every finding's probability is the brightest value of the film."""
 
-    def __init__(self, predictor: Predictor) -> None:
-        self.checkpoint = predictor.checkpoint
-
-    def encode_many(self, squares: np.ndarray, sizes: list[tuple[int, int]]) -> np.ndarray:
+    def encode_many(self, squares: np.ndarray, sizes: list[tuple[int, int]]) -> list[object]:
         assert len(squares) == len(sizes)
-        return squares
+        return [SimpleNamespace(square=square) for square in squares]
 
-    def read_films(self, squares: np.ndarray, pins: dict[str, State]) -> list[object]:
-        class Read:
-            def __init__(self, square: np.ndarray) -> None:
-                self.conditioned = np.full(len(FINDINGS), float(square.max()))
-
-        return [Read(square) for square in squares]
+    def read_films(self, films: list[object], pins: dict[str, State]) -> list[object]:
+        readings = [np.full(len(FINDINGS), float(film.square.max())) for film in films]
+        return [SimpleNamespace(conditioned=values) for values in readings]
 
 
 def test_without_the_lesion_its_brightness_is_gone_and_without_others_it_stays(
     predictor: Predictor,
 ) -> None:
-    found = read_region(Brightness(predictor), *at_network(predictor), LESION, {})
+    found = read_region(Brightness(), encoded(predictor), LESION, {})
     assert found.whole[0] > 200
     assert found.without[0] < 160
     assert (found.controls > 200).all()

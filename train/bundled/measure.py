@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from lmeran.explain.label_prior import LabelPrior
-from lmeran.findings import FINDINGS, State
+from lmeran.findings import FINDINGS
 from lmeran.imaging.geometry import Geometry
 from lmeran.model.lmeran import Encoding, LMeRAN
 from lmeran.model.masking import states_under_mask
@@ -19,8 +19,10 @@ from train.bundled.backbone import network_input
 from train.bundled.branch import no_cells
 from train.bundled.films import Films
 from train.data.boxes import Box
+from train.evaluation.conditioning.counting import label_only
 from train.evaluation.localisation.measures import IOU, MEASURES, POINTING, match
 from train.evaluation.metrics import auc_per_finding, auc_within, known_masks, mean_auc
+from train.evaluation.predictions import Scenario
 
 COUNTING_WEIGHTS = (0.25, 0.5, 0.75, 1.0)
 """Shares of the label rows' shift that are tried on top of the free logits."""
@@ -130,28 +132,11 @@ def auc_summary(films: Films, rows: np.ndarray, logits: np.ndarray) -> dict[str,
 
 def counting_shift(films: Films, rows: np.ndarray, known: int) -> np.ndarray:
     """logit p(finding | known labels) - logit p(finding) from the label rows, (N, 14)."""
-    sets, counts = np.unique(films.pack.label_rows, axis=0, return_counts=True)
+    pack = films.pack
+    sets, counts = np.unique(pack.label_rows, axis=0, return_counts=True)
     prior = LabelPrior(sets.astype(bool), counts)
-    before = _logit(prior.marginal)
-    out = np.zeros((len(rows), len(FINDINGS)), np.float32)
-    seen: dict[bytes, np.ndarray] = {}
-    for k, row in enumerate(rows):
-        labels = films.pack.labels[row] > 0.5
-        for mask in known_masks(films.pack.names[row], len(FINDINGS), known):
-            key = mask.tobytes() + (labels & ~mask).tobytes()
-            if key not in seen:
-                pins = {
-                    FINDINGS[i]: State.POSITIVE if labels[i] else State.NEGATIVE
-                    for i in np.flatnonzero(~mask)
-                }
-                seen[key] = _logit(prior.probabilities(pins)) - before
-            out[k] = np.where(mask, seen[key], out[k])
-    return out
-
-
-def _logit(share: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):  # a finding that no row has
-        return np.log(share / (1 - share))
+    alone = label_only(prior, pack.names[rows], pack.labels[rows], Scenario(known))
+    return prior.shift(alone).astype(np.float32)
 
 
 def localisation(films: Films, encoded: Encoded, maps: np.ndarray) -> dict[str, Any]:

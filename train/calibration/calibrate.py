@@ -16,6 +16,7 @@ from jsonargparse import ArgumentParser, Namespace
 from lmeran.calibration import Calibration, FindingCalibration
 from lmeran.checkpoint import load_checkpoint, record_extras, record_metrics
 from lmeran.config import check_least
+from lmeran.explain.label_prior import LabelPrior
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS, display_name
 from lmeran.model.lmeran import Encoding
@@ -25,6 +26,7 @@ from train.calibration.ood import fit_gate
 from train.calibration.platt import PlattFit, choose_platt, logits_of, operating_points
 from train.data.index import DataError, Index
 from train.data.pixels import cached_pixels
+from train.evaluation.conditioning.counting import fit_weight
 from train.evaluation.evaluate import choose_split
 from train.evaluation.scoring import predict_index
 
@@ -112,7 +114,10 @@ def calibrate_checkpoint(
     gate = fit_gate(np.concatenate(cells), left_out_of(every.take(kept)))
     record_extras(folder, Extras(calibration, gate))
     record_metrics(folder, "calibration", _as_json(calibration, fits, config.known))
-    return report(calibration, fits, gate, config.known)
+    prior = LabelPrior.of(checkpoint)
+    weight = None if prior is None else fit_weight(prior, every.take(rows), of_source)
+    record_metrics(folder, "counting", {"weight": weight, "films": calibration.described})
+    return report(calibration, fits, gate, config.known) + f"\nweight of counting: {weight}"
 
 
 def rows_of_source(index: Index, source: str | None) -> np.ndarray:

@@ -69,6 +69,7 @@ def measured_part(template: Path, checkpoint: Checkpoint, metrics: dict[str, Any
         means=known_means(metrics),
         short=_short_of_the_paper(find(free, finding=MEAN, measure="AUC")["value"]),
         chance=chance(metrics),
+        counting=beside_counting(metrics),
         maps=[r for r in localisation if r["measure"] == "IoU" and not r["others_pinned"]],
         agreement=_free_agreement(metrics),
         gate=[r for r in gate if r["measure"] == "warned of"],
@@ -100,6 +101,31 @@ def chance(metrics: dict[str, Any]) -> str:
         if r["measure"] == "AUC" and r["finding"] in FINDINGS and (r["low"] or 1) <= 0.5
     ]
     return ", ".join(names)
+
+
+def beside_counting(metrics: dict[str, Any]) -> str:
+    """Whether the model's pins beat counting labels, by the intervals of the paired differences;
+    empty where they were not measured."""
+    section = metrics["conditioning"]
+    differences = [
+        r
+        for r in section.get("counting", [])
+        if r["pins"] == "all" and r["known"] and r["measure"] == "difference"
+    ]
+    if not differences or any(r["value"] is None for r in differences):
+        return ""
+    better = [str(r["known"]) for r in differences if (r["low"] or 0) > 0]
+    worse = [str(r["known"]) for r in differences if (r["high"] or 0) < 0]
+    claims = [f"LMeRAN's pins beat counting with {', '.join(better)} known"] * bool(better)
+    claims += [f"counting beats LMeRAN's pins with {', '.join(worse)} known"] * bool(worse)
+    claim = "; ".join(claims) or "LMeRAN's pins are not shown to beat counting"
+    weight = f"weight {section['weight_of_counting']:g}"
+    fitted = "fitted on validation films" if section["weight_of_counting_fitted"] else "not fitted"
+    shown = ", ".join(f"{figure(r)} with {r['known']}" for r in differences)
+    return (
+        f"{claim[0].upper()}{claim[1:]}. The model's mean AUC less that of its free reading moved "
+        f"by the training labels alone ({weight}, {fitted}): {shown}."
+    )
 
 
 def _short_of_the_paper(mean: float | None) -> str:

@@ -15,7 +15,15 @@ from jsonargparse import ArgumentParser, Namespace
 
 from lmeran.checkpoint import CheckpointError, load_checkpoint
 from lmeran.findings import FINDINGS, display_name
-from train.card.results import HEADLINE, RESULTS, chance, figure, known_means, write_measured
+from train.card.results import (
+    HEADLINE,
+    RESULTS,
+    beside_counting,
+    chance,
+    figure,
+    known_means,
+    write_measured,
+)
 from train.data.index import DataError
 from train.evaluation.section import find
 
@@ -81,6 +89,7 @@ def write_card(folder: Path, metrics: dict[str, Any]) -> str:
         find=find,
         figure=figure,
         chance=chance(metrics),
+        counting=beside_counting(metrics),
     )
     return str(card)
 

@@ -13,6 +13,7 @@ from train.evaluation.conditioning.shifts import shifts_section
 from train.evaluation.discrimination.section import comparison_section, discrimination_section
 from train.evaluation.discrimination.subgroups import subgroups_section
 from train.evaluation.faithfulness.section import faithfulness_section
+from train.evaluation.localisation.regions import regions_section
 from train.evaluation.localisation.section import localisation_section
 from train.evaluation.ood.section import gate_section
 from train.evaluation.section import Section
@@ -25,6 +26,7 @@ PARTS: tuple[Callable[[Study], Section | None], ...] = (
     shifts_section,
     cooccurrence_section,
     localisation_section,
+    regions_section,
     faithfulness_section,
     calibration_section,
     subgroups_section,

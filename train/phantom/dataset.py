@@ -3,6 +3,7 @@
     index.csv      the index that all of `train/` reads; `official_split` by patient
     images/        one gray PNG a film
     masks/         one 16-bit PNG a film: bit i is set where finding i of `FINDINGS` is drawn
+    BBox_List_2017.csv  the box round each lesion, as NIH lists radiologists' boxes
     levels.csv     the level of each finding on each film (`train.phantom.world`), 0: not drawn
     world.json     the joint distribution and how the films were made
 
@@ -27,6 +28,7 @@ from tqdm import tqdm
 
 from lmeran.files import write_atomic
 from lmeran.findings import FINDINGS
+from train.data.boxes import BOX_FILES, RELEASE_SIDE
 from train.data.index import DataError
 from train.phantom.drawing.draw import draw
 from train.phantom.drawing.frame import stream
@@ -106,6 +108,7 @@ def write_world(
             pass
     levels = pd.DataFrame(plan.levels, index=plan.names, columns=FINDINGS)
     write_atomic(folder / "levels.csv", levels.to_csv(index_label="image_index"))
+    write_atomic(folder / BOX_FILES[-1], pd.DataFrame(_boxes(folder, plan)).to_csv(index=False))
     # The index comes last: while it is missing, the set is not complete.
     write_atomic(folder / "index.csv", pd.DataFrame(_rows(plan)).to_csv(index=False))
 
@@ -176,6 +179,18 @@ def _rows(plan: Plan) -> Iterable[dict[str, Any]]:
             "height": spec.height,
             "width": spec.width,
         }
+
+
+def _boxes(folder: Path, plan: Plan) -> Iterable[dict[str, Any]]:
+    """The box round all that is drawn of a finding on a film, in NIH's coordinates and columns."""
+    for name, labels in zip(plan.names, plan.labels, strict=True):
+        bits = cv2.imread(str(folder / "masks" / name), cv2.IMREAD_UNCHANGED)
+        for i in np.flatnonzero(labels > 0.5):
+            drawn = (bits >> i & 1).astype(np.uint8)
+            if drawn.any():
+                box = np.array(cv2.boundingRect(drawn)) * RELEASE_SIDE / len(bits)
+                keys = {"Image Index": name, "Finding Label": FINDINGS[i]}
+                yield keys | dict(zip(("Bbox [x", "y", "w", "h]"), box.tolist(), strict=True))
 
 
 def _write_film(task: tuple[Path, str, PhantomSpec]) -> None:

@@ -110,14 +110,18 @@ export class WhyPanel {
     ];
   }
 
+  // What counting labels makes of the pins, without a model of how findings go together on a film.
   alone(why, i) {
-    const prior = why.label_only;
+    const prior = why.label_only, pinned = Object.keys(why.pins).length > 0;
     if (!prior || prior.probabilities[i] === null) return null;
-    const box = make("p", "lm-quiet");
-    box.append(Object.keys(why.pins).length ? "The pins alone, without this image: "
-      : "Nothing pinned, without this image: ");
-    box.append(make("strong", "", percent(prior.probabilities[i])));
-    box.append(`. ${prior.description}`);
+    const alone = percent(prior.probabilities[i]), counted = percent(prior.counted[i]);
+    const model = percent(why.findings[i].conditioned), box = make("p", "lm-quiet lm-alone");
+    const lead = pinned
+      ? `Counting alone: ${counted}; this model: ${model}; pins without the film: ${alone}.`
+      : `Nothing pinned, without this image: ${alone}.`;
+    const fitted = prior.weight_fitted ? "fitted on validation films" : "not fitted";
+    const how = ` Counting moves the free log-odds by ${prior.weight} (${fitted}) of what labels alone say.`;
+    box.append(make("strong", "", lead), `${pinned ? how : ""} ${prior.description}`);
     return box;
   }
 

@@ -24,6 +24,7 @@ from lmeran.calibration import (
     percentiles,
 )
 from lmeran.checkpoint import load_checkpoint, save_checkpoint
+from lmeran.explain.label_prior import LabelPrior
 from lmeran.findings import FINDINGS
 from tests.conftest import lively_model, small_config
 from train.__main__ import main
@@ -295,7 +296,8 @@ def test_the_command_fits_into_the_checkpoint_and_leaves_the_weights(
 ) -> None:
     folder = tmp_path / "checkpoint"
     run = {"min_size": 0, "validation_share": 0.5, "seed": 0}
-    save_checkpoint(folder, lively_model(small_config(64)), {"config": run}, {})
+    training = {"config": run, "label_sets": {"No Finding": 9, "Effusion|Edema": 2, "Mass": 1}}
+    save_checkpoint(folder, lively_model(small_config(64)), training, {})
     before = load_checkpoint(folder)
     assert (before.calibration, before.gate) == (None, None)
     fit = ["calibrate", "--checkpoint", str(folder), "--data", str(data), "--device", "cpu"]
@@ -312,6 +314,9 @@ def test_the_command_fits_into_the_checkpoint_and_leaves_the_weights(
     assert after.calibration.findings[FINDINGS.index("Effusion")].slope
     assert after.calibration.findings[FINDINGS.index("Hernia")].slope is None
     assert after.metrics["calibration"]["calibration"] == after.calibration.identity
+    weight = after.metrics["counting"]["weight"]
+    assert 0 <= weight <= 2
+    assert LabelPrior.of(after).weight == weight
     assert after.gate.films == after.calibration.films
     assert main([*fit, "--min_positives", "3", "--source", "nowhere"]) == 1
     assert "nowhere" in capsys.readouterr().err

@@ -22,7 +22,15 @@ from tests.conftest import ROOT
 from tests.support.training import CPU, config
 from train.__main__ import main
 from train.card.publish import PublishError, Target, files_to_publish, push
-from train.card.results import END, HEADLINE, RESULTS, START, figure, known_means
+from train.card.results import (
+    END,
+    HEADLINE,
+    RESULTS,
+    START,
+    beside_counting,
+    figure,
+    known_means,
+)
 from train.card.space import space_files
 from train.card.write import TEMPLATE, read_metrics, write_card
 from train.data.index import DataError
@@ -56,11 +64,38 @@ def test_the_card_tells_the_measured_figures_and_no_others(measured: tuple[Path,
     for line in metrics["conditioning"]["known_labels"]:
         if line["finding"] == MEAN and line["measure"] in ("AUC", "gain"):
             assert figure(line) in card.text
+    assert beside_counting(metrics) in card.text
+    assert "with 3, " in beside_counting(metrics)
     for word in ("NIH Clinical Center", "never diagnosis", load_checkpoint(folder).identity):
         assert word in card.text
     assert not re.search(r"\d\.\d\d", TEMPLATE.read_text())  # no figure typed by hand
     headline["value"] = 0.123
     assert "0.123" in write_card(folder, metrics)
+
+
+def test_more_is_claimed_than_counting_only_where_the_interval_is_above_zero() -> None:
+    def said(*bounds: tuple[float, float, float]) -> str:
+        keys = {"pins": "all", "measure": "difference"}
+        rows = [
+            {**keys, "known": known, "value": value, "low": low, "high": high}
+            for known, (low, value, high) in zip((0, 3, 7), ((0, 0, 0), *bounds), strict=True)
+        ]
+        weight = {"weight_of_counting": 0.62, "weight_of_counting_fitted": True}
+        return beside_counting({"conditioning": {"counting": rows, **weight}})
+
+    unsure = (-0.001, 0.004, 0.009)
+    assert said(unsure, unsure).startswith("LMeRAN's pins are not shown to beat counting. ")
+    assert "(weight 0.62, fitted on validation films): 0.004 (-0.001 to 0.009) with 3, " in said(
+        unsure, unsure
+    )
+    better, worse = (0.001, 0.004, 0.009), (-0.009, -0.004, -0.001)
+    assert said(unsure, better).startswith("LMeRAN's pins beat counting with 7 known. ")
+    assert said(better, better).startswith("LMeRAN's pins beat counting with 3, 7 known. ")
+    assert said(better, worse).startswith(
+        "LMeRAN's pins beat counting with 3 known; counting beats LMeRAN's pins with 7 known. "
+    )
+    assert said(worse, unsure).startswith("Counting beats LMeRAN's pins with 3 known. ")
+    assert beside_counting({"conditioning": {}}) == ""
 
 
 def test_figures_are_said_with_their_interval() -> None:
@@ -86,6 +121,9 @@ def test_pages_get_their_figures_between_their_marks(
         assert text.startswith(f"before\n{START}\nOn ")
         assert text.endswith(f"{END}\nafter\n")
         assert "old figures" not in text
+    assert beside_counting(metrics) in readme.read_text()
+    for page in (readme, results):
+        text = page.read_text()
         for step in known_means(metrics):
             assert figure(step["auc"]) in text
     assert len(readme.read_text()) < len(text)

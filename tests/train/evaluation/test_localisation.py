@@ -11,13 +11,15 @@ import torch
 
 from lmeran.checkpoint import Checkpoint, load_checkpoint
 from lmeran.explain.cam import image_maps
+from lmeran.explain.region import Region, read_region
 from lmeran.findings import FINDINGS, State, states_of
+from lmeran.imaging.files import read_file
 from lmeran.imaging.radiograph import Radiograph
 from lmeran.model.lmeran import Encoding
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels, lively_model, small_config
 from tests.support.study_making import bare_study
-from train.data.boxes import Box
+from train.data.boxes import Box, read_boxes
 from train.data.index import read_index
 from train.evaluation.bootstrap import draw
 from train.evaluation.localisation.gradcam import grad_cam
@@ -31,6 +33,7 @@ from train.evaluation.localisation.maps import (
 from train.evaluation.localisation.measures import (
     match,
 )
+from train.evaluation.localisation.regions import regions_section
 from train.evaluation.localisation.scores import macro
 from train.evaluation.localisation.section import localisation_section, why_no_localisation
 
@@ -183,6 +186,37 @@ def test_the_section_counts_and_measures_every_box(
     assert len(list(tmp_path.glob("ceiling-*.npy"))) == 1
 
 
+def test_a_finding_falls_without_its_box_as_the_films_read_by_hand(
+    boxed: Path, checkpoint_folder: Path, tmp_path: Path
+) -> None:
+    checkpoint, index = load_checkpoint(checkpoint_folder), read_index(boxed, "test")
+    section = regions_section(bare_study(checkpoint, index, tmp_path))
+    predictor, boxes = Predictor(checkpoint), read_boxes(boxed)
+    falls: dict[str, list[np.ndarray]] = {}
+    roomless = 0
+    for name in ("33.png", "36.png", "39.png"):
+        film = predictor.encode(read_file(boxed / "images" / name))
+        for finding, (box,) in boxes[name].items():
+            region = Region(box.left, box.top, box.right, box.bottom)
+            found = read_region(predictor, film, region, {})
+            if not found.boxes:
+                roomless += 1
+                continue
+            i = FINDINGS.index(finding)
+            p = np.array([found.whole[i], found.without[i], *found.controls[:, i]])
+            logits = np.log(p / (1 - p))
+            fall = logits[0] - logits[1:]
+            falls.setdefault(finding, []).append(np.array([fall[0], fall[1:].mean()]))
+    assert falls
+    assert section.facts["boxes_without_room_for_others"] == roomless
+    own, others = np.mean([np.mean(some, axis=0) for some in falls.values()], axis=0)
+    values = section.frames["regions"].set_index(["without", "measure"])["value"]
+    assert values["the box", "fall of the logit"] == pytest.approx(own, abs=1e-4)
+    assert values["boxes elsewhere", "fall of the logit"] == pytest.approx(others, abs=1e-4)
+    assert values["difference", "fall of the logit"] == pytest.approx(own - others, abs=1e-4)
+    assert 0 <= values["the box", "share that fall"] <= 1
+
+
 def test_without_boxes_there_is_a_reason_alone(
     data: Path, boxed: Path, checkpoint_folder: Path, tmp_path: Path
 ) -> None:
@@ -195,3 +229,4 @@ def test_without_boxes_there_is_a_reason_alone(
         section = localisation_section(bare_study(checkpoint, index, tmp_path))
         assert section.facts == {"not_measured": why_no_localisation(index)}
         assert not section.frames
+        assert regions_section(bare_study(checkpoint, index, tmp_path)) is None

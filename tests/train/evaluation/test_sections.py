@@ -15,14 +15,16 @@ from tests.support.study_making import made_index, made_probabilities, made_stud
 from train.data.index import label_sets
 from train.evaluation.bootstrap import draw
 from train.evaluation.conditioning.arms import (
+    COUNTING,
     MAIN,
     OWN,
+    arms_frame,
     by_positive_pin,
     conditioning_section,
-    label_only,
     measure_arms,
 )
 from train.evaluation.conditioning.cooccurrence import cooccurrence_section, rank_correlation
+from train.evaluation.conditioning.counting import fit_weight, label_only
 from train.evaluation.conditioning.shifts import (
     Cases,
     expected_frequency,
@@ -87,7 +89,7 @@ def test_the_published_table_is_that_of_the_paper() -> None:
 def test_labels_alone_say_what_the_prior_says() -> None:
     index = made_index(40)
     prior = LabelPrior.from_sets(label_sets(made_index(200, 3).labels))
-    found = label_only(prior, index, MIXED)
+    found = {s: label_only(prior, index.names, index.labels, s) for s in MIXED}
     assert np.ptp(found[FREE], axis=0).max() == 0
     for row in (0, 17):
         for mask, states in trials_of(index.names[row], index.labels[row], Scenario(7)):
@@ -101,13 +103,14 @@ def test_labels_alone_say_what_the_prior_says() -> None:
 
 
 def test_arms_gain_what_they_were_made_to_gain(study: Study) -> None:
-    frame = measure_arms(study)
+    frame = arms_frame(measure_arms(study))
     assert list(dict.fromkeys(frame["arm"])) == [
         OWN,
         "positive pins only",
         "negative pins only",
         "10% of the pins wrong",
         "without label masking",
+        COUNTING,
         "labels alone, no image",
     ]
     means = select(frame, finding=MEAN).set_index(["arm", "measure", "known"])
@@ -140,7 +143,49 @@ def test_arms_without_a_checkpoint_for_them_are_left_out(study: Study) -> None:
         checkpoint=dataclasses.replace(study.predictions.checkpoint, training={}),
     )
     alone = dataclasses.replace(study, predictions=bare, without_masking=None)
-    assert len(set(measure_arms(alone)["arm"])) == 4
+    assert len(measure_arms(alone)) == 4
+    assert set(conditioning_section(alone).frames) == {"known_labels", "positive_pins"}
+
+
+def test_the_checkpoint_stands_beside_counting_under_each_kind_of_pins(study: Study) -> None:
+    section = conditioning_section(study)
+    found = section.frames["counting"].set_index(["pins", "known", "measure"])
+    prior = LabelPrior.of(study.predictions.checkpoint)
+    free = study.predictions.free
+    for which in ("all", "positive", "negative"):
+        assert found.loc[(which, 0, "difference"), ["value", "low", "high"]].tolist() == [0, 0, 0]
+        scenario = Scenario(7, which)
+        alone = label_only(prior, study.index.names, study.labels, scenario)
+        odds = alone / (1 - alone) / (prior.marginal / (1 - prior.marginal)).clip(1e-9)
+        moved = free / (1 - free) * np.sqrt(odds)
+        wanted = [
+            [
+                roc_auc_score(study.labels[:, i], scores[:, i])
+                for scores in (study.predictions.probabilities[scenario], moved)
+            ]
+            for i in range(14)
+            if i != HERNIA
+        ]
+        model, counting = np.mean(wanted, axis=0)
+        assert found.loc[(which, 7, OWN), "value"] == pytest.approx(model)
+        assert found.loc[(which, 7, COUNTING), "value"] == pytest.approx(counting)
+        difference = found.loc[(which, 7, "difference")]
+        assert difference["value"] == pytest.approx(model - counting)
+        assert difference["low"] < difference["value"] < difference["high"]
+    assert section.facts == {"weight_of_counting": 0.5, "weight_of_counting_fitted": False}
+
+
+def test_the_weight_is_one_where_counting_is_all_there_is_to_know() -> None:
+    index = made_index(4000)
+    prior = LabelPrior.from_sets(label_sets(index.labels))
+    nothing = np.broadcast_to(prior.marginal.clip(1e-6), index.labels.shape)
+    found = {0: nothing, 2: nothing}  # of few pins, which many films are compatible with
+    assert fit_weight(prior, index, found) == pytest.approx(1, abs=0.05)
+    shuffled = dataclasses.replace(
+        index, labels=np.random.default_rng(0).permuted(index.labels, axis=0)
+    )
+    assert fit_weight(prior, shuffled, found) < 0.1
+    assert fit_weight(prior, index, {0: nothing}) is None
 
 
 def test_cases_with_and_without_a_positive_pin_are_all_cases(study: Study) -> None:

@@ -11,6 +11,7 @@ import pytest
 from lmeran.findings import FINDINGS
 from lmeran.imaging.files import read_file
 from train.__main__ import main
+from train.data.boxes import read_boxes
 from train.data.index import DataError, read_index
 from train.phantom.dataset import plan_films, read_world, write_world
 from train.phantom.drawing.draw import draw
@@ -52,6 +53,22 @@ def test_films_masks_and_levels_are_those_drawn(folder: Path) -> None:
             drawn = film.masks.get(finding, np.zeros((64, 64), dtype=bool))
             np.testing.assert_array_equal(masks[i], drawn)
             assert (finding in film.masks) == (plan.levels[k, i] > 0)
+
+
+def test_each_lesion_has_the_box_round_it(folder: Path) -> None:
+    boxes, data = read_boxes(folder), read_world(folder)
+    plan = plan_films(World(), FILMS, 64, 5)
+    assert boxes
+    for name, labels in zip(plan.names, plan.labels, strict=True):
+        masks, of_film = data.masks(name), boxes.get(name, {})
+        # What is drawn without its label only looks like the finding.
+        there = {f for i, f in enumerate(FINDINGS) if masks[i].any() and labels[i] > 0.5}
+        assert set(of_film) == there
+        for finding, (box,) in of_film.items():
+            rows, columns = np.nonzero(masks[FINDINGS.index(finding)])
+            drawn = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+            found = [64 * side for side in (box.left, box.top, box.right, box.bottom)]
+            assert found == pytest.approx(drawn)
 
 
 def test_a_stopped_run_goes_on_to_the_same_files(folder: Path, tmp_path: Path) -> None:

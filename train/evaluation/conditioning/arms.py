@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lmeran.explain.label_prior import LabelPrior
-from lmeran.findings import FINDINGS, State
-from train.data.index import Index
+from lmeran.findings import FINDINGS
 from train.evaluation.bootstrap import interval, mean_interval, resampled
+from train.evaluation.conditioning.counting import label_only
 from train.evaluation.figures import Line, line_figure
 from train.evaluation.metrics import auc_per_finding, mean_auc
 from train.evaluation.predictions import (
@@ -22,7 +23,6 @@ from train.evaluation.predictions import (
     Scenario,
     Which,
     pins_given,
-    trials_of,
 )
 from train.evaluation.section import MEAN, Section, row, select, tidy
 from train.evaluation.study import Study
@@ -34,20 +34,56 @@ OWN = "this checkpoint"
 """The arm of the measured checkpoint with all kinds of pins."""
 
 
+COUNTING = "counting alone"
+"""The arm that moves the free reading by the training films' labels, `LabelPrior.counted`."""
+
+KINDS: dict[Which, str] = {
+    "all": OWN,
+    "positive": "positive pins only",
+    "negative": "negative pins only",
+}
+"""The arms of the measured checkpoint by the pins they are given."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One way of reading with one number of known findings.
+
+    pins: how many were pinned on average. auc: of each finding, None for a single class; drawn:
+    the same in each resample, (B, 14).
+    """
+
+    pins: float
+    auc: list[float | None]
+    drawn: np.ndarray
+
+
+Curve = dict[int, Step]
+"""By number of known findings, from 0."""
+
+
 def conditioning_section(study: Study) -> Section:
-    """The known-label curve of every arm, gains per finding, and cases with a positive pin."""
-    frame = measure_arms(study)
+    """The known-label curve of every arm, gains per finding, the model beside counting labels, and
+    cases with a positive pin."""
+    curves = measure_arms(study)
+    frame = arms_frame(curves)
     means = select(frame, finding=MEAN, measure="AUC")
-    arms = list(dict.fromkeys(means["arm"]))
     lines = []
-    for place, arm in enumerate(arms):
+    for place, arm in enumerate(curves):
         own = select(means, arm=arm)
-        apart = 0.12 * (place - len(arms) / 2)
+        apart = 0.12 * (place - len(curves) / 2)
         columns = own[["value", "low", "high"]].to_numpy(dtype=float).T
         lines.append(Line(arm, own["known"].to_numpy(dtype=float) + apart, *columns))
+    facts, frames = {}, {"known_labels": frame, "positive_pins": by_positive_pin(study)}
+    prior = LabelPrior.of(study.predictions.checkpoint)
+    if prior is not None:
+        facts["weight_of_counting"] = prior.used_weight
+        facts["weight_of_counting_fitted"] = prior.weight is not None
+        frames["counting"] = beside_counting(study, prior, curves)
     return Section(
         key="conditioning",
-        frames={"known_labels": frame, "positive_pins": by_positive_pin(study)},
+        facts=facts,
+        frames=frames,
         figures={
             "known_labels": line_figure(
                 {"": lines},
@@ -58,24 +94,56 @@ def conditioning_section(study: Study) -> Section:
     )
 
 
-def measure_arms(study: Study) -> pd.DataFrame:
-    """Each way of reading with more and more known; the measured checkpoint first.
-
-    Columns: arm, known, finding (`MEAN` too), measure: "AUC", "gain" over the same arm with nothing
-    known, paired over the resamples, and for the mean "pins", how many were pinned on average.
-    Arms that there is nothing for are left out.
-    """
+def measure_arms(study: Study) -> dict[str, Curve]:
+    """Each way of reading with more and more known; the measured checkpoint first. Arms that there
+    is nothing for are left out."""
     own = study.predictions.probabilities
-    rows = _arm(study, OWN, own)
-    rows += _arm(study, "positive pins only", own, which="positive")
-    rows += _arm(study, "negative pins only", own, which="negative")
-    rows += _arm(study, f"{WRONG:.0%} of the pins wrong", own, wrong=WRONG)
+    curves = {arm: _curve(study, own, which) for which, arm in KINDS.items()}
+    curves[f"{WRONG:.0%} of the pins wrong"] = _curve(study, own, wrong=WRONG)
     if study.without_masking is not None:
-        rows += _arm(study, "without label masking", study.without_masking.probabilities)
+        curves["without label masking"] = _curve(study, study.without_masking.probabilities)
     prior = LabelPrior.of(study.predictions.checkpoint)
     if prior is not None:
-        alone = label_only(prior, study.index, MIXED)
-        rows += _arm(study, "labels alone, no image", alone)
+        alone = {s: label_only(prior, study.index.names, study.labels, s) for s in MIXED}
+        curves[COUNTING] = _curve(study, _counted(study, prior, "all"))
+        curves["labels alone, no image"] = _curve(study, alone)
+    return curves
+
+
+def arms_frame(curves: Mapping[str, Curve]) -> pd.DataFrame:
+    """Columns: arm, known, finding (`MEAN` too), measure: "AUC", "gain" over the same arm with
+    nothing known, paired over the resamples, and for the mean "pins", how many were pinned on
+    average."""
+    rows = []
+    for arm, curve in curves.items():
+        for known, step in curve.items():
+            keys = {"arm": arm, "known": known}
+            rows.append(row(step.pins, **keys, finding=MEAN, measure="pins"))
+            rows += _rows(step.auc, step.drawn, **keys, measure="AUC")
+            if known:
+                rows += _rows(*_difference(step, curve[0]), **keys, measure="gain")
+    return tidy(rows)
+
+
+def beside_counting(study: Study, prior: LabelPrior, curves: Mapping[str, Curve]) -> pd.DataFrame:
+    """The mean AUC of the measured checkpoint under each kind of pins beside that of counting
+    labels on its own free reading, and the paired difference.
+
+    Columns: pins, known, measure: `OWN`, `COUNTING` or "difference", the first less the second.
+    """
+    rows = []
+    for which, arm in KINDS.items():
+        counting = curves[COUNTING]
+        if which != "all":
+            counting = _curve(study, _counted(study, prior, which), which)
+        for known, step in curves[arm].items():
+            keys = {"pins": which, "known": known}
+            for measure, (auc, drawn) in {
+                OWN: (step.auc, step.drawn),
+                COUNTING: (counting[known].auc, counting[known].drawn),
+                "difference": _difference(step, counting[known]),
+            }.items():
+                rows.append(row(mean_interval(mean_auc(auc), drawn), **keys, measure=measure))
     return tidy(rows)
 
 
@@ -102,57 +170,45 @@ def by_positive_pin(study: Study) -> pd.DataFrame:
     return tidy(rows)
 
 
-def label_only(
-    prior: LabelPrior, index: Index, scenarios: Sequence[Scenario]
-) -> dict[Scenario, np.ndarray]:
-    """Probabilities (N, 14) from the known labels and the training films' label sets alone."""
-    known: dict[bytes, np.ndarray] = {}
-    found = {scenario: np.zeros(index.labels.shape) for scenario in scenarios}
-    for k, name in enumerate(index.names):
-        for scenario in scenarios:
-            for mask, states in trials_of(name, index.labels[k], scenario):
-                key = states.tobytes()
-                if key not in known:
-                    pins = {FINDINGS[i]: State(int(states[i])) for i in np.flatnonzero(states)}
-                    known[key] = prior.probabilities(pins)
-                found[scenario][k, mask] = known[key][mask]
+def _counted(study: Study, prior: LabelPrior, which: Which) -> dict[Scenario, np.ndarray]:
+    """The free reading moved by counting labels, of which some are known."""
+    free = study.predictions.free
+    found = {FREE: free}
+    for known in KNOWN[1:]:
+        scenario = Scenario(known, which)
+        alone = label_only(prior, study.index.names, study.labels, scenario)
+        found[scenario] = prior.counted(free, alone)
     return found
 
 
-def _arm(
+def _curve(
     study: Study,
-    arm: str,
     probabilities: Mapping[Scenario, np.ndarray],
     which: Which = "all",
     wrong: float = 0.0,
-) -> list[dict[str, Any]]:
-    labels, rows = study.labels, []
-    free_values = auc_per_finding(labels, probabilities[FREE])
-    free_drawn = resampled(labels, probabilities[FREE], study.resamples).auc
+) -> Curve:
+    curve = {}
     for scenario in (FREE, *(Scenario(known, which, wrong) for known in KNOWN[1:])):
-        values, drawn = free_values, free_drawn
-        if scenario != FREE:
-            values = auc_per_finding(labels, probabilities[scenario])
-            drawn = resampled(labels, probabilities[scenario], study.resamples).auc
-        keys = {"arm": arm, "known": scenario.known}
-        pins = float(pins_given(study.index, scenario).sum(axis=2).mean())
-        auc = mean_interval(mean_auc(values), drawn)
-        rows += [
-            row(pins, **keys, finding=MEAN, measure="pins"),
-            row(auc, **keys, finding=MEAN, measure="AUC"),
-        ]
-        for i, finding in enumerate(FINDINGS):
-            auc = interval(values[i], drawn[:, i])
-            rows.append(row(auc, **keys, finding=finding, measure="AUC"))
-        if scenario == FREE:
-            continue
-        gains = [None if v is None else v - f for v, f in zip(values, free_values, strict=True)]
-        difference = drawn - free_drawn
-        gain = mean_interval(mean_auc(gains), difference)
-        rows.append(row(gain, **keys, finding=MEAN, measure="gain"))
-        for i, finding in enumerate(FINDINGS):
-            gain = interval(gains[i], difference[:, i])
-            rows.append(row(gain, **keys, finding=finding, measure="gain"))
+        scores = probabilities[scenario]
+        curve[scenario.known] = Step(
+            pins=float(pins_given(study.index, scenario).sum(axis=2).mean()),
+            auc=auc_per_finding(study.labels, scores),
+            drawn=resampled(study.labels, scores, study.resamples).auc,
+        )
+    return curve
+
+
+def _difference(first: Step, second: Step) -> tuple[list[float | None], np.ndarray]:
+    """AUC of each finding, first less second, and in each resample."""
+    pairs = zip(first.auc, second.auc, strict=True)
+    return [None if a is None else a - b for a, b in pairs], first.drawn - second.drawn
+
+
+def _rows(values: list[float | None], drawn: np.ndarray, **keys: Any) -> list[dict[str, Any]]:
+    """The mean over the findings, then each of them."""
+    rows = [row(mean_interval(mean_auc(values), drawn), **keys, finding=MEAN)]
+    for i, finding in enumerate(FINDINGS):
+        rows.append(row(interval(values[i], drawn[:, i]), **keys, finding=finding))
     return rows
 
 
