@@ -11,6 +11,8 @@ import pytest
 
 import lmeran.cli.main as reading
 import train.__main__ as training
+import train.bundled.__main__ as bundled
+from train.commands import command_parser, commands
 
 NOWHERE = "/dev/null/nowhere"
 """Nothing can be read from or written to below a file."""
@@ -29,6 +31,10 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "phantom": ("--out", NOWHERE),
     "prove": ("--checkpoint", NOWHERE, "--data", NOWHERE, "--out", NOWHERE),
     "index": (NOWHERE,),
+    "pack": ("--data", NOWHERE, "--checkpoint", NOWHERE, "--out", NOWHERE),
+    "run": ("--pack", NOWHERE, "--out", NOWHERE),
+    "speed": (),
+    "assemble": ("--run", NOWHERE, "--pack", NOWHERE, "--data", NOWHERE, "--out", NOWHERE),
 }
 """What each command needs at least; a new one without an entry here fails."""
 OF_THE_MODEL = {"layer", "head"}
@@ -36,16 +42,9 @@ OF_THE_MODEL = {"layer", "head"}
 MAY_BE_ZERO = {
     *("micro_batch", "max_steps", "min_size", "seed", "frozen", "films", "pin_films", "map_films"),
     *("gate_films", "tolerance", "known", "mask_lower", "free_share", "warmup", "ema", "dropout"),
-    *(
-        "learning_rate",
-        "residual_weight",
-        "mean",
-        "rotate",
-        "contrast",
-        "distill",
-        "hint",
-        "branch_rate",
-    ),
+    *("learning_rate", "residual_weight", "mean", "rotate", "contrast", "distill", "hint"),
+    "branch_rate",
+    *("batch of run", "rate", "arms", "limit", "steps of run"),
     *("weight_decay", "workers of predict", "workers of explain", "workers of phantom"),
 }
 
@@ -94,7 +93,8 @@ def wrong_values(command: str, action: argparse.Action) -> Iterator[str]:
 
 PARSERS = (
     (reading.main, reading._parser()),
-    (training.main, training.command_parser(training.commands())),
+    (training.main, command_parser(commands())),
+    (bundled.main, bundled.command_parser()),
 )
 CASES = [
     pytest.param(

@@ -1,6 +1,6 @@
 """Weights of other networks for `LMeRAN.backbone`: ImageNet, torchxrayvision, CheXNet, an LMeRAN.
 
-Each such network was fed gray values in a range of its own. The difference to ours is moved into
+Each of these networks expects gray values in its own range. The difference from ours is folded into
 the first convolution and its norm, so that the same film gives the same features (see `fold`).
 """
 
@@ -49,7 +49,7 @@ def load_backbone(spec: str, model: LMeRAN) -> dict[str, Any]:
     DenseNet-121). The classifier of the source is left out.
 
     Returns facts for the checkpoint: "source", "name" (of a checkpoint its identity; None for a
-    file: a path is nobody's business), "sha256" of the weights as loaded, and "note", a sentence on
+    file, whose path is not recorded), "sha256" of the weights as loaded, and "note", a sentence on
     what is not exact, or None. Raises `ConfigError` in one sentence; the model is then as it was.
     """
     source, _, place = spec.partition(":")
@@ -99,8 +99,8 @@ def fold(
 
     With gray = std x + mean, the source's channel is (scale std) x + (scale mean + offset).
 
-    - The factor goes into conv0.weight, a single channel being shared out to three equal ones. A
-      factor common to all channels goes on into norm0, so that conv0 keeps the size it was trained
+    - The factor goes into conv0.weight, a single channel being split into three equal ones. A
+      factor common to all channels moves on into norm0, so that conv0 keeps the size it was trained
       at (and an optimiser moves it as before); norm0.weight makes up for its `eps`.
     - The shift passes conv0 as one constant an output channel, which leaves norm0.running_mean.
 

@@ -1,7 +1,7 @@
 """What each forward pass of a run gets: rows, labels and masks, all a function of seed and step.
 
-Nothing here remembers anything, so a run that resumes after a kill, and a run spread over several
-processes, see the very same images under the very same masks.
+Nothing here keeps state, so a run that resumes after a kill, and a run over several processes, see
+exactly the same images under the same masks.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ class Source:
         return max(1, len(self.index) // self.config.batch_size)
 
     def batches(self, first: int, end: int, rank: int, size: int) -> Iterator[list[Batch]]:
-        """Of the steps from `first` to before `end`, this process's passes; read one step ahead.
+        """This process's passes of the steps from `first` to before `end`, read one step ahead.
 
-        A step's passes go round the processes, so `size` changes who computes, not what.
+        A step's passes are dealt to the processes in turn: `size` changes who computes, not what.
         """
         with ThreadPoolExecutor(1) as reader:
             coming = reader.submit(self._step, first, rank, size) if first < end else None
@@ -82,13 +82,8 @@ class Source:
         epoch, position = divmod(step, self.steps_per_epoch)
         order = epoch_order(self.index, self.config.balance, self.config.seed, epoch)
         wanted = order[position * self.config.batch_size :][: self.config.batch_size]
-        passes = np.array_split(wanted, self.passes(size))
+        passes = np.array_split(wanted, self.config.passes(size))
         return [self._pass(np.sort(passes[k]), step, k) for k in range(rank, len(passes), size)]
-
-    def passes(self, size: int) -> int:
-        """Forward passes a step, over all processes."""
-        config = self.config
-        return config.batch_size // config.micro_batch if config.micro_batch else size
 
     def _pass(self, rows: np.ndarray, step: int, number: int) -> Batch:
         config = self.config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -34,8 +35,9 @@ class TrainConfig:
         source_adjust: in training, add to each logit what the image's source alone says of the
             finding, so that the network need not learn the source
         soft_labels: CSV of probabilities for some training images ("Image Index", 14 columns),
-            learnt beside the labels on the images read free
-        teacher: folder of `python -m train teach`, learnt beside the labels on the images read free
+            learnt beside the labels on the images that are read free
+        teacher: folder of `python -m train teach`, learnt beside the labels on the images that are
+            read free
         distill: weight of the loss to the soft labels and the teacher's probabilities
         hint: weight of the loss to the teacher's feature cells
         epochs: passes over the training split
@@ -119,14 +121,18 @@ class TrainConfig:
             raise ConfigError("Give init or backbone_weights, not both.")
         if self.distills and self.label_masking and not self.free_share:
             raise ConfigError(
-                "soft_labels and teacher are learnt on images read free: set free_share above 0."
+                "soft_labels and teacher need images that are read free: set free_share above 0."
             )
         self._check_progressive()
 
     @property
     def distills(self) -> bool:
-        """Whether anything but the labels is learnt from."""
+        """Whether the run learns from anything besides the labels."""
         return self.soft_labels is not None or self.teacher is not None
+
+    def passes(self, processes: int) -> int:
+        """Forward passes a step, over all processes."""
+        return self.batch_size // self.micro_batch if self.micro_batch else processes
 
     def input_size(self, step: int, total: int) -> int:
         """Side of the input in pixels at a step."""
@@ -137,7 +143,7 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and the checkpoint's JSON."""
-        return dataclasses.asdict(self)
+        return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def _check_progressive(self) -> None:
         if not self.progressive:

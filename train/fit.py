@@ -24,16 +24,31 @@ from train.config import TrainConfig
 from train.evaluation.scoring import as_metrics, predict_index, score
 from train.history import History
 from train.plan import Plan, prepare
-from train.processes import Processes
+from train.processes import Processes, started
 from train.run import Run
 from train.states import alone_in
 
 LOOK_EVERY = 20
-"""Steps between looks at the loss: on a GPU each one waits for all that was queued."""
+"""Steps between reads of the loss: on a GPU each one waits for all queued work."""
 
 
 class TrainingError(UserError):
-    """A run that cannot go on; the message says why and what state it left."""
+    """A run that cannot continue; the message says why and what state it left."""
+
+
+def run_fit(config: TrainConfig, data: Path, out: Path, device: str = "auto") -> None:
+    """Train; the same command again resumes.
+
+    Args:
+        config: all other options
+        data: folder with index.csv
+        out: folder of the run
+        device: auto, cpu, cuda or cuda:N
+    """
+    with started(device) as processes:
+        best = fit(config, data, out, processes)
+        if processes.first:
+            print(f"best checkpoint: {best}")
 
 
 def fit(config: TrainConfig, data: Path, out: Path, processes: Processes | torch.device) -> Path:
@@ -91,7 +106,7 @@ def learning_rate(step: int, total: int, config: TrainConfig) -> float:
 def _train_epoch(
     run: Run, plan: Plan, history: History | None, stopped: Callable[[], bool]
 ) -> bool:
-    """From where the run stands to the end of its epoch; false when it was asked to stop."""
+    """From where the run stands to the end of its epoch; false if it was asked to stop."""
     config, processes, steps = plan.config, plan.processes, plan.source.steps_per_epoch
     first = run.step // steps * steps
     end = min(plan.total, first + steps)
@@ -114,20 +129,18 @@ def _train_epoch(
             run.step += 1
             bar.update()
             saving = run.step % config.save_every == 0 and run.step < end
-            if saving or run.step % LOOK_EVERY == 0 or run.step == end:
+            stopping = processes.any(stopped()) and run.step < end
+            if saving or stopping or run.step % LOOK_EVERY == 0 or run.step == end:
                 _look(run, queued, processes)
                 loss = run.epoch_loss / (run.step - first)
                 bar.set_postfix(loss=f"{loss:.4f}", lr=f"{rate:.1e}")
                 if history:
                     history.step(run.step, {"loss": loss, "learning_rate": rate})
-            stop = processes.any(stopped())
-            if stop and run.step < end:
-                _look(run, queued, processes)
-            if saving or (stop and run.step < end):
+            if saving or stopping:
                 _settle(run, processes)
                 if processes.first:
                     run.save(plan.state)
-            if stop and run.step < end:
+            if stopping:
                 return False
     return True
 
@@ -251,8 +264,8 @@ def _finish_epoch(
 
 @contextmanager
 def _stop_signal() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C or a termination was asked for: answered after a whole step, so that what is
-    saved is a state between two steps. A second Ctrl-C stops at once."""
+    """Whether Ctrl-C or SIGTERM was received. It is checked after a whole step, so that the state
+    saved is one between two steps. A second Ctrl-C stops at once."""
     asked: list[int] = []
 
     def ask(number: int, _: Any) -> None:

@@ -19,7 +19,7 @@ from train.distill.teacher import Teacher
 class Learner(nn.Module):
     """A model with its objective, so that one forward pass is one loss.
 
-    teacher: frozen, not part of the state; hint_map: from the model's cells to the teacher's.
+    teacher: frozen, no part of the state; hint_map: from the model's cells to the teacher's.
     positive_weight: (14,) of `class_weight`, or None.
     """
 
@@ -35,11 +35,8 @@ class Learner(nn.Module):
         self.config = config
         self.hint_map = nn.Linear(config.model.backbone.width, teacher.width) if teacher else None
         self.register_buffer("positive_weight", positive_weight, persistent=False)
-        self._outside = (teacher,)  # in a tuple it is no submodule: not trained, not saved
-
-    @property
-    def teacher(self) -> Teacher | None:
-        return self._outside[0]
+        # not as a submodule: it is neither trained nor saved
+        object.__setattr__(self, "teacher", teacher)
 
     def forward(self, batch: Batch, size: int) -> torch.Tensor:
         """Loss of a batch read at `size` pixels a side; all chance comes from its seed."""

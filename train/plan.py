@@ -22,7 +22,7 @@ from train.data.pixels import cached_pixels
 from train.distill.teacher import load_teacher, read_soft_labels
 from train.learner import Learner
 from train.processes import Processes
-from train.run import Run, check_fits, new_run
+from train.run import Run, new_run
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +45,10 @@ class Plan:
 
 def prepare(config: TrainConfig, data: Path, out: Path, processes: Processes) -> tuple[Plan, Run]:
     """Data, weights and position. The first process builds the pixel cache, the others wait."""
-    passes = config.batch_size // config.micro_batch if config.micro_batch else processes.size
+    passes = config.passes(processes.size)
     if passes % processes.size or config.batch_size < passes:
         raise ConfigError(
-            f"{passes} forward passes a step do not go evenly over {processes.size} processes"
+            f"{passes} forward passes a step do not divide evenly over {processes.size} processes."
         )
     out.mkdir(parents=True, exist_ok=True)
     if processes.first:
@@ -86,16 +86,16 @@ def prepare(config: TrainConfig, data: Path, out: Path, processes: Processes) ->
         out=out,
     )
     run = new_run(_learner(model, config, train, processes.device), processes.device)
-    told = run.restore(plan.state, processes.device)
-    if told and processes.first:
-        print(told)
+    message = run.restore(plan.state, processes.device)
+    if message and processes.first:
+        print(message)
     return plan, run
 
 
 def _starting_model(
     config: TrainConfig, train: Index
 ) -> tuple[LMeRAN, Checkpoint | None, dict[str, Any] | None]:
-    """The model before the first step, the checkpoint it is from, facts of backbone weights."""
+    """The model before the first step, the checkpoint it came from, facts on backbone weights."""
     torch.manual_seed(config.seed)
     model = LMeRAN(config.model)
     with torch.no_grad():  # start at the prevalence, not at one half
@@ -105,8 +105,11 @@ def _starting_model(
         return model, None, load_backbone(config.backbone_weights, model)
     initial = load_checkpoint(config.init) if config.init else None
     if initial is not None:
-        check_fits(initial.model, model)
-        model.load_state_dict(initial.model.state_dict())
+        try:
+            model.load_state_dict(initial.model.state_dict())
+        except RuntimeError as error:
+            difference = str(error).splitlines()[1].strip().rstrip(".")
+            raise ConfigError(f"init does not fit the model: {difference}.") from None
     return model, initial, None
 
 
@@ -121,21 +124,13 @@ def _learner(model: LMeRAN, config: TrainConfig, train: Index, device: torch.dev
 
 
 def _keep_config(config: TrainConfig, path: Path) -> None:
-    text = yaml.safe_dump(_plain(config.to_dict()), sort_keys=False)
+    text = yaml.safe_dump(config.to_dict(), sort_keys=False)
     if path.is_file() and path.read_text() != text:
         raise ConfigError(
             f"{path.parent} holds a run of another configuration; choose another --out "
             "or give the same options."
         )
     path.write_text(text)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value
 
 
 def _facts(
@@ -145,10 +140,10 @@ def _facts(
     initial: Checkpoint | None,
     backbone: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """What a checkpoint says of its training. Of files it started from it records what they were,
-    not where they lay."""
+    """What a checkpoint records of its training. Of the files it started from, it records what they
+    were, not where they were."""
     positives = train.labels.sum(axis=0).astype(int).tolist()
-    options = _plain(config.to_dict())
+    options = config.to_dict()
     for name in ("soft_labels", "teacher"):
         if options[name]:
             options[name] = Path(options[name]).name

@@ -1,4 +1,4 @@
-"""The processes of one run, as PyTorch's launcher `torchrun` starts them; alone without it."""
+"""The processes of one run, as PyTorch's launcher `torchrun` starts them; without it, one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lmeran.cli.launch import Launch
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among the `size` of the run; `rank` 0 writes files and speaks."""
+    """This process among the `size` of the run; `rank` 0 writes the files and prints."""
 
     rank: int
     size: int
@@ -27,7 +27,7 @@ class Processes:
         return self.rank == 0
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Block until every process has got here."""
         if self.size > 1:
             distributed.barrier()
 
@@ -56,15 +56,19 @@ class Processes:
                     buffer /= self.size
 
 
+def device_named(name: str) -> torch.device:
+    """ "auto", "cpu", "cuda" or "cuda:N". Raises `LaunchError` for a device that is not there."""
+    return torch.device(Launch.of(os.environ).device(name))
+
+
 @contextmanager
 def started(device: str) -> Iterator[Processes]:
-    """Join the run that `torchrun` announces in the environment, or be alone.
+    """Join the run that `torchrun` describes in the environment, or run alone.
 
-    device: "auto", "cpu", "cuda" or "cuda:N". Gloo carries CPU tensors, NCCL those of GPUs.
-    Raises `LaunchError` for a device that is not there.
+    device: as in `device_named`. Gloo carries CPU tensors, NCCL those of GPUs.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
-    chosen = torch.device(Launch.of(os.environ).device(device))
+    chosen = device_named(device)
     if size == 1:
         yield Processes(0, 1, chosen)
         return

@@ -9,19 +9,21 @@ from typing import Any
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from lmeran.config import ConfigError
 from lmeran.model.lmeran import LMeRAN
 from train.config import TrainConfig
 from train.learner import Learner
 from train.states import StateError, load_state, save_state
+
+_PARTS = ("learner", "average", "optimizer", "scaler")
+_POSITION = ("step", "best", "epoch_loss")
 
 
 @dataclass(eq=False)
 class Run:
     """All that changes while training: saved as one file, restored as one.
 
-    There is no random state in it: order, masks, augmentation and dropout are functions of the
-    seed and the step (`train.batches`).
+    It holds no random state: order, masks, augmentation and dropout are functions of the seed and
+    the step (`train.batches`).
     """
 
     learner: Learner
@@ -38,39 +40,29 @@ class Run:
         return self.average.module
 
     def save(self, path: Path) -> None:
-        """Raises `StateError` where the state cannot be kept; the one before it is then good."""
-        state = {
-            "learner": self.learner.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "step": self.step,
-            "best": self.best,
-            "epoch_loss": self.epoch_loss,
-        }
-        save_state(state, path)
+        """Raises `StateError` where the state cannot be saved; the one before it is then good."""
+        state = {name: getattr(self, name).state_dict() for name in _PARTS}
+        save_state(state | {name: getattr(self, name) for name in _POSITION}, path)
 
     def restore(self, path: Path, device: torch.device) -> str:
-        """Go on from the newest sound state, if any was saved; returns what is to be told.
+        """Continue from the newest sound state, if any was saved; returns a message for the user.
 
         Raises `StateError` for a file that is not a state of this run.
         """
-        state, told = load_state(path, device)
+        state, message = load_state(path, device)
         if state is None:
             return ""
         try:
-            self.learner.load_state_dict(state["learner"])
-            self.average.load_state_dict(state["average"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.scaler.load_state_dict(state["scaler"])
+            for name in _PARTS:
+                getattr(self, name).load_state_dict(state[name])
         except Exception as error:  # whatever a state of other shapes raises
             raise StateError(
                 f"{path.name} is not a state of this run ({type(error).__name__}); start again in "
                 "a new folder."
             ) from error
-        self.step, self.best = state["step"], state["best"]
-        self.epoch_loss = state["epoch_loss"]
-        return f"{told} Resumed at step {self.step}.".strip()
+        for name in _POSITION:
+            setattr(self, name, state[name])
+        return f"{message} Resumed at step {self.step}.".strip()
 
 
 def new_run(learner: Learner, device: torch.device) -> Run:
@@ -81,15 +73,6 @@ def new_run(learner: Learner, device: torch.device) -> Run:
     optimizer = torch.optim.AdamW(_parameter_groups(learner, config))
     scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
     return Run(learner, average, optimizer, scaler)
-
-
-def check_fits(initial: LMeRAN, model: LMeRAN) -> None:
-    """Raises `ConfigError` where the weights of one are not those of the other."""
-    shapes = {name: t.shape for name, t in initial.state_dict().items()}
-    wanted = {name: t.shape for name, t in model.state_dict().items()}
-    differing = sorted(k for k in shapes.keys() | wanted.keys() if shapes.get(k) != wanted.get(k))
-    if differing:
-        raise ConfigError(f"init does not fit the model: {differing[0]} differs")
 
 
 def _parameter_groups(learner: Learner, config: TrainConfig) -> list[dict[str, Any]]:

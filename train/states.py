@@ -1,4 +1,4 @@
-"""A run's state on disk: two files written in turn, checked before they are believed; one run alone
+"""A run's state on disk: two files written in turn, checked before they are used; one run at a time
 in a folder."""
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class StateError(UserError):
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:
-    """Atomically: a kill or a full disk leaves the old files. The state before it is kept beside.
+    """Atomic: a kill or a full disk leaves the old files. The state before it is kept as well.
 
-    Raises `StateError`, which tells how much room is missing.
+    Raises `StateError`, which says how much room is missing.
     """
     partial = path.with_suffix(".partial")
     try:
@@ -47,16 +47,16 @@ def save_state(state: dict[str, Any], path: Path) -> None:
 
 
 def load_state(path: Path, device: torch.device | str) -> tuple[dict[str, Any] | None, str]:
-    """The newest sound state, and what is to be told of a damaged one before it.
+    """The newest sound state, and a message where a newer one is damaged.
 
     None where nothing was saved yet. Raises `StateError` where all that was saved is damaged.
     """
     files = [file for file in (path, _before(path)) if file.is_file()]
     sound = next((file for file in files if _is_sound(file)), None)
     if sound is not None:
-        told = f"{path.name} is damaged; the run goes on from the state before it."
+        message = f"{path.name} is damaged; the run continues from the state before it."
         state = torch.load(sound, map_location=device, weights_only=True)
-        return state, told if files[0] != sound else ""
+        return state, message if files[0] != sound else ""
     if not files:
         return None, ""
     names = " and ".join(file.name for file in files)
@@ -65,14 +65,14 @@ def load_state(path: Path, device: torch.device | str) -> tuple[dict[str, Any] |
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Make a run's folder and hold it. Raises `StateError` at once where another run does."""
+    """Make a run's folder and lock it. Raises `StateError` at once where another run has."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "run.lock", timeout=0):
             yield
     except Timeout:
         raise StateError(
-            f"Another run is writing to {folder}; wait for its end, or give another --out."
+            f"Another run is writing to {folder}; wait until it ends, or give another --out."
         ) from None
 
 

@@ -7,43 +7,30 @@ from typing import Any
 
 import yaml
 
-TINY: dict[str, Any] = {
-    "seeds": [0, 1],
-    "base": {
-        "model": {
-            "layers": 1,
-            "backbone": {
-                "growth_rate": 8,
-                "layers_per_block": [1, 1, 1, 1],
-                "initial_features": 16,
-            },
-            "preprocessing": {"image_size": 64},
-        },
-        "epochs": 1,
-        "batch_size": 8,
-        "validation_share": 0.3,
-    },
-    "tables": [
-        {
-            "name": "Table 4",
-            "title": "parts",
-            "source": "a paper",
-            "variants": [
-                {"name": "all", "paper": 0.8},
-                {"name": "w/o", "paper": 0.7, "change": {"label_masking": False}},
-            ],
-        },
-        {
-            "name": "Heads",
-            "title": "heads",
-            "source": "a paper",
-            "variants": [
-                {"name": "4", "paper": 0.8},
-                {"name": "2", "change": {"model": {"heads": 2}}},
-            ],
-        },
-    ],
-}
+TINY: dict[str, Any] = yaml.safe_load("""
+seeds: [0, 1]
+base:
+  model:
+    layers: 1
+    backbone: {growth_rate: 8, layers_per_block: [1, 1, 1, 1], initial_features: 16}
+    preprocessing: {image_size: 64}
+  epochs: 1
+  batch_size: 8
+  validation_share: 0.3
+tables:
+  - name: Table 4
+    title: parts
+    source: a paper
+    variants:
+      - {name: all, paper: 0.8}
+      - {name: w/o, paper: 0.7, change: {label_masking: false}}
+  - name: Heads
+    title: heads
+    source: a paper
+    variants:
+      - {name: "4", paper: 0.8}
+      - {name: "2", change: {model: {heads: 2}}}
+""")
 
 
 def written(folder: Path, content: Any = TINY) -> Path:

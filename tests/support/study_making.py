@@ -76,7 +76,6 @@ def made_study(
     return Study(
         index=index,
         split="test",
-        data=Path(),
         cache=Path(),
         device=torch.device("cpu"),
         predictions=Predictions(Checkpoint(model, "a" * 12, "", training, {}), found, single),
@@ -92,7 +91,6 @@ def bare_study(checkpoint: Checkpoint, index: Index, cache: Path, **changes: Any
     study = Study(
         index=index,
         split="test",
-        data=index.root,
         cache=cache,
         device=torch.device("cpu"),
         predictions=Predictions(checkpoint, {}),

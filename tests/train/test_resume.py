@@ -107,7 +107,7 @@ def test_from_a_damaged_state_the_run_goes_on_from_the_one_before(
     shutil.copytree(undisturbed, out)
     _damage(out / "state.pt", how)
     fit(config(**LONG), data, out, CPU)
-    told = "state.pt is damaged; the run goes on from the state before it. Resumed at step 47."
+    told = "state.pt is damaged; the run continues from the state before it. Resumed at step 47."
     assert told in capsys.readouterr().out
     assert_same_run(undisturbed, out)
 

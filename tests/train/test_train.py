@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -126,6 +127,15 @@ def test_the_command_line_trains_and_evaluates(
     with pytest.raises(SystemExit):
         main(["evaluate", *arguments, "--split", "nowhere"])
     assert "split" in capsys.readouterr().err
+
+
+def test_without_the_packages_of_training_one_sentence_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "jsonargparse", None)
+    monkeypatch.delitem(sys.modules, "train.commands", raising=False)
+    assert main(["fit"]) == 1
+    assert capsys.readouterr().err == "Training needs jsonargparse: pip install -e '.[train]'.\n"
 
 
 def test_the_house_keeps_its_walls() -> None:

@@ -1,4 +1,4 @@
-"""`python -m train ablate`: train every variant with every seed, and the tables of it.
+"""`python -m train ablate`: train every variant with every seed, and tabulate the results.
 
     OUT/runs/KEY-seedN/   a run of `train fit`, and scores-SPLIT.json when it is measured
     OUT/cache/            the pixel cache, shared by the runs
@@ -9,14 +9,13 @@ Variants of the same options share their runs. The same command again resumes wh
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+import pandas as pd
 from jsonargparse.typing import NonNegativeInt
 
 from lmeran.checkpoint import load_checkpoint
@@ -24,11 +23,12 @@ from lmeran.config import ConfigError
 from lmeran.errors import UserError
 from lmeran.files import write_atomic
 from train.ablation.plan import Plan, read_plan
-from train.ablation.table import Measured, Runs, as_csv, as_json, as_markdown
+from train.ablation.table import RUNS, as_markdown, summary
 from train.config import TrainConfig
 from train.data.index import DataError
 from train.evaluation.evaluate import SplitName, choose_split, evaluate
 from train.evaluation.evaluate import as_json as scores_as_json
+from train.evaluation.section import plain
 from train.fit import TrainingError, fit
 from train.processes import Processes, started
 
@@ -37,7 +37,7 @@ KNOWN = 7
 
 
 class AblationError(UserError):
-    """An ablation that is not complete; the message says what is missing and how to go on."""
+    """An ablation that is not complete; the message says what is missing and how to continue."""
 
 
 @dataclass(frozen=True)
@@ -57,60 +57,59 @@ class Trial:
     label: str
     folder: Path
 
-    @property
-    def seed(self) -> int:
-        return self.config.seed
 
+def run_ablate(
+    variants: Path,
+    data: Path,
+    out: Path,
+    seeds: str | None = None,
+    only: str | None = None,
+    split: SplitName = "test",
+    min_size: NonNegativeInt = 0,
+    device: str = "auto",
+) -> None:
+    """Train variants with the same seeds; print their tables.
 
-def ablate_parser() -> ArgumentParser:
-    """Options of `python -m train ablate`."""
-    parser = ArgumentParser(description="Train variants with the same seeds; print their tables.")
-    parser.add_argument("variants", type=str, help="YAML, as those in train/ablation")
-    parser.add_argument("--data", type=str, required=True, help="folder with index.csv")
-    parser.add_argument("--out", type=str, required=True, help="folder of the runs and tables")
-    parser.add_argument("--seeds", type=str | None, help="such as 0,1,2 instead of the YAML's")
-    parser.add_argument("--only", type=str | None, help='tables, such as "Table 4,Table 5"')
-    parser.add_argument("--split", type=SplitName, default="test", help="which images")
-    parser.add_argument(
-        "--min_size", type=NonNegativeInt, default=0, help="smallest side of measured images"
-    )
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
-    return parser
-
-
-def run_ablate(given: Namespace) -> None:
-    """`python -m train ablate`; raises what `ablate` and `read_plan` raise."""
-    plan = read_plan(Path(given.variants))
-    if given.only:
-        plan = plan.only([name.strip() for name in given.only.split(",")])
-    if given.seeds:
+    Args:
+        variants: YAML, as those in train/ablation
+        data: folder with index.csv
+        out: folder of the runs and tables
+        seeds: such as 0,1,2 instead of the YAML's
+        only: tables, such as "Table 4,Table 5"
+        split: which images
+        min_size: smallest side of measured images
+        device: auto, cpu, cuda or cuda:N
+    """
+    plan = read_plan(variants)
+    if only:
+        plan = plan.only([name.strip() for name in only.split(",")])
+    if seeds:
         try:
-            seeds = tuple(int(seed) for seed in given.seeds.split(","))
+            plan = dataclasses.replace(plan, seeds=tuple(int(seed) for seed in seeds.split(",")))
         except ValueError:
-            raise ConfigError(f"seeds must be whole numbers such as 0,1,2: {given.seeds}") from None
-        plan = dataclasses.replace(plan, seeds=seeds)
-    split = Split(given.split, given.min_size)
-    with started(given.device) as processes:
-        tables = ablate(plan, Path(given.data), Path(given.out), split, processes)
+            raise ConfigError(f"seeds must be whole numbers such as 0,1,2: {seeds}") from None
+    with started(device) as processes:
+        tables = ablate(plan, data, out, Split(split, min_size), processes)
         if processes.first:
             print(tables)
 
 
 def ablate(plan: Plan, data: Path, out: Path, split: Split, processes: Processes) -> str:
-    """Train and measure all that is not done yet; returns the tables as markdown.
+    """Train and measure every run that is not done yet; returns the tables as markdown.
 
-    The selection of epochs inside a run stays on its validation split, whatever `split` is. The
-    tables are written after every run, with what there is. A variant whose loss is not finite
-    does not keep the others from being trained.
+    Within a run, epochs are selected on its validation split, whatever `split` is. The
+    tables are written after every run, as far as they are complete. A variant whose loss is not
+    finite does not stop the others.
 
     Raises `AblationError` where runs are missing at the end; the tables of the others are written.
     """
-    runs: Runs = {}
+    runs: list[dict[str, Any]] = []
     failed: list[str] = []
     todo = trials(plan, out)
-    tell = print if processes.first else lambda _: None
     for number, trial in enumerate(todo, start=1):
-        tell(f"run {number} of {len(todo)}: {trial.label}, seed {trial.seed} ({trial.key})")
+        name = f"{trial.label}, seed {trial.config.seed}"
+        if processes.first:
+            print(f"run {number} of {len(todo)}: {name} ({trial.key})")
         try:
             _train(trial, data, out, processes)
             if not finished(trial):
@@ -118,14 +117,14 @@ def ablate(plan: Plan, data: Path, out: Path, split: Split, processes: Processes
             if processes.first:
                 measured = _measure(trial, data, out, split, processes)
         except TrainingError as error:
-            failed.append(f"{trial.label}, seed {trial.seed}: {error}")
+            failed.append(f"{name}: {error}")
             continue
         except KeyboardInterrupt:
             raise AblationError(
                 f"Stopped in run {number} of {len(todo)}; the same command resumes there."
             ) from None
         if processes.first:
-            runs.setdefault(trial.key, {})[trial.seed] = measured
+            runs.append({"key": trial.key, "seed": trial.config.seed, **measured})
             _write(plan, runs, split, out)
         processes.wait()
     if failed:
@@ -153,10 +152,9 @@ def finished(trial: Trial) -> bool:
     history = trial.folder / "history.csv"
     if not history.is_file():
         return False
-    with history.open(newline="") as file:
-        last = list(csv.DictReader(file))[-1]
+    last = pd.read_csv(history).iloc[-1]
     limit = trial.config.max_steps
-    return int(last["epoch"]) >= trial.config.epochs or 0 < limit <= int(last["step"])
+    return bool(last["epoch"] >= trial.config.epochs or 0 < limit <= last["step"])
 
 
 def _train(trial: Trial, data: Path, out: Path, processes: Processes) -> None:
@@ -171,48 +169,43 @@ def _train(trial: Trial, data: Path, out: Path, processes: Processes) -> None:
     fit(trial.config, data, trial.folder, processes)
 
 
-def _measure(trial: Trial, data: Path, out: Path, split: Split, processes: Processes) -> Measured:
-    """Scores of the run's best checkpoint, kept in its folder."""
+def _measure(
+    trial: Trial, data: Path, out: Path, split: Split, processes: Processes
+) -> dict[str, Any]:
+    """The columns `RUNS` of a run's best checkpoint; its scores are kept in its folder."""
     path = trial.folder / f"scores-{split.name}.json"
     kept = json.loads(path.read_text()) if path.is_file() else {}
     if kept.get("min_size") != split.min_size:
         checkpoint = load_checkpoint(trial.folder / "best")
         index = choose_split(checkpoint, data, split.name, split.min_size)
         scores = evaluate(checkpoint, index, out / "cache", (0, KNOWN), processes.device)
-        kept = {
-            "min_size": split.min_size,
-            "checkpoint": checkpoint.identity,
-            **scores_as_json(scores, index),
-        }
+        measured = {"checkpoint": checkpoint.identity, **scores_as_json(scores, index)}
+        kept = {"min_size": split.min_size, **measured}
         write_atomic(path, json.dumps(kept, indent=1))
-    return _measured(kept)
-
-
-def _measured(kept: dict[str, Any]) -> Measured:
-    by_known = {scores["known"]: scores for scores in kept["scores"]}
-    free = by_known[0]["mean_auc"]
-    if free is None:
+    free, known = kept["scores"]
+    if free["mean_auc"] is None:
         raise DataError("No finding of the split has both positive and negative images.")
-    return Measured(
-        free,
-        by_known[KNOWN]["mean_auc"],
-        by_known[0]["mean_auc_within_sources"],
-        kept["images"],
-        kept["index_sha256"],
-    )
+    return {
+        "free": free["mean_auc"],
+        "known": known["mean_auc"],
+        "free_within_sources": free["mean_auc_within_sources"],
+        "images": kept["images"],
+        "index_sha256": kept["index_sha256"],
+    }
 
 
-def _write(plan: Plan, runs: Runs, split: Split, out: Path) -> None:
+def _write(plan: Plan, done: list[dict[str, Any]], split: Split, out: Path) -> None:
     """The tables so far. Raises `AblationError` where variants saw different images."""
-    for seed in plan.seeds:
-        images = {(r[seed].images, r[seed].index_sha256) for r in runs.values() if seed in r}
-        if len(images) > 1:
+    runs = pd.DataFrame(done, columns=RUNS)
+    for seed, own in runs.groupby("seed"):
+        if own["index_sha256"].nunique() > 1:
             raise AblationError(
                 f"The runs of seed {seed} were measured on different images, so the index has "
                 f"changed; give another --out, or delete its runs/*/scores-{split.name}.json."
             )
-    counts = sorted({m.images for seeds in runs.values() for m in seeds.values()})
-    measured_on = f"{' or '.join(f'{count:,}' for count in counts)} {split.name} images"
-    write_atomic(out / "table.md", as_markdown(plan, runs, measured_on))
-    write_atomic(out / "table.csv", as_csv(plan, runs))
-    write_atomic(out / "table.json", json.dumps(as_json(plan, runs), indent=1))
+    counts = " or ".join(f"{count:,}" for count in sorted(runs["images"].unique()))
+    rows = summary(plan, runs)
+    write_atomic(out / "table.md", as_markdown(plan, rows, f"{counts} {split.name} images"))
+    write_atomic(out / "table.csv", rows.to_csv(index=False))
+    facts = {"base": plan.base.key, "rows": rows, "runs": runs}
+    write_atomic(out / "table.json", json.dumps(plain(facts), indent=1))

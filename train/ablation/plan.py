@@ -25,10 +25,11 @@ import json
 import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
+from pydantic import BaseModel, Field, StrictFloat, StrictInt, ValidationError
 
 from lmeran.config import ConfigError
 from train.config import TrainConfig
@@ -36,7 +37,7 @@ from train.config import TrainConfig
 
 @dataclass(frozen=True)
 class Variant:
-    """One row: a run but for its seed, and the paper's mean AUC of it, None where it gives none."""
+    """One row: a run without its seed, and the paper's mean AUC, None where it gives none."""
 
     name: str
     config: TrainConfig
@@ -52,7 +53,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows to be read together, and where the paper's numbers beside them are from."""
+    """Rows to be read together, and the source of the paper's numbers beside them."""
 
     name: str
     title: str
@@ -62,7 +63,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Plan:
-    """base: what every variant changes, and what differences are taken to."""
+    """base: what every variant changes, and what differences are relative to."""
 
     base: Variant
     seeds: tuple[int, ...]
@@ -76,20 +77,41 @@ class Plan:
         return dataclasses.replace(self, tables=tuple(t for t in self.tables if t.name in names))
 
 
+class _VariantEntry(BaseModel, extra="forbid"):
+    name: str
+    change: dict[str, Any] = {}
+    paper: Annotated[StrictFloat, Field(gt=0, lt=1)] | None = None
+    note: str = ""
+
+
+class _TableEntry(BaseModel, extra="forbid"):
+    name: str
+    title: str
+    source: str
+    variants: list[_VariantEntry] = Field(min_length=1)
+
+
+class _PlanEntry(BaseModel, extra="forbid"):
+    base: dict[str, Any]
+    seeds: list[StrictInt] = Field(min_length=1)
+    tables: list[_TableEntry] = Field(min_length=1)
+
+
 def read_plan(path: Path) -> Plan:
     """Read and check the whole file. Raises `ConfigError` naming the first thing wrong."""
     content = _content(path)
-    listed = content["tables"]
-    if isinstance(listed, str):
-        listed = _content(path.with_name(listed))["tables"]
-    base = content["base"]
-    unchanged = Variant("base", _config(base, "base"))
-    tables = tuple(_table(values, base) for values in _items(listed, "tables"))
+    if isinstance(content.get("tables"), str):
+        content["tables"] = _content(path.with_name(content["tables"])).get("tables")
+    try:
+        entry = _PlanEntry.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path.name}, {where}: {first['msg']}.") from None
+    base = Variant("base", _config(entry.base, "base"))
+    tables = tuple(_table(table, entry.base) for table in entry.tables)
     _refuse_twice([table.name for table in tables], "tables")
-    seeds = tuple(_items(content["seeds"], "seeds"))
-    if not all(isinstance(seed, int) for seed in seeds):
-        raise ConfigError(f"seeds must be whole numbers: {list(seeds)}")
-    return Plan(unchanged, seeds, tables)
+    return Plan(base, tuple(entry.seeds), tables)
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -99,26 +121,19 @@ def _content(path: Path) -> dict[str, Any]:
         raise ConfigError(f"There is no file {path}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}.") from None
-    _check_keys(content, path.name, needed=("base", "seeds", "tables"))
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path.name} must have base, seeds, tables, not {content!r}.")
     return content
 
 
-def _table(values: Any, base: dict[str, Any]) -> Table:
-    _check_keys(values, "a table", needed=("name", "title", "source", "variants"))
-    name = str(values["name"])
-    variants = tuple(_variant(row, base, name) for row in _items(values["variants"], name))
-    _refuse_twice([variant.name for variant in variants], name)
-    return Table(name, str(values["title"]), str(values["source"]), variants)
-
-
-def _variant(values: Any, base: dict[str, Any], table: str) -> Variant:
-    _check_keys(values, f"a variant of {table}", ("name",), ("change", "paper", "note"))
-    where = f"{table}, {values['name']}"
-    paper = values.get("paper")
-    if paper is not None and not isinstance(paper, float):
-        raise ConfigError(f"{where}: paper must be a mean AUC in 0 .. 1: {paper!r}")
-    config = _config(_merged(base, values.get("change", {}), where), where)
-    return Variant(str(values["name"]), config, paper, str(values.get("note", "")))
+def _table(entry: _TableEntry, base: dict[str, Any]) -> Table:
+    variants = []
+    for row in entry.variants:
+        where = f"{entry.name}, {row.name}"
+        config = _config(_merged(base, row.change), where)
+        variants.append(Variant(row.name, config, row.paper, row.note))
+    _refuse_twice([variant.name for variant in variants], entry.name)
+    return Table(entry.name, entry.title, entry.source, tuple(variants))
 
 
 def _config(values: Any, where: str) -> TrainConfig:
@@ -153,32 +168,13 @@ def _refuse_unknown(kind: type, values: Any, where: str, prefix: str) -> None:
             _refuse_unknown(fields[name], value, where, f"{prefix}{name}.")
 
 
-def _merged(base: Any, change: Any, where: str) -> dict[str, Any]:
+def _merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     """`base` with the values of `change` in their places, group by group."""
-    if not isinstance(change, dict) or not isinstance(base, dict):
-        raise ConfigError(f"{where}: a change is written as {{option: value}}, not {change!r}")
     merged = dict(base)
     for name, value in change.items():
         inside = isinstance(value, dict) and isinstance(base.get(name), dict)
-        merged[name] = _merged(base[name], value, where) if inside else value
+        merged[name] = _merged(base[name], value) if inside else value
     return merged
-
-
-def _check_keys(
-    values: Any, where: str, needed: tuple[str, ...], allowed: tuple[str, ...] = ()
-) -> None:
-    if not isinstance(values, dict):
-        raise ConfigError(f"{where} must have {', '.join(needed)}, not {values!r}")
-    if missing := [key for key in needed if key not in values]:
-        raise ConfigError(f"{where} lacks {missing[0]}.")
-    if unknown := [key for key in values if key not in (*needed, *allowed)]:
-        raise ConfigError(f"{where} has the unknown key {unknown[0]}.")
-
-
-def _items(values: Any, where: str) -> list[Any]:
-    if not isinstance(values, list) or not values:
-        raise ConfigError(f"{where} must be a list, and not empty: {values!r}")
-    return values
 
 
 def _refuse_twice(names: list[str], where: str) -> None:

@@ -3,48 +3,99 @@
 from __future__ import annotations
 
 import argparse
+import math
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from lmeran.errors import UserError
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status 0, or 1 with one sentence on standard error."""
+    given = command_parser().parse_args(arguments)
+    try:
+        given.run(given)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        reason = error.strerror or str(error).rstrip(".")
+        print(f"{error.filename or 'A file'} cannot be used ({reason}).", file=sys.stderr)
+        return 1
+    return 0
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """The type of an option: a whole number, `least` or more."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"give a whole number, {least} or more")
+        return int(text)
+
+    return number
+
+
+def amount(text: str) -> float:
+    """The type of an option: a number, 0 or more."""
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError("give a number, 0 or more")
+    return value
+
+
+def share(text: str) -> float:
+    """The type of an option: a number between 0 and 1."""
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError("give a number between 0 and 1")
+    return value
+
+
+def command_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(prog="python -m train.bundled", description=__doc__)
     commands = parser.add_subparsers(required=True)
     pack = commands.add_parser("pack", help="films, labels and first weights in one small folder")
     pack.add_argument("--data", type=Path, required=True)
     pack.add_argument("--checkpoint", type=Path, required=True, help="DenseNet-121 to start from")
     pack.add_argument("--out", type=Path, required=True)
-    pack.add_argument("--size", type=int, default=224)
-    pack.add_argument("--quality", type=int, default=60)
-    pack.add_argument("--small_quality", type=int, default=70)
-    pack.add_argument("--share", type=float, default=0.13)
-    pack.add_argument("--seed", type=int, default=1)
-    pack.add_argument("--limit", type=int, default=0, help="films a part, to try it out")
+    pack.add_argument("--size", type=whole(1), default=224)
+    pack.add_argument("--quality", type=whole(1), default=60)
+    pack.add_argument("--small_quality", type=whole(1), default=70)
+    pack.add_argument("--share", type=share, default=0.13)
+    pack.add_argument("--seed", type=whole(0), default=1)
+    pack.add_argument("--limit", type=whole(0), default=0, help="films a part, to try it out")
     pack.set_defaults(run=_pack)
     run = commands.add_parser("run", help="teacher, backbone, label statistics, branch, arms")
     run.add_argument("--pack", type=Path, required=True)
     run.add_argument("--out", type=Path, required=True)
-    run.add_argument("--seconds", type=float, nargs=4, default=[75, 270, 15, 110])
-    run.add_argument("--steps", type=int, nargs=4, default=[0, 0, 0, 0], help="0: by the clock")
-    run.add_argument("--sizes", type=int, nargs="*", default=[], help="of the input, in pixels")
+    run.add_argument("--seconds", type=amount, nargs=4, default=[75, 270, 15, 110])
+    run.add_argument(
+        "--steps", type=whole(0), nargs=4, default=[0, 0, 0, 0], help="0: by the clock"
+    )
+    run.add_argument(
+        "--sizes", type=whole(1), nargs="*", default=[], help="of the input, in pixels"
+    )
     run.add_argument("--keep", action="store_true", help="keep the backbone's state, to go on")
-    run.add_argument("--batch", type=int, default=0)
-    run.add_argument("--rate", type=float, default=0, help="peak of the backbone's learning rate")
-    run.add_argument("--arms", type=int, default=0)
-    run.add_argument("--seed", type=int, default=1)
+    run.add_argument("--batch", type=whole(0), default=0)
+    run.add_argument("--rate", type=amount, default=0, help="peak of the backbone's learning rate")
+    run.add_argument("--arms", type=whole(0), default=0)
+    run.add_argument("--seed", type=whole(0), default=1)
     run.add_argument("--compile", action="store_true")
     run.set_defaults(run=_run)
     speed = commands.add_parser("speed", help="images a second and hours for 50 epochs")
     speed.add_argument("--compile", action="store_true")
-    speed.add_argument("--sizes", type=int, nargs="+", default=[224, 448])
-    speed.add_argument("--batch", type=int, default=64)
-    speed.add_argument("--steps", type=int, default=20)
+    speed.add_argument("--sizes", type=whole(1), nargs="+", default=[224, 448])
+    speed.add_argument("--batch", type=whole(1), default=64)
+    speed.add_argument("--steps", type=whole(1), default=20)
     speed.set_defaults(run=_speed)
     assemble = commands.add_parser("assemble", help="the parts of a run as a checkpoint")
     for name in ("run", "pack", "data", "out"):
         assemble.add_argument(f"--{name}", dest=f"{name}_folder", type=Path, required=True)
     assemble.set_defaults(run=_assemble)
-    arguments = parser.parse_args()
-    arguments.run(arguments)
+    return parser
 
 
 def _pack(given: argparse.Namespace) -> None:
@@ -88,4 +139,4 @@ def _speed(given: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

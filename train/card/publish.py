@@ -1,4 +1,8 @@
-"""`python -m train publish`: a checkpoint and its card, or the viewer as a Space, to the Hub."""
+"""`python -m train publish`: a checkpoint and its card, or the viewer as a Space, to the Hub.
+
+The Hub refuses a plain `git push` of the repository as a Space because of the size of its weights;
+its client uploads large files itself.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jsonargparse import ArgumentParser, Namespace
-
 from lmeran.checkpoint import (
     CONFIG_FILE,
     WEIGHTS_FILE,
@@ -17,51 +19,55 @@ from lmeran.checkpoint import (
     load_checkpoint,
 )
 from lmeran.errors import UserError
-from train.card.space import space_files
 from train.card.write import CARD_FILE
 
+ROOT = Path(__file__).resolve().parents[2]
+SPACE_PARTS = ("app.py", "LICENSE", "requirements.txt", "app", "lmeran", "assets")
 _REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 class PublishError(UserError):
-    """Nothing, or not all, was published; one sentence that says what to do."""
+    """Nothing, or not everything, was published; one sentence that says what to do."""
 
 
-def publish_parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        description="Push a checkpoint with its card to the Hub: --checkpoint and --to. Or the "
-        "viewer with its bundled checkpoint as a Space: --space."
-    )
-    parser.add_argument("--checkpoint", type=str | None)
-    parser.add_argument("--to", type=str | None, help="OWNER/REPO of the model")
-    parser.add_argument("--space", type=str | None, help="OWNER/NAME of the Space")
-    parser.add_argument("--revision", type=str | None, help="branch; default main")
-    parser.add_argument("--private", type=bool, default=False)
-    parser.add_argument("--dry_run", type=bool, default=False, help="say what would be pushed")
-    return parser
+def publish(
+    checkpoint: Path | None = None,
+    to: str | None = None,
+    space: str | None = None,
+    revision: str | None = None,
+    private: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Push a checkpoint with its card to the Hub: --checkpoint and --to; or the viewer: --space.
 
+    Raises `CheckpointError` and `PublishError`.
 
-def run_publish(given: Namespace) -> None:
-    """The command. Raises `CheckpointError` and `PublishError`."""
-    if given.space is not None and given.checkpoint is None:
-        files, target = space_files(given.to), given.space
+    Args:
+        checkpoint: folder of the checkpoint
+        to: OWNER/REPO of the model
+        space: OWNER/NAME of the Space
+        revision: branch; default main
+        private: whether the repository is made private
+        dry_run: say what would be pushed
+    """
+    if space is not None and checkpoint is None:
+        files, target = space_files(to), space
         message, kind = "The viewer", "space"
-    elif given.checkpoint is not None and given.to is not None and given.space is None:
-        folder, target = Path(given.checkpoint), given.to
-        files = {name: folder / name for name in files_to_publish(folder)}
-        message, kind = f"Weights {load_checkpoint(folder).identity}", "model"
+    elif checkpoint is not None and to is not None and space is None:
+        files, target = {name: checkpoint / name for name in files_to_publish(checkpoint)}, to
+        message, kind = f"Weights {load_checkpoint(checkpoint).identity}", "model"
     else:
         raise PublishError("Give --checkpoint and --to, or --space (and the model's --to).")
-    for repo in filter(None, (given.to, given.space)):
+    for repo in filter(None, (to, space)):
         if _REPO.fullmatch(repo) is None:
             raise PublishError(f"'{repo}' is not of the form OWNER/REPO.")
     for name, file in files.items():
         size = file.stat().st_size if isinstance(file, Path) else len(file)
         print(f"{name:<24}{size / 1e6:10.2f} MB")
-    if given.dry_run:
+    if dry_run:
         print(f"dry run: nothing was sent to {target}")
         return
-    commit = push(files, Target(target, kind, given.revision, given.private), message)
+    commit = push(files, Target(target, kind, revision, private), message)
     if kind == "space":
         print(f"published as the Space {target}, commit {commit}")
     else:
@@ -84,12 +90,29 @@ def files_to_publish(folder: Path) -> list[str]:
     return [CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, *files_beside(folder)]
 
 
+def space_files(model: str | None) -> dict[str, Path | bytes]:
+    """Name in the Space to a file or its bytes. model: OWNER/REPO that the weights are published
+    as, which the Space's page then names in the front matter of its README."""
+    files: dict[str, Path | bytes] = {}
+    for part in SPACE_PARTS:
+        for file in sorted((ROOT / part).rglob("*")) or [ROOT / part]:
+            name = file.relative_to(ROOT).as_posix()
+            if file.is_file() and "__pycache__" not in name and ".partial" not in name:
+                files[name] = file
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    if model is not None:
+        start, matter, text = readme.split("---\n", 2)
+        readme = f"{start}---\n{matter}models:\n  - {model}\n---\n{text}"
+    files["README.md"] = readme.encode()
+    return files
+
+
 @dataclass(frozen=True)
 class Target:
     """Where to: repository "OWNER/REPO", "model" or "space", branch (None: main), whether made
     private.
 
-    endpoint, token: of the Hub; None for those that its client is set up with.
+    endpoint, token: of the Hub; None for those the client is configured with.
     """
 
     repo: str

@@ -1,7 +1,7 @@
 """The official lesion boxes of ChestX-ray14: where a radiologist saw a finding on a film.
 
-`labels/BBox_List_2017.csv` holds one row a box: image, finding, left, top, width and height in
-pixels of NIH's 1024 x 1024 release. "Infiltrate" there is Infiltration (`method.md`, last lines).
+`labels/BBox_List_2017.csv` holds one row per box: image, finding, left, top, width and height in
+pixels of NIH's 1024 x 1024 release. "Infiltrate" there is Infiltration.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lmeran.findings import FINDINGS
+from lmeran.findings import FINDINGS, PinError, finding_index
 from train.data.index import DataError, Index
 
 BOX_FILES = ("labels/BBox_List_2017.csv", "BBox_List_2017.csv")
@@ -21,7 +21,8 @@ BOX_FILES = ("labels/BBox_List_2017.csv", "BBox_List_2017.csv")
 RELEASE_SIDE = 1024
 """Side of the images that the boxes were drawn on, in pixels."""
 
-_COLUMNS = ["image_index", "finding", "left", "top", "width", "height"]
+SIDES = ["left", "top", "width", "height"]
+_COLUMNS = ["image_index", "named", *SIDES]
 _OTHER_NAMES = {"Infiltrate": "Infiltration"}
 
 
@@ -48,8 +49,32 @@ def box_file(root: str | Path) -> Path | None:
     return next((path for name in BOX_FILES if (path := Path(root) / name).is_file()), None)
 
 
+def box_table(path: Path) -> pd.DataFrame:
+    """The list as it is: image_index, named (the finding as written), finding (as `FINDINGS` has
+    it, None where it is none of the 14), and left, top, width, height in pixels, NaN for no number.
+
+    NIH's header splits "Bbox [x,y,w,h]" at its commas. Raises `ValueError` for another header.
+    """
+    table = pd.read_csv(path, usecols=range(len(_COLUMNS)), dtype=str, index_col=False)
+    if list(table.columns[:2]) != ["Image Index", "Finding Label"]:
+        raise ValueError("columns other than Image Index, Finding Label and Bbox [x,y,w,h]")
+    table = table.set_axis(_COLUMNS, axis="columns")
+    table["finding"] = table["named"].fillna("").map(canonical_finding)
+    table[SIDES] = table[SIDES].apply(pd.to_numeric, errors="coerce")
+    return table
+
+
+def canonical_finding(name: str) -> str | None:
+    """The name as `FINDINGS` has it, whatever its spelling; None where it is none of the 14."""
+    try:
+        return FINDINGS[finding_index(_OTHER_NAMES.get(name.strip(), name))]
+    except PinError:
+        return None
+
+
 def read_boxes(root: str | Path) -> Boxes:
-    """All boxes of the list beside `root`/index.csv, of whichever split.
+    """All boxes of the list beside `root`/index.csv, of whichever split; what reaches over the edge
+    of the film is cut off.
 
     Raises `DataError` where there is no list, it is not one of NIH's, or a row is no box of one of
     the 14 findings.
@@ -59,13 +84,26 @@ def read_boxes(root: str | Path) -> Boxes:
         raise DataError(
             f"There is no {BOX_FILES[0]} beside the index in {root}; put NIH's list of boxes there."
         )
+    try:
+        table = box_table(path)
+    except ValueError as error:
+        raise DataError(f"{path} is not NIH's list of boxes ({error}).") from None
+    unknown = table["named"][table["finding"].isna()]
+    if len(unknown):
+        raise DataError(f"'{unknown.iloc[0]}' in {path} is not one of the 14 findings.")
+    left, top, width, height = (table[side] / RELEASE_SIDE for side in SIDES)
+    right, bottom = (left + width).clip(upper=1.0), (top + height).clip(upper=1.0)
+    left, top = left.clip(lower=0.0), top.clip(lower=0.0)
+    wrong = table["image_index"][~((left < right) & (top < bottom))]
+    if len(wrong):
+        raise DataError(
+            f"{path} has a row for {wrong.iloc[0]} that is no box on the film; correct it."
+        )
     boxes: Boxes = {}
-    for row in _read_table(path).itertuples(index=False):
-        finding = _OTHER_NAMES.get(row.finding, row.finding)
-        if finding not in FINDINGS:
-            raise DataError(f"'{finding}' in {path} is not one of the 14 findings.")
-        of_film = boxes.setdefault(row.image_index, {})
-        of_film[finding] = (*of_film.get(finding, ()), _box(row, path))
+    columns = (table["image_index"], table["finding"], left, top, right, bottom)
+    for name, finding, *corners in zip(*(column.tolist() for column in columns), strict=True):
+        of_film = boxes.setdefault(name, {})
+        of_film[finding] = (*of_film.get(finding, ()), Box(*corners))
     return boxes
 
 
@@ -92,29 +130,3 @@ def _overlap(low: float, high: float, pixels: int) -> np.ndarray:
     """Length of low .. high within each of the unit intervals 0 .. 1, 1 .. 2, ..., (pixels,)."""
     edges = np.clip(np.arange(pixels + 1), low, high)
     return np.diff(edges).astype(np.float32)
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    """The six columns by our names; NIH's header splits "Bbox [x,y,w,h]" at its commas."""
-    try:
-        table = pd.read_csv(path, header=0, usecols=range(len(_COLUMNS)), dtype={0: str, 1: str})
-    except ValueError:
-        table = pd.DataFrame()
-    if list(table.columns[:2]) != ["Image Index", "Finding Label"]:
-        raise DataError(
-            f"{path} is not NIH's list of boxes: its columns must be "
-            "Image Index, Finding Label and Bbox [x,y,w,h]."
-        )
-    return table.set_axis(_COLUMNS, axis="columns")
-
-
-def _box(row: tuple, path: Path) -> Box:
-    """One row in fractions; what reaches over the edge of the film is cut off."""
-    try:
-        left, top, width, height = (float(value) / RELEASE_SIDE for value in row[2:6])
-    except ValueError:
-        left, top, width, height = (float("nan"),) * 4
-    box = Box(max(left, 0.0), max(top, 0.0), min(left + width, 1.0), min(top + height, 1.0))
-    if not (box.left < box.right and box.top < box.bottom):
-        raise DataError(f"{path} has a row for {row[0]} that is no box on the film; correct it.")
-    return box

@@ -1,4 +1,4 @@
-"""The index of a data set: one row an image, official split, patient, findings.
+"""The index of a data set: a row for each image, with official split, patient and findings.
 
 Columns used: file (relative to the folder), image_index, official_split ("train_val" or "test"),
 patient_id, finding_labels ("Effusion|Mass" or "No Finding"), height, width; and, for subgroups,
@@ -8,6 +8,7 @@ view_position, sex, age (years) and source.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +27,8 @@ class Index:
     files: relative paths; names: NIH image names, which seed masks; patients: ids, (N,).
     labels: float32 (N, 14), 0 or 1, in the order of `FINDINGS`.
     groups: int64 (N,), where an image comes from: its source and size, as far as the index says.
-    views, sexes, sources: str (N,), empty where not told; ages: float64 (N,), years, NaN where not
-        told. None where the index has no such column.
+    views, sexes, sources: str (N,), empty where unknown; ages: float64 (N,), years, NaN where
+        unknown. None where the index has no such column.
     """
 
     root: Path
@@ -103,6 +104,12 @@ def label_vector(text: str) -> np.ndarray:
     return vector
 
 
+def label_text(vector: np.ndarray) -> str:
+    """The inverse of `label_vector`."""
+    names = (name for name, present in zip(FINDINGS, vector > 0.5, strict=True) if present)
+    return "|".join(names) or NO_FINDING
+
+
 def source_offsets(index: Index, pseudo: float = 10.0) -> np.ndarray:
     """Log-odds of each finding in each group over those in all images, float32 (groups, 14).
 
@@ -125,23 +132,17 @@ def label_sets(labels: np.ndarray) -> dict[str, int]:
 
     labels: (N, 14) of 0 and 1. What co-occurrence in the training data was, kept in checkpoints.
     """
-    counts: dict[str, int] = {}
-    for row in labels > 0.5:
-        name = "|".join(f for f, on in zip(FINDINGS, row, strict=True) if on) or "No Finding"
-        counts[name] = counts.get(name, 0) + 1
+    counts = Counter(label_text(row) for row in labels)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def split_by_patient(index: Index, share: float, seed: int) -> tuple[Index, Index]:
     """Training and validation part, no patient in both; depends on ids and seed alone."""
-    wanted = np.array([_unit_hash(f"{seed}:{patient}") < share for patient in index.patients])
+    digests = (hashlib.sha256(f"{seed}:{p}".encode()).digest()[:8] for p in index.patients)
+    wanted = np.array([int.from_bytes(digest, "big") / 2**64 < share for digest in digests])
     if wanted.all() or not wanted.any():
         raise DataError("Too few patients to keep some of them for validation.")
     return index.take(np.flatnonzero(~wanted)), index.take(np.flatnonzero(wanted))
-
-
-def _unit_hash(text: str) -> float:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
 
 
 def _groups(rows: pd.DataFrame) -> np.ndarray:
@@ -159,7 +160,7 @@ def _texts(rows: pd.DataFrame, column: str) -> np.ndarray | None:
 
 
 def _ages(rows: pd.DataFrame) -> np.ndarray | None:
-    """Years; the release has a few ages such as 411, which are taken as not told."""
+    """Years; the release has a few ages such as 411, which are treated as unknown."""
     if "age" not in rows.columns:
         return None
     ages = pd.to_numeric(rows["age"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)

@@ -1,10 +1,10 @@
 """The pixel cache: every image decoded and resized once, uint8, memory-mapped.
 
-`pixels-KEY.npy` holds the pixels, `pixels-KEY.rows` a mark and a checksum a row. The mark is a hash
-of the file's name, size and time of change and of the preprocessing, 0 while the row is not there;
-the checksum is the CRC-32 of its pixels. A cache is built as `pixels-KEY.partial`; its marks are
-written after its pixels are on the disk, so that whatever interrupts the work, the rows that are
-marked are good. Rows whose pixels are no longer what was written are read again, and only they.
+`pixels-KEY.npy` holds the pixels, `pixels-KEY.rows` a mark and a checksum for each row. The mark is
+a hash of the file's name, size, modification time and of the preprocessing, 0 while the row is
+missing; the checksum is the CRC-32 of its pixels. A cache is built as `pixels-KEY.partial`; marks
+are written once the pixels are on the disk, so that marked rows are good whatever interrupts the
+work. Only rows whose pixels are no longer what was written are read again.
 """
 
 from __future__ import annotations
@@ -47,11 +47,10 @@ def cached_pixels(
     """Network pixels of every image, uint8 (N, S, S), memory-mapped read-only.
 
     Built on the first call, by `workers` threads, and reused while files and preprocessing are the
-    same. Interrupted at any moment, the next call goes on where it stopped; rows of other caches
-    in the folder are taken over where they are of the same files. Of several processes one builds
-    and the others wait.
+    same. After an interruption the next call resumes; rows of the same files in other caches of the
+    folder are reused. Of several processes one builds and the others wait.
 
-    check: look at all rows by their checksums first; damaged ones are told and read again.
+    check: compare all rows with their checksums first; damaged ones are reported and read again.
 
     Raises `DataError`, with what was read so far kept: naming the unreadable files, after all have
     been tried, or saying that the disk is full.
@@ -112,7 +111,7 @@ class _Partial:
 def _complete(
     index: Index, preprocessing: Preprocessing, path: Path, marks: np.ndarray, workers: int
 ) -> None:
-    """Build a cache that is not there; read the damaged rows of one that is again."""
+    """Build a missing cache; re-read the damaged rows of an existing one."""
     if _is_known(path, (len(index), preprocessing.image_size, preprocessing.image_size)):
         bad = _damaged_rows(path, marks, workers)
         if not len(bad):
@@ -123,7 +122,7 @@ def _complete(
 
 
 def _damaged_rows(path: Path, marks: np.ndarray, workers: int) -> np.ndarray:
-    """Rows that are not there as they were written."""
+    """Rows that are missing or no longer as they were written."""
     facts, pixels = np.fromfile(path.with_suffix(".rows"), dtype=_ROW), np.load(path, mmap_mode="r")
     with ThreadPoolExecutor(workers) as pool:
         sums = np.fromiter(pool.map(_sum, pixels), dtype=np.uint32, count=len(pixels))
@@ -143,7 +142,7 @@ def _build(
         _check_room(path.parent, len(missing) * partial.row_bytes)
         unreadable = _read(index, preprocessing, partial, marks, missing, workers)
         if unreadable:
-            raise DataError(_tell(unreadable))
+            raise DataError(_unreadable(unreadable))
         partial.finish(path)
     except OSError as error:
         reason = error.strerror
@@ -210,8 +209,8 @@ def _picture(path: Path, preprocessing: Preprocessing) -> np.ndarray | ReadError
 def _take_over(partial: _Partial, marks: np.ndarray) -> None:
     """Copy the rows that another cache of the folder has of the same files.
 
-    So one corrected file, or an image taken out of the index, costs no second reading of all. A
-    partial cache that gave rows is superseded and goes; a whole one may be in use and stays.
+    So one corrected file, or an image removed from the index, does not cause all to be re-read. A
+    partial cache that gave rows is superseded and deleted; a whole one may be in use and stays.
     """
     for rows in sorted(partial.path.parent.glob("pixels-*.rows")):
         missing = np.flatnonzero(partial.marks != marks)
@@ -241,7 +240,7 @@ def _blocks(rows: np.ndarray, row_bytes: int) -> Iterator[np.ndarray]:
 
 
 def _marks(index: Index, preprocessing: Preprocessing) -> np.ndarray:
-    """A mark a file, uint64 (N,), never 0: it changes with the file and the preprocessing."""
+    """A mark for each file, uint64 (N,), never 0: changes with the file and the preprocessing."""
     how = f"{READING} {preprocessing.image_size} {preprocessing.detail}"
     marks = np.empty(len(index), dtype=np.uint64)
     for row, file in enumerate(index.files):
@@ -288,7 +287,7 @@ def _check_room(folder: Path, needed: int) -> None:
         )
 
 
-def _tell(unreadable: dict[str, list[str]]) -> str:
+def _unreadable(unreadable: dict[str, list[str]]) -> str:
     count = sum(len(files) for files in unreadable.values())
     parts = []
     for reason, files in unreadable.items():

@@ -1,4 +1,4 @@
-"""index.csv as a table, believed only when it is right: every fault is told at once, by row."""
+"""index.csv as a table, checked before it is used: every fault is reported at once, by row."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ class DataError(UserError):
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """The rows of an index as text, by their numbers in a spreadsheet; patients without zeros
-    before their number.
+    """The rows of an index as text, numbered as in a spreadsheet; no leading zeros in patient ids.
 
     Raises `DataError`: every fault there is, with the rows that have it.
     """
@@ -46,7 +45,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def _person(ids: pd.Series) -> pd.Series:
-    """Patient ids, numbers as spreadsheets may rewrite them: 3 for 00000003 and 3.0."""
+    """Patient ids as a spreadsheet may have rewritten them: 3 for 00000003 and 3.0."""
     return ids.str.replace(r"^0*(\d+)(\.0+)?$", r"\1", regex=True)
 
 
@@ -82,35 +81,35 @@ def _parse(path: Path) -> pd.DataFrame:
 def _faults(table: pd.DataFrame) -> Iterator[str]:
     """What is wrong with single rows, and between them."""
     for column in _NEEDED:
-        yield from _tell(f"{column} is empty", table[table[column] == ""])
+        yield from _report(f"{column} is empty", table[table[column] == ""])
     split = table["official_split"]
     odd = table[~split.isin(("", *SPLITS))]
-    yield from _tell(f"official_split is neither {' nor '.join(SPLITS)}", odd, "official_split")
+    yield from _report(f"official_split is neither {' nor '.join(SPLITS)}", odd, "official_split")
     written = table["finding_labels"][table["finding_labels"] != ""]
     labels = written.str.split("|").explode().str.strip()
     unknown = labels[~labels.isin((NO_FINDING, *FINDINGS))].to_frame()
-    yield from _tell("not one of the 14 findings", unknown, "finding_labels")
+    yield from _report("not one of the 14 findings", unknown, "finding_labels")
     several = written.str.contains("|", regex=False)
     both = several & written.str.contains(NO_FINDING, regex=False)
-    yield from _tell(f"{NO_FINDING} beside a finding", table.loc[both.index[both]])
+    yield from _report(f"{NO_FINDING} beside a finding", table.loc[both.index[both]])
     for column in ("image_index", "file"):
         named = table[table[column] != ""]
         again = named[named.duplicated(column, keep=False)]
-        yield from _tell(f"{column} is listed twice", again, column)
+        yield from _report(f"{column} is listed twice", again, column)
     for column in (name for name in _NUMBERS if name in table.columns):
         number = pd.to_numeric(table[column], errors="coerce")
         wrong = table[(table[column] != "") & ~(number > 0)]
-        yield from _tell(f"{column} is no number of pixels", wrong, column)
+        yield from _report(f"{column} is no number of pixels", wrong, column)
     patients = table[(table["patient_id"] != "") & split.isin(SPLITS)]
     person = _person(patients["patient_id"]).str.casefold()
     splits = patients.groupby(person)["official_split"].transform("nunique")
-    yield from _tell("patient in both official splits", patients[splits > 1], "patient_id")
+    yield from _report("patient in both official splits", patients[splits > 1], "patient_id")
 
 
 def _shared_images(table: pd.DataFrame, root: Path) -> Iterator[str]:
     """Files of both splits with the same content. Only those of the same size are opened.
 
-    What cannot be read is left out here: it is told when it is needed.
+    Files that cannot be read are skipped here; they are reported when they are needed.
     """
     rows = table[table["official_split"].isin(SPLITS)].assign(content="")
     for digest in (_size, partial(_digest, last=_TAIL_BYTES), _digest):
@@ -118,7 +117,7 @@ def _shared_images(table: pd.DataFrame, root: Path) -> Iterator[str]:
         known = rows[~rows["content"].str.endswith(_UNREADABLE)]
         splits = known.groupby("content")["official_split"].transform("nunique")
         rows = known[splits > 1].copy()
-    yield from _tell("the same image in both official splits", rows, "file")
+    yield from _report("the same image in both official splits", rows, "file")
 
 
 def _size(path: Path) -> str:
@@ -139,7 +138,7 @@ def _digest(path: Path, last: int = 0) -> str:
         return _UNREADABLE
 
 
-def _tell(fault: str, rows: pd.DataFrame, column: str | None = None) -> Iterator[str]:
+def _report(fault: str, rows: pd.DataFrame, column: str | None = None) -> Iterator[str]:
     """One line: the fault, how many rows have it, and the first of them with their value."""
     if rows.empty:
         return

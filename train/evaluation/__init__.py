@@ -1,1 +1,1 @@
-"""Evaluation: what a reviewer asks of a checkpoint, measured and written as one report."""
+"""Evaluation: what a reviewer asks about a checkpoint, measured and written as one report."""

@@ -1,4 +1,4 @@
-"""Resampling patients: intervals that know that several images of one patient are alike.
+"""Resampling patients: intervals that account for the likeness of images of one patient.
 
 A resample draws as many patients as there are, with replacement; an image weighs as often as its
 patient was drawn. AUC and average precision of a resample are those of the weighted images, from
@@ -8,7 +8,6 @@ one sort of the scores and sums between the positives, for many resamples at onc
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -58,22 +57,6 @@ class Resampled:
     average_precision: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class _Ranking:
-    """Where weights must be summed, with images from the highest score to the lowest.
-
-    order: image at each place; cuts: places where the sums start again: at each tie that holds a
-    positive and after it; tie: which of those sums the ties are. positives: images; starts: the
-    first of each tie among them.
-    """
-
-    order: np.ndarray
-    cuts: np.ndarray
-    tie: np.ndarray
-    positives: np.ndarray
-    starts: np.ndarray
-
-
 def draw(patients: np.ndarray, count: int = 2000, seed: int = 0) -> Resamples:
     """`count` resamples of the patients (N,) of each image; the same for the same ids and seed."""
     names, numbers = np.unique(patients, return_inverse=True)
@@ -104,8 +87,8 @@ def interval(value: float | None, distribution: np.ndarray) -> Estimate | None:
 def mean_interval(value: float | None, distribution: np.ndarray) -> Estimate | None:
     """Percentile interval of the mean over the findings (B, n) that have both classes.
 
-    From the resamples in which all of these still have: each resample is the same mean. No bounds
-    where that is fewer than one in four.
+    Only resamples in which all of these still have both count, so that each is the same mean. No
+    bounds where that is fewer than one in four.
     """
     if value is None:
         return None
@@ -113,7 +96,7 @@ def mean_interval(value: float | None, distribution: np.ndarray) -> Estimate | N
 
 
 def finding_mean(distribution: np.ndarray) -> np.ndarray:
-    """(B, n) to (B,): the mean over the columns that are ever measured, NaN where one lacks."""
+    """(B, n) to (B,): the mean over the columns that are ever measured, NaN where one is not."""
     measured = np.isfinite(distribution).any(axis=0)
     if not measured.any():
         return np.full(len(distribution), np.nan)
@@ -131,65 +114,40 @@ def _percentiles(value: float, distribution: np.ndarray, least: float) -> Estima
 def _finding(
     positive: np.ndarray, scores: np.ndarray, resamples: Resamples
 ) -> tuple[np.ndarray, np.ndarray]:
-    """AUC (B,) and average precision (B,) of one finding."""
+    """AUC (B,) and average precision (B,) of one finding.
+
+    With, at each tie that holds positives, `within` of them in it, `found` down to its end and
+    `above` the negatives before it plus half of those in it:
+    AUC = sum within (negatives - above) / (positives negatives),
+    average precision = sum within found / (images down to its end) / positives.
+    """
+    auc, precision = np.full((2, len(resamples)), np.nan)
     if positive.all() or not positive.any():
-        nothing = np.full(len(resamples), np.nan)
-        return nothing, nothing
-    ranking = _rank(positive, scores)
-    parts = [_chunk(ranking, resamples.patients, counts) for counts in _chunks(resamples.counts)]
-    auc, precision = (np.concatenate(values) for values in zip(*parts, strict=True))
-    return auc, precision
-
-
-def _rank(positive: np.ndarray, scores: np.ndarray) -> _Ranking:
+        return auc, precision
+    # images from the highest score to the lowest, and the first place of each tie
     order = np.argsort(-scores, kind="stable")
     new = np.diff(scores[order], prepend=np.inf) != 0
     first = np.flatnonzero(new)
-    tie_of_place = np.cumsum(new) - 1
     places = np.flatnonzero(positive[order])
-    ties, starts = np.unique(tie_of_place[places], return_index=True)
+    ties, starts = np.unique(np.cumsum(new)[places] - 1, return_index=True)
     ends = np.append(first, len(order))[ties + 1]
+    # weights are summed from each tie that holds a positive, and from its end
     cuts = np.unique(np.concatenate([[0], first[ties], ends[ends < len(order)]]))
-    return _Ranking(
-        order=order,
-        cuts=cuts,
-        tie=np.searchsorted(cuts, first[ties]),
-        positives=order[places],
-        starts=starts,
-    )
-
-
-def _chunk(
-    ranking: _Ranking, patients: np.ndarray, counts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """For counts (P, b): AUC (b,) and average precision (b,).
-
-    With, at each tie that holds positives, `positive` of them in it, `found` down to its end and
-    `above` the negatives before it plus half of those in it:
-    AUC = sum positive (negatives - above) / (positives negatives),
-    average precision = sum positive found / (images down to its end) / positives.
-    """
-    weights = counts[patients[ranking.order]]
-    sums = np.add.reduceat(weights, ranking.cuts, axis=0)
-    through = np.cumsum(sums, axis=0, dtype=np.float64)
-    down_to, inside = through[ranking.tie], sums[ranking.tie]
-    positive = np.add.reduceat(counts[patients[ranking.positives]], ranking.starts, axis=0)
-    found = np.cumsum(positive, axis=0, dtype=np.float64)
-
-    positives = found[-1]
-    negatives = through[-1] - positives
-    above = down_to - found - (inside - positive) / 2
-    right = (positive * (negatives - above)).sum(axis=0)
-    precision = np.divide(found, down_to, out=np.zeros_like(found), where=down_to > 0)
-    gained = (positive * precision).sum(axis=0)
-
-    both = (positives > 0) & (negatives > 0)
-    auc, average = np.full(len(both), np.nan), np.full(len(both), np.nan)
-    auc[both] = right[both] / (positives * negatives)[both]
-    average[both] = gained[both] / positives[both]
-    return auc, average
-
-
-def _chunks(counts: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, counts.shape[1], CHUNK):
-        yield np.ascontiguousarray(counts[:, start : start + CHUNK])
+    tie = np.searchsorted(cuts, first[ties])
+    patients, patients_of_positives = (resamples.patients[k] for k in (order, order[places]))
+    for start in range(0, len(resamples), CHUNK):
+        counts = np.ascontiguousarray(resamples.counts[:, start : start + CHUNK])
+        sums = np.add.reduceat(counts[patients], cuts, axis=0)
+        down_to, inside = np.cumsum(sums, axis=0, dtype=np.float64)[tie], sums[tie]
+        images = sums.sum(axis=0, dtype=np.float64)
+        within = np.add.reduceat(counts[patients_of_positives], starts, axis=0)
+        found = np.cumsum(within, axis=0, dtype=np.float64)
+        positives, negatives = found[-1], images - found[-1]
+        above = down_to - found - (inside - within) / 2
+        share = np.divide(found, down_to, out=np.zeros_like(found), where=down_to > 0)
+        both = (positives > 0) & (negatives > 0)
+        columns = np.flatnonzero(both) + start
+        right = (within * (negatives - above)).sum(axis=0)
+        auc[columns] = right[both] / (positives * negatives)[both]
+        precision[columns] = (within * share).sum(axis=0)[both] / positives[both]
+    return auc, precision

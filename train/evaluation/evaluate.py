@@ -1,4 +1,4 @@
-"""`python -m train evaluate`: a table of AUC on the screen, and with --out the whole evaluation.
+"""`python -m train evaluate`: prints a table of AUC, and with --out writes the whole evaluation.
 
 OUT/report.html       one self-contained page
 OUT/metrics.json      every figure of it
@@ -9,11 +9,11 @@ OUT/tables/, figures/ a CSV of every table, an SVG of every figure
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt, restricted_number_type
 
 from lmeran.checkpoint import Checkpoint, load_checkpoint, record_metrics
@@ -21,65 +21,82 @@ from lmeran.findings import FINDINGS, display_name
 from train.data.index import DataError, Index, read_index, split_by_patient
 from train.data.pixels import cached_pixels
 from train.evaluation.scoring import Score, as_metrics, predict_index, score
+from train.processes import device_named
 
 SplitName = Literal["test", "validation", "train_val"]
 KnownCount = restricted_number_type("KnownCount", int, [(">=", 0), ("<", len(FINDINGS))])
 
 
-def evaluate_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="AUC per finding; with --out a report of all evidence.")
-    parser.add_argument("--checkpoint", type=str, required=True)
-    parser.add_argument("--data", type=str, required=True, help="folder with index.csv")
-    parser.add_argument("--split", type=SplitName, default="test", help="which images")
-    parser.add_argument("--known", type=list[KnownCount], default=[0, 7], help="known findings")
-    parser.add_argument(
-        "--min_size", type=NonNegativeInt, default=0, help="smallest side in pixels"
-    )
-    parser.add_argument("--device", type=str, default="auto")
-    parser.add_argument("--out", type=str | None, help="folder for the report and its tables")
-    parser.add_argument(
-        "--record", type=bool, default=False, help="also put the scores into the checkpoint's JSON"
-    )
-    parser.add_argument(
-        "--resamples", type=PositiveInt, default=2000, help="of the patients, for intervals"
-    )
-    parser.add_argument("--compare", type=str | None, help="another checkpoint to test against")
-    parser.add_argument(
-        "--without_masking", type=str | None, help="a checkpoint trained without label masking"
-    )
-    parser.add_argument(
-        "--pin_films", type=NonNegativeInt, default=500, help="images read with single pins; 0: all"
-    )
-    parser.add_argument(
-        "--map_films", type=NonNegativeInt | None, help="images for the tests of maps; 0: none"
-    )
-    parser.add_argument(
-        "--gate_films", type=NonNegativeInt | None, help="images for the input gate; 0: none"
-    )
-    parser.add_argument(
-        "--dicom", type=str | None, help="folder of DICOM files of any kind, for the input gate"
-    )
-    return parser
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Options of `python -m train evaluate`.
+
+    Args:
+        checkpoint: folder of the checkpoint
+        data: folder with index.csv
+        split: which images
+        known: numbers of known findings in the table
+        min_size: smallest side of the images in pixels
+        device: auto, cpu, cuda or cuda:N
+        out: folder for the report and its tables; without it, the table alone is printed
+        record: also put the scores into the checkpoint's JSON
+        resamples: of the patients, for intervals
+        compare: another checkpoint to test against
+        without_masking: a checkpoint trained without label masking
+        pin_films: images read with single pins; 0: all
+        map_films: images for the tests of maps, about 200 backbone passes each; 0: none
+        gate_films: images for the input gate, each also spoiled in several ways; 0: none
+        dicom: folder of DICOM files of any kind, for the input gate
+        alike: folders of other frontal chest films, each one kind, for the input gate
+        unlike: folders of other pictures, each one kind, for the input gate
+    """
+
+    checkpoint: Path
+    data: Path
+    split: SplitName = "test"
+    known: list[KnownCount] = field(default_factory=lambda: [0, 7])
+    min_size: NonNegativeInt = 0
+    device: str = "auto"
+    out: Path | None = None
+    record: bool = False
+    resamples: PositiveInt = 2000
+    compare: Path | None = None
+    without_masking: Path | None = None
+    pin_films: NonNegativeInt = 500
+    map_films: NonNegativeInt = 24
+    gate_films: NonNegativeInt = 300
+    dicom: Path | None = None
+    alike: list[Path] = field(default_factory=list)
+    unlike: list[Path] = field(default_factory=list)
 
 
-def run_evaluate(given: Namespace, device: torch.device) -> None:
-    """The command. Raises `CheckpointError` and `DataError`."""
-    checkpoint = load_checkpoint(given.checkpoint)
-    index = choose_split(checkpoint, Path(given.data), given.split, given.min_size)
-    print(f"{len(index)} images of {given.split}, checkpoint {checkpoint.identity}")
+def run_evaluate(config: EvaluateConfig) -> None:
+    """AUC per finding; with --out a report of everything that was measured.
+
+    Raises `CheckpointError` and `DataError`.
+    """
+    device = device_named(config.device)
+    checkpoint = load_checkpoint(config.checkpoint)
+    index = choose_split(checkpoint, config.data, config.split, config.min_size)
+    print(f"{len(index)} images of {config.split}, checkpoint {checkpoint.identity}")
     with tempfile.TemporaryDirectory() as cache:
-        if given.out is None:
-            scores = evaluate(checkpoint, index, Path(cache), tuple(given.known), device)
+        if config.out is None:
+            scores = evaluate(checkpoint, index, Path(cache), tuple(config.known), device)
             print(report(scores, index))
         else:
-            scores = _write_report(given, checkpoint, index, Path(cache), device)
-    if given.record:
-        measured = {"min_size": given.min_size, **as_json(scores, index)}
-        record_metrics(given.checkpoint, given.split, measured)
+            scores = _write_report(config, config.out, checkpoint, index, Path(cache), device)
+    if config.record:
+        measured = {"min_size": config.min_size, **as_json(scores, index)}
+        record_metrics(config.checkpoint, config.split, measured)
 
 
 def _write_report(
-    given: Namespace, checkpoint: Checkpoint, index: Index, cache: Path, device: torch.device
+    config: EvaluateConfig,
+    out: Path,
+    checkpoint: Checkpoint,
+    index: Index,
+    cache: Path,
+    device: torch.device,
 ) -> list[Score]:
     """Everything of --out; returns the scores of the table."""
     # here, because captum and matplotlib take seconds that no other command needs
@@ -87,12 +104,12 @@ def _write_report(
     from train.evaluation.sections import sections_of
     from train.evaluation.study import make_study
 
-    study = make_study(given, checkpoint, index, cache, device)
-    scores = score(index, {known: study.predictions.known(known) for known in given.known})
+    study = make_study(config, checkpoint, index, cache, device)
+    scores = score(index, {known: study.predictions.known(known) for known in config.known})
     print(report(scores, index))
-    facts = {"min_size": given.min_size, "scores": as_metrics(scores)}
-    write_report(study, sections_of(study), Path(given.out), {**study_facts(study), **facts})
-    print(f"the report is {Path(given.out) / 'report.html'}")
+    facts = {"min_size": config.min_size, "scores": as_metrics(scores)}
+    write_report(study, sections_of(study), out, {**study_facts(study), **facts})
+    print(f"the report is {out / 'report.html'}")
     return scores
 
 

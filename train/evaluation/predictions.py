@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 
 from lmeran.checkpoint import Checkpoint
-from lmeran.explain.influence import influence
+from lmeran.explain.influence import Influence, influence
 from lmeran.findings import State
 from lmeran.model.batching import split
 from lmeran.model.lmeran import Encoding, LMeRAN
@@ -27,7 +27,7 @@ from train.evaluation.scoring import encodings
 
 Which = Literal["all", "positive", "negative"]
 
-ROWS_A_PASS = 64
+ROWS_PER_PASS = 64
 """Sets of states of one image in one pass of the label branch."""
 
 
@@ -84,6 +84,13 @@ class SinglePins:
     positive_logit: np.ndarray
     negative_logit: np.ndarray
 
+    @classmethod
+    def of(cls, moves: Mapping[int, Influence]) -> SinglePins:
+        """From what pins do on each image, by its position in the index."""
+        names = ("probability", "positive", "negative", "positive_logit", "negative_logit")
+        stacked = (np.stack([getattr(found, name) for found in moves.values()]) for name in names)
+        return cls(np.array(list(moves)), *stacked)
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -130,7 +137,7 @@ def predict(
     predictor = Predictor(checkpoint, device)
     model = checkpoint.model
     probabilities = {s: np.zeros(index.labels.shape, dtype=np.float64) for s in scenarios}
-    wanted, single = set(single_rows), []
+    wanted, moves = set(single_rows), {}
     for rows, batch in encodings(model, pixels, batch_size, device, label=label):
         for row, encoding in zip(rows, split(batch), strict=True):
             trials = [
@@ -144,8 +151,8 @@ def predict(
             for (scenario, mask, _), position in zip(trials, which, strict=True):
                 probabilities[scenario][row, mask] = found[position][mask]
             if row in wanted:
-                single.append(_single(predictor, encoding, int(row)))
-    return Predictions(checkpoint, probabilities, _stack(single))
+                moves[int(row)] = influence(predictor, encoding, {})
+    return Predictions(checkpoint, probabilities, SinglePins.of(moves) if moves else None)
 
 
 def trials_of(
@@ -162,7 +169,9 @@ def trials_of(
         "positive": truth == State.POSITIVE,
         "negative": truth == State.NEGATIVE,
     }[scenario.which]
-    wrong = _hashed(f"wrong:{name}").random(len(labels)) < scenario.wrong
+    digest = hashlib.sha256(f"wrong:{name}".encode()).digest()[:8]
+    chance = np.random.default_rng(int.from_bytes(digest, "big")).random(len(labels))
+    wrong = chance < scenario.wrong
     given = np.where(wrong, int(State.POSITIVE) + int(State.NEGATIVE) - truth, truth)
     for mask in known_masks(name, len(labels), scenario.known):
         yield mask, np.where(mask | ~pinned, int(State.UNKNOWN), given)
@@ -191,33 +200,8 @@ def _logits(
 ) -> np.ndarray:
     """Float64 logits (R, 14) of one image under states (R, 14)."""
     parts = []
-    for start in range(0, len(states), ROWS_A_PASS):
-        rows = torch.from_numpy(states[start : start + ROWS_A_PASS]).to(device)
+    for start in range(0, len(states), ROWS_PER_PASS):
+        rows = torch.from_numpy(states[start : start + ROWS_PER_PASS]).to(device)
         with torch.inference_mode():
             parts.append(model.condition(encoding.expand(len(rows)), rows).logits.double().cpu())
     return torch.cat(parts).numpy()
-
-
-def _single(predictor: Predictor, encoding: Encoding, row: int) -> SinglePins:
-    found = influence(predictor, encoding, {})
-    return SinglePins(
-        rows=np.array([row]),
-        free=found.probability[None],
-        positive=found.positive[None],
-        negative=found.negative[None],
-        positive_logit=found.positive_logit[None],
-        negative_logit=found.negative_logit[None],
-    )
-
-
-def _stack(parts: Sequence[SinglePins]) -> SinglePins | None:
-    if not parts:
-        return None
-    return SinglePins(
-        *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(SinglePins))
-    )
-
-
-def _hashed(text: str) -> np.random.Generator:
-    digest = hashlib.sha256(text.encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

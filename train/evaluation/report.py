@@ -1,7 +1,7 @@
 """Writes the sections of an evaluation: one self-contained page, JSON, CSVs and figures.
 
-The words of the page stand in report.yaml and report.html.jinja, one entry for each section,
-table and figure; no sentence is made here.
+The words of the page are in report.yaml and report.html.jinja, one entry for each section,
+table and figure; no sentence is generated here.
 """
 
 from __future__ import annotations
@@ -124,11 +124,12 @@ def _shown(section: Section, words: dict[str, Any], pictures: dict[str, str]) ->
         if frame is not None and len(frame):
             made = shown_table(frame, table["down"], table.get("across"), table.get("where"))
             tables.append({"title": table["title"], "note": table.get("note", ""), "table": made})
-    figures = [
-        {"title": f["title"], "note": f.get("note", ""), "source": _embedded(pictures[name])}
-        for name, f in words.get("figures", {}).items()
-        if name in pictures
-    ]
+    figures = []
+    for name, figure in words.get("figures", {}).items():
+        if name in pictures:
+            source = base64.b64encode(pictures[name].encode()).decode()
+            shown = {"title": figure["title"], "note": figure.get("note", "")}
+            figures.append({**shown, "source": f"data:image/svg+xml;base64,{source}"})
     return {
         "key": section.key,
         "title": words["title"],
@@ -137,10 +138,6 @@ def _shown(section: Section, words: dict[str, Any], pictures: dict[str, str]) ->
         "tables": tables,
         "figures": figures,
     }
-
-
-def _embedded(svg: str) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
 def _svg(figure: Figure) -> str:

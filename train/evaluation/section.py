@@ -18,7 +18,7 @@ MEAN = "mean"
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """One part of the evaluation. Titles and notes of all of it stand in report.yaml.
+    """One part of the evaluation. Titles and notes are in report.yaml.
 
     key: name of the section in metrics.json. facts: plain values. frames: tidy data frames, each a
     CSV and a list of records in metrics.json: columns that say what is measured, and `value` with

@@ -37,6 +37,6 @@ in this list and an entry of report.yaml."""
 
 
 def sections_of(study: Study) -> list[Section]:
-    """Every part that has something to say of the study, with progress."""
+    """Every section that the study has data for, with progress."""
     made = [part(study) for part in tqdm(PARTS, desc="sections", unit="part", leave=False)]
     return [section for section in made if section is not None]

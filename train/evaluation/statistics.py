@@ -1,6 +1,6 @@
-"""AUC and average precision with intervals, and tests between them. Pure functions on arrays.
+"""DeLong's test of two AUCs, Holm's adjustment, average precision. Pure functions on arrays.
 
-A finding with one class alone has no AUC: functions say None, never NaN or one half.
+A finding with a single class has no AUC: functions return None, never NaN or one half.
 """
 
 from __future__ import annotations
@@ -87,25 +87,8 @@ def covariance(a: Placements, b: Placements) -> float | None:
     )
 
 
-def delong(labels: np.ndarray, scores: np.ndarray) -> Estimate | None:
-    """AUC with DeLong's interval, symmetric on the logit scale, so that it stays inside 0 .. 1.
-
-    None for a single class; no bounds for an AUC of 0 or 1 or fewer than two of a class. The
-    interval takes images to be independent, which several images of a patient are not.
-    """
-    parts = placements(labels, scores)
-    if parts is None:
-        return None
-    value, variance = parts.auc, parts.variance
-    if variance is None or not 0 < value < 1:
-        return Estimate(value, None, None)
-    centre = math.log(value / (1 - value))
-    half = _quantile() * math.sqrt(variance) / (value * (1 - value))
-    return Estimate(value, _expit(centre - half), _expit(centre + half))
-
-
 def delong_paired(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> PairedTest | None:
-    """Is the AUC of `first` another than that of `second` on the same images? None for one class.
+    """Does the AUC of `first` differ from that of `second` on the same images? None for one class.
 
     The interval of the difference is DeLong's, on the plain scale.
     """
@@ -116,17 +99,17 @@ def delong_paired(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> 
     between = covariance(a, b)
     if between is None:
         return PairedTest(difference, None, None, None, None)
-    # rounding may leave less than nothing between two rankings that are the same
+    # rounding may make the variance of two identical rankings negative
     deviation = math.sqrt(max(0.0, a.variance + b.variance - 2 * between))
     if deviation < 1e-12:
         return PairedTest(difference, difference, difference, None, None)
-    z, half = difference / deviation, _quantile() * deviation
+    z, half = difference / deviation, NORMAL.inv_cdf(0.5 + LEVEL / 2) * deviation
     p = 2 * NORMAL.cdf(-abs(z))
     return PairedTest(difference, difference - half, difference + half, z, p)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjusted p-values (Scand. J. Statist. 1979); None stays None and counts nothing."""
+    """Holm's adjusted p-values (Scand. J. Statist. 1979); None stays None and does not count."""
     tested = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)
     largest = 0.0
@@ -152,11 +135,3 @@ def _share_below(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
     smaller = np.searchsorted(ordered, values, "left")
     not_larger = np.searchsorted(ordered, values, "right")
     return (smaller + not_larger) / (2 * len(ordered))
-
-
-def _quantile() -> float:
-    return NORMAL.inv_cdf(0.5 + LEVEL / 2)
-
-
-def _expit(x: float) -> float:
-    return 1 / (1 + math.exp(-x))

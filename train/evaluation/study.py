@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jsonargparse import Namespace
 
 from lmeran.checkpoint import Checkpoint, load_checkpoint
 from train.data.index import Index
 from train.data.pixels import cached_pixels
 from train.evaluation.bootstrap import Resamples, draw
+from train.evaluation.evaluate import EvaluateConfig
 from train.evaluation.predictions import (
     FREE,
     MIXED,
@@ -29,27 +29,27 @@ from train.evaluation.predictions import (
 class Study:
     """The measured checkpoint and what it is measured on.
 
-    split: "test", "validation" or "train_val". data: folder with index.csv. cache: folder of the
-    pixel cache, for `cached_pixels`. resamples: draws of the patients of `index`,
-    the same for all sections. without_masking: a checkpoint trained without label masking;
-    compared: another checkpoint to test against. map_films: images on which maps are put to the
-    costly tests of their faithfulness; gate_films: images on which the input gate is measured; of
-    both 0 is none and None as many as these parts take by themselves. dicom: folder of DICOM files
-    of any kind, which the gate is shown too.
+    split: "test", "validation" or "train_val". cache: folder of the pixel cache, for
+    `cached_pixels`. resamples: draws of the patients of `index`, the same for all sections.
+    without_masking: a checkpoint trained without label masking; compared: another checkpoint to
+    test against. map_films: images for the costly tests of the maps' faithfulness; gate_films:
+    images for the input gate; 0: none. dicom: folder of DICOM files of any kind, for the gate.
+    alike, unlike: folders of pictures that it should accept, and should warn of.
     """
 
     index: Index
     split: str
-    data: Path
     cache: Path
     device: torch.device
     predictions: Predictions
     resamples: Resamples
     without_masking: Predictions | None = None
     compared: Predictions | None = None
-    map_films: int | None = None
-    gate_films: int | None = None
+    map_films: int = 24
+    gate_films: int = 300
     dicom: Path | None = None
+    alike: Sequence[Path] = ()
+    unlike: Sequence[Path] = ()
 
     @property
     def labels(self) -> np.ndarray:
@@ -58,28 +58,29 @@ class Study:
 
 
 def make_study(
-    given: Namespace, checkpoint: Checkpoint, index: Index, cache: Path, device: torch.device
+    config: EvaluateConfig, checkpoint: Checkpoint, index: Index, cache: Path, device: torch.device
 ) -> Study:
     """Every prediction the sections need, each checkpoint and image read once."""
-    scenarios = dict.fromkeys([*SCENARIOS, *(Scenario(k) for k in given.known)])
-    others: dict[str, Predictions] = {}
-    for path, wanted in ((given.without_masking, MIXED), (given.compare, (FREE,))):
+    scenarios = dict.fromkeys([*SCENARIOS, *(Scenario(k) for k in config.known)])
+    others: dict[Path, Predictions] = {}
+    for path, wanted in ((config.without_masking, MIXED), (config.compare, (FREE,))):
         if path is not None and path not in others:
             others[path] = _predict(load_checkpoint(path), index, cache, wanted, device)
-    rows = sample_rows(index, given.pin_films)
+    rows = sample_rows(index, config.pin_films)
     return Study(
         index=index,
-        split=given.split,
-        data=Path(given.data),
+        split=config.split,
         cache=cache,
         device=device,
         predictions=_predict(checkpoint, index, cache, list(scenarios), device, rows),
-        resamples=draw(index.patients, given.resamples),
-        without_masking=others.get(given.without_masking),
-        compared=others.get(given.compare),
-        map_films=given.map_films,
-        gate_films=given.gate_films,
-        dicom=None if given.dicom is None else Path(given.dicom),
+        resamples=draw(index.patients, config.resamples),
+        without_masking=others.get(config.without_masking),
+        compared=others.get(config.compare),
+        map_films=config.map_films,
+        gate_films=config.gate_films,
+        dicom=config.dicom,
+        alike=config.alike,
+        unlike=config.unlike,
     )
 
 

@@ -15,7 +15,7 @@ LACKING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
 @dataclass(frozen=True)
 class ShownTable:
-    """head: names of the columns; rows: their cells; the first `names` columns say what it is."""
+    """head: names of the columns; rows: their cells; the first `names` columns are row headings."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]

@@ -1,4 +1,4 @@
-"""`python -m train phantom` and `prove`: their options and what they print."""
+"""`python -m train phantom`: its options and what it prints."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from lmeran.checkpoint import load_checkpoint
 from train.phantom.dataset import write_world
 from train.phantom.examples import write_examples
-from train.phantom.proof.prove import prove
 
 
 def phantom_parser() -> ArgumentParser:
@@ -41,21 +39,3 @@ def run_phantom(given: Namespace) -> None:
         return
     write_world(out, given.films, given.size, given.seed, given.workers)
     print(f"{given.films} films are in {out}; next: python -m train fit --data {out} --out RUN")
-
-
-def prove_parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        description="Hold a checkpoint trained on a synthetic world against its exact posterior."
-    )
-    parser.add_argument("--checkpoint", type=str, required=True)
-    parser.add_argument("--against", type=str | None, help="one trained without label masking")
-    parser.add_argument("--data", type=str, required=True, help="folder of the synthetic world")
-    parser.add_argument("--out", type=str, required=True, help="folder for figures and JSON")
-    parser.add_argument("--films", type=PositiveInt, default=400, help="of the test split, at most")
-    return parser
-
-
-def run_prove(given: Namespace) -> None:
-    folders = [given.checkpoint] + ([given.against] if given.against else [])
-    checkpoints = [load_checkpoint(folder) for folder in folders]
-    print(prove(checkpoints, Path(given.data), Path(given.out), given.films))

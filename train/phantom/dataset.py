@@ -1,8 +1,8 @@
 """A data set drawn from a world: films, index, lesion masks, and what each film was drawn with.
 
     index.csv      the index that all of `train/` reads; `official_split` by patient
-    images/        one gray PNG a film
-    masks/         one 16-bit PNG a film: bit i is set where finding i of `FINDINGS` is drawn
+    images/        one gray PNG per film
+    masks/         one 16-bit PNG per film: bit i is set where finding i of `FINDINGS` is drawn
     BBox_List_2017.csv  the box round each lesion, as NIH lists radiologists' boxes
     levels.csv     the level of each finding on each film (`train.phantom.world`), 0: not drawn
     world.json     the joint distribution and how the films were made
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -29,7 +29,7 @@ from tqdm import tqdm
 from lmeran.files import write_atomic
 from lmeran.findings import FINDINGS
 from train.data.boxes import BOX_FILES, RELEASE_SIDE
-from train.data.index import DataError
+from train.data.index import DataError, label_text, label_vector
 from train.phantom.drawing.draw import draw
 from train.phantom.drawing.frame import stream
 from train.phantom.drawing.patient import PhantomSpec, build_of
@@ -44,21 +44,6 @@ BEDSIDE_SHARE = 0.2
 """Of the films; the view says nothing of the findings."""
 CHUNK = 16
 """Films a process draws before it asks for more."""
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """All films of a data set before any is drawn.
-
-    specs: one a film; labels, levels: float64 (N, 14); names: "00000001_000.png", as NIH names
-    them; test: bool (N,).
-    """
-
-    specs: tuple[PhantomSpec, ...]
-    labels: np.ndarray
-    levels: np.ndarray
-    names: tuple[str, ...]
-    test: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,40 +62,34 @@ class WorldData:
         return (bits[None] >> np.arange(len(FINDINGS))[:, None, None] & 1).astype(bool)
 
 
-def write_world(
-    folder: Path,
-    films: int,
-    size: int = 128,
-    seed: int = 0,
-    workers: int = 0,
-    world: World | None = None,
-) -> None:
-    """Write a data set of `films` square films of `size` pixels; `workers` 0: one a core.
+def write_world(folder: Path, films: int, size: int = 128, seed: int = 0, workers: int = 0) -> None:
+    """Write a data set of `films` square films of `size` pixels; `workers` 0: one for each core.
 
     The same call again resumes where it was stopped, and with more films adds to a set. Raises
     `DataError` where the folder holds another world, size or seed.
     """
-    world = world or World()
+    world = World()
     folder.mkdir(parents=True, exist_ok=True)
     _keep_facts(folder / "world.json", {"seed": seed, "size": size, "world": world.to_dict()})
     for part in ("images", "masks"):
         (folder / part).mkdir(exist_ok=True)
-    plan = plan_films(world, films, size, seed)
+    specs, index, levels = plan_films(world, films, size, seed)
     tasks = [
         (folder, name, spec)
-        for name, spec in zip(plan.names, plan.specs, strict=True)
+        for name, spec in zip(index["image_index"], specs, strict=True)
         if not (folder / "images" / name).is_file()
     ]
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers or os.cpu_count(), context, _one_thread) as pool:
+    # The films are divided over processes; OpenCV's threads on top would only get in their way.
+    with ProcessPoolExecutor(
+        workers or os.cpu_count(), get_context("spawn"), cv2.setNumThreads, (1,)
+    ) as pool:
         done = pool.map(_write_film, tasks, chunksize=CHUNK)
         for _ in tqdm(done, total=films, initial=films - len(tasks), desc="films", unit="film"):
             pass
-    levels = pd.DataFrame(plan.levels, index=plan.names, columns=FINDINGS)
-    write_atomic(folder / "levels.csv", levels.to_csv(index_label="image_index"))
-    write_atomic(folder / BOX_FILES[-1], pd.DataFrame(_boxes(folder, plan)).to_csv(index=False))
+    write_atomic(folder / "levels.csv", levels.to_csv())
+    write_atomic(folder / BOX_FILES[-1], pd.DataFrame(_boxes(folder, index)).to_csv(index=False))
     # The index comes last: while it is missing, the set is not complete.
-    write_atomic(folder / "index.csv", pd.DataFrame(_rows(plan)).to_csv(index=False))
+    write_atomic(folder / "index.csv", index.to_csv(index=False))
 
 
 def read_world(folder: Path) -> WorldData:
@@ -128,8 +107,11 @@ def read_world(folder: Path) -> WorldData:
     return WorldData(folder, World.from_dict(facts["world"]), levels)
 
 
-def plan_films(world: World, films: int, size: int, seed: int) -> Plan:
-    """Who comes how often, with what, and how plainly it shows; a function of its arguments.
+def plan_films(
+    world: World, films: int, size: int, seed: int
+) -> tuple[list[PhantomSpec], pd.DataFrame, pd.DataFrame]:
+    """Patients, visits, findings and how plainly they show: a specification of each film, and the
+    rows of index.csv and of levels.csv. A pure function.
 
     Each film draws its own findings: a patient lends the anatomy, and the posterior of a film
     needs no other film. A larger set of the same seed begins with the films of a smaller one.
@@ -143,49 +125,43 @@ def plan_films(world: World, films: int, size: int, seed: int) -> Plan:
     bedside = random["view"].random(films) < BEDSIDE_SHARE
     labels = draw_labels(world, films, random["findings"])
     levels = draw_levels(world, labels, random["levels"])
-    first = 1 + seed * 10_000_000
-    specs = tuple(
-        _spec(first + int(patients[k]), int(visit[k]), bool(bedside[k]), levels[k], size)
-        for k in range(films)
-    )
-    names = tuple(f"{patients[k] + 1:08d}_{visit[k]:03d}.png" for k in range(films))
-    return Plan(specs, labels, levels, names, test)
+    specs, rows = [], []
+    for k in range(films):
+        drawn = np.flatnonzero(levels[k])
+        spec = PhantomSpec(
+            seed=1 + seed * 10_000_000 + int(patients[k]),
+            findings=tuple(FINDINGS[i] for i in drawn),
+            height=size,
+            width=size,
+            view="AP" if bedside[k] else "PA",
+            visit=int(visit[k]),
+            strengths=tuple(float(FAINTEST + (1 - FAINTEST) * levels[k, i]) for i in drawn),
+        )
+        specs.append(spec)
+        name = f"{patients[k] + 1:08d}_{visit[k]:03d}.png"
+        rows.append(
+            {
+                "file": f"images/{name}",
+                "image_index": name,
+                "official_split": "test" if test[k] else "train_val",
+                "patient_id": int(patients[k]) + 1,
+                "finding_labels": label_text(labels[k]),
+                "view_position": spec.view,
+                "sex": "F" if build_of(spec).female else "M",
+                "height": size,
+                "width": size,
+            }
+        )
+    index = pd.DataFrame(rows)
+    names = pd.Index(index["image_index"])
+    return specs, index, pd.DataFrame(levels, index=names, columns=FINDINGS)
 
 
-def _spec(seed: int, visit: int, bedside: bool, levels: np.ndarray, size: int) -> PhantomSpec:
-    drawn = np.flatnonzero(levels)
-    return PhantomSpec(
-        seed=seed,
-        findings=tuple(FINDINGS[i] for i in drawn),
-        height=size,
-        width=size,
-        view="AP" if bedside else "PA",
-        visit=visit,
-        strengths=tuple(float(FAINTEST + (1 - FAINTEST) * levels[i]) for i in drawn),
-    )
-
-
-def _rows(plan: Plan) -> Iterable[dict[str, Any]]:
-    for k, (name, spec) in enumerate(zip(plan.names, plan.specs, strict=True)):
-        present = [finding for finding, y in zip(FINDINGS, plan.labels[k], strict=True) if y > 0.5]
-        yield {
-            "file": f"images/{name}",
-            "image_index": name,
-            "official_split": "test" if plan.test[k] else "train_val",
-            "patient_id": int(name.split("_")[0]),
-            "finding_labels": "|".join(present) or "No Finding",
-            "view_position": spec.view,
-            "sex": "F" if build_of(spec).female else "M",
-            "height": spec.height,
-            "width": spec.width,
-        }
-
-
-def _boxes(folder: Path, plan: Plan) -> Iterable[dict[str, Any]]:
+def _boxes(folder: Path, index: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """The box round all that is drawn of a finding on a film, in NIH's coordinates and columns."""
-    for name, labels in zip(plan.names, plan.labels, strict=True):
+    for name, text in zip(index["image_index"], index["finding_labels"], strict=True):
         bits = cv2.imread(str(folder / "masks" / name), cv2.IMREAD_UNCHANGED)
-        for i in np.flatnonzero(labels > 0.5):
+        for i in np.flatnonzero(label_vector(text)):
             drawn = (bits >> i & 1).astype(np.uint8)
             if drawn.any():
                 box = np.array(cv2.boundingRect(drawn)) * RELEASE_SIDE / len(bits)
@@ -205,11 +181,6 @@ def _write_film(task: tuple[Path, str, PhantomSpec]) -> None:
         if not done:
             raise OSError(f"{name} could not be encoded as PNG")
         write_atomic(folder / part / name, data.tobytes())
-
-
-def _one_thread() -> None:
-    """The films are shared between processes; threads on top would only get in their way."""
-    cv2.setNumThreads(1)
 
 
 def _keep_facts(path: Path, facts: dict[str, Any]) -> None:

@@ -89,14 +89,6 @@ class World:
     shown: tuple[float, float] = (0.15, 0.70)
     slope: tuple[float, float] = (-2.0, 1.0)
 
-    def __post_init__(self) -> None:
-        if len(self.prevalence) != len(FINDINGS) or not all(0 < p < 1 for p in self.prevalence):
-            raise ValueError("prevalence must be 14 numbers between 0 and 1")
-        if not all(0 < share < 1 for share in self.shown):
-            raise ValueError("shown must be two shares between 0 and 1")
-        if 0 in self.slope:
-            raise ValueError("slope must be two numbers other than 0")
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `from_dict` is the inverse."""
         return dataclasses.asdict(self)
@@ -143,19 +135,14 @@ def log_likelihood_ratio(world: World, levels: np.ndarray) -> np.ndarray:
     return present - absent
 
 
-def posterior(world: World, levels: np.ndarray | None, pins: np.ndarray) -> np.ndarray:
-    """Probability of each finding given a film's levels and pins, float64 (14,).
+def posteriors(world: World, levels: np.ndarray | None, pins: np.ndarray) -> np.ndarray:
+    """Probability of each finding given a film's levels under S sets of pins, float64 (S, 14).
 
     Args:
         world: the joint distribution
         levels: e (14,) of the film; None for the labels alone, without any film
-        pins: (14,) of `State` values; a pinned finding has probability 0 or 1
+        pins: (S, 14) of `State` values; a pinned finding has probability 0 or 1
     """
-    return posteriors(world, levels, pins[None])[0]
-
-
-def posteriors(world: World, levels: np.ndarray | None, pins: np.ndarray) -> np.ndarray:
-    """`posterior` under several sets of pins (S, 14) at once, float64 (S, 14)."""
     log_weight = world.log_prior
     if levels is not None:
         log_weight = log_weight + world.states @ log_likelihood_ratio(world, levels)

@@ -1,36 +1,39 @@
-"""`python -m train index`: the release, checked as a whole, to the index of `train.data.index`."""
+"""`python -m train index`: checks the whole release and writes the index of `train.data.index`."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from jsonargparse.typing import PositiveInt
 
 from lmeran.files import write_atomic
 from train.data.index import DataError
-from train.release.checks import check_boxes, check_labels, with_splits
-from train.release.counts import check_counts, label_counts, release_of
-from train.release.films import check_films
-from train.release.problems import Problem, as_lines, concerning
-from train.release.sources import BOXES, Sources, find_sources
-from train.release.tables import LABEL_COLUMNS, read_boxes, read_labels, read_list
-
-INDEX_COLUMNS = (
-    "file",
-    "image_index",
-    "official_split",
-    "patient_id",
-    "finding_labels",
-    "view_position",
-    "age",
-    "sex",
-    "has_bbox",
-    "height",
-    "width",
-    "source",
-    "labels_by",
+from train.release.checks import (
+    check_boxes,
+    check_counts,
+    check_labels,
+    label_counts,
+    release_of,
+    with_splits,
 )
+from train.release.sources import BOXES, Sources, check_films, find_sources
+from train.release.tables import (
+    LABEL_COLUMNS,
+    Problem,
+    concerning,
+    read_boxes,
+    read_labels,
+    read_list,
+)
+
+INDEX_COLUMNS = [
+    "file", "image_index", "official_split", "patient_id", "finding_labels", "view_position",
+    "age", "sex", "has_bbox", "height", "width", "source", "labels_by",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,16 +58,27 @@ class Indexed:
             *(f"  {label}: {count:,}" for label, count in label_counts(self.table).items()),
         ]
         if self.tolerated:
-            lines.append(f"This is a part of the release:{as_lines(self.tolerated)}")
+            lines.append(f"This is a part of the release:{_as_lines(self.tolerated)}")
         return "\n".join([*lines, f"written: {self.path}"])
 
 
-@dataclass(frozen=True, eq=False)
-class _Tables:
-    """labels: as `read_labels` gives them, with official_split; boxes as `read_boxes`, or None."""
+def run_index(
+    folder: Path,
+    partial: bool,
+    out: Path | None = None,
+    labels: Path | None = None,
+    workers: PositiveInt | None = None,
+) -> None:
+    """Check the NIH release and write its index.
 
-    labels: pd.DataFrame
-    boxes: pd.DataFrame | None = None
+    Args:
+        folder: that the release was unpacked to
+        partial: accept missing images, rows and boxes
+        out: folder of the index; default: the same
+        labels: label table, where there are several
+        workers: reading threads; default: one for each core
+    """
+    print(index_release(folder, out, partial, labels, workers or os.cpu_count() or 1))
 
 
 def index_release(
@@ -87,81 +101,78 @@ def index_release(
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder; give the one that the release was unpacked to.")
     sources, missing = find_sources(folder, labels)
-    tables, inconsistent = _read_tables(sources)
-    films, unreadable = _with_films(tables.labels, sources.films, workers)
+    table, boxes, inconsistent = _read_tables(sources)
+    films, unreadable = _with_films(table, sources.films, workers)
     problems = [*missing, *inconsistent, *unreadable]
     refused = [problem for problem in problems if not (partial and problem.tolerable)]
     if refused:
-        raise DataError(_refusal(folder, refused, partial))
+        hint = ""
+        if not partial and all(problem.tolerable for problem in refused):
+            hint = "\nIf this is meant to be a part of the release, give --partial."
+        raise DataError(
+            f"The release in {folder} cannot be used as it is:{_as_lines(refused)}{hint}"
+        )
     if films.empty:
         raise DataError(f"{folder} has no image of the label table.")
 
     out = folder if out is None else out
-    table = _as_index(films, tables.boxes, out)
+    boxed = set() if boxes is None else set(boxes["image_index"])
+    index = films.assign(
+        file=[_file(path.absolute(), out.absolute()) for path in films["path"]],
+        has_bbox=films["image_index"].isin(boxed),
+        source="NIH",
+        labels_by="name",
+    )[INDEX_COLUMNS]
     out.mkdir(parents=True, exist_ok=True)
     if sources.boxes is not None:
         (out / "labels").mkdir(exist_ok=True)
         write_atomic(out / "labels" / BOXES, sources.boxes.read_bytes())
-    write_atomic(out / "index.csv", table.to_csv(index=False, lineterminator="\n").encode())
-    return Indexed(out / "index.csv", table, release_of(tables.labels), tuple(problems))
+    write_atomic(out / "index.csv", index.to_csv(index=False, lineterminator="\n"))
+    return Indexed(out / "index.csv", index, release_of(table), tuple(problems))
 
 
-def _read_tables(sources: Sources) -> tuple[_Tables, list[Problem]]:
-    """Read what tables there are, and check what can be checked of them."""
+def _read_tables(sources: Sources) -> tuple[pd.DataFrame, pd.DataFrame | None, list[Problem]]:
+    """Label table with official_split, boxes (None without a list), and what is wrong with them."""
     empty = pd.DataFrame(columns=[*LABEL_COLUMNS, "official_split"])
     if sources.labels is None:
-        return _Tables(empty), []
-    problems: list[Problem] = []
+        return empty, None, []
     try:
-        labels, odd = read_labels(sources.labels)
+        labels, problems = read_labels(sources.labels)
         boxes, outside = read_boxes(sources.boxes) if sources.boxes else (None, [])
         lists = [read_list(path) if path else () for path in (sources.train_val, sources.test)]
     except (ValueError, OSError, EOFError) as error:
-        return _Tables(empty), [Problem(f"a table cannot be read ({error})")]
-    problems += odd + outside
+        return empty, None, [Problem(f"a table cannot be read ({error})")]
+    problems += outside
     if not labels.empty:
         problems += check_labels(labels, *lists) if all(lists) else check_counts(labels)
     if boxes is not None:
         problems += check_boxes(boxes, labels)
-    return _Tables(with_splits(labels, *lists), boxes), problems
+    return with_splits(labels, *lists), boxes, problems
 
 
 def _with_films(
     labels: pd.DataFrame, films: dict[str, Path], workers: int
 ) -> tuple[pd.DataFrame, list[Problem]]:
-    """The rows whose image is there, with its path, height and width; and what is wrong."""
-    sizes, faults = check_films(list(films.values()), workers)
+    """The rows whose image is there and whole, with its path, height and width; what is wrong."""
+    checked = dict(zip(films, check_films(list(films.values()), workers), strict=True))
+    broken = {name: found for name, found in checked.items() if isinstance(found, str)}
+    whole = [(name, films[name], *checked[name]) for name in films if name not in broken]
     named = set(labels["image_index"])
-    places = list(films)
-    broken = (f"{places[row]}: {reason}" for row, reason in faults.items())
-    found = pd.DataFrame(
-        {"image_index": places, "path": list(films.values()), "height": sizes[:, 0]}
-    ).assign(width=sizes[:, 1])
     problems = [
-        *concerning("image files missing", named - set(places), tolerable=True),
-        *concerning("image files unreadable (download them again)", broken),
-        *concerning("image files without labels", set(places) - named, tolerable=True),
+        *concerning("image files missing", named - set(films), tolerable=True),
+        *concerning(
+            "image files unreadable (download them again)",
+            [f"{name}: {reason}" for name, reason in broken.items()],
+        ),
+        *concerning("image files without labels", set(films) - named, tolerable=True),
     ]
+    found = pd.DataFrame(whole, columns=["image_index", "path", "height", "width"])
     return labels.merge(found, on="image_index", how="inner"), problems
 
 
-def _as_index(films: pd.DataFrame, boxes: pd.DataFrame | None, out: Path) -> pd.DataFrame:
-    boxed = set() if boxes is None else set(boxes["image_index"])
-    table = films.assign(
-        file=[_file(path.absolute(), out.absolute()) for path in films["path"]],
-        has_bbox=films["image_index"].isin(boxed),
-        source="NIH",
-        labels_by="name",
-    )
-    return table[list(INDEX_COLUMNS)]
+def _as_lines(problems: Iterable[Problem]) -> str:
+    return "".join(f"\n  {problem}" for problem in problems)
 
 
 def _file(path: Path, out: Path) -> str:
     return (path.relative_to(out) if path.is_relative_to(out) else path).as_posix()
-
-
-def _refusal(folder: Path, refused: list[Problem], partial: bool) -> str:
-    hint = ""
-    if not partial and all(problem.tolerable for problem in refused):
-        hint = "\nIf this is meant to be a part of the release, give --partial."
-    return f"The release in {folder} cannot be used as it is:{as_lines(refused)}{hint}"

@@ -1,11 +1,58 @@
-"""The label side of the release: tables that must agree with each other, before any pixel."""
+"""What the tables of the release must fulfil before any pixel is read: they must agree with each
+other, and with the label counts of one of the releases that NIH published."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pandas as pd
 
-from train.release.counts import BOXES, PATIENTS, TEST, TRAIN_VAL, check_counts
-from train.release.problems import Problem, concerning
+from lmeran.findings import FINDINGS
+from train.data.table import NO_FINDING
+from train.release.tables import Problem, concerning
+
+FILMS, TRAIN_VAL, TEST, PATIENTS = 112_120, 86_524, 25_596, 30_805
+BOXES = 984
+
+_V2020 = (11559, 2776, 13317, 19894, 5782, 6331, 1431, 5302, 4667, 2303, 2516, 1686, 3385, 227)
+
+RELEASES: dict[str, dict[str, int]] = {
+    "Data_Entry_2017_v2020": {NO_FINDING: 60_361, **dict(zip(FINDINGS, _V2020, strict=True))},
+    # Only these two counts of the older release are known.
+    "Data_Entry_2017 of 2017": {NO_FINDING: 60_412, "Pneumonia": 1_353},
+}
+"""Films by label; a table is of the release whose known counts it has."""
+
+
+def label_counts(table: pd.DataFrame) -> dict[str, int]:
+    """Films that carry each of the 14 findings, and those with none."""
+    carried = table["finding_labels"].str.split("|").explode().value_counts()
+    return {label: int(carried.get(label, 0)) for label in (NO_FINDING, *FINDINGS)}
+
+
+def release_of(table: pd.DataFrame) -> str | None:
+    """Name of the release whose counts the table has, None where it has those of none."""
+    counts = label_counts(table)
+    for name, known in RELEASES.items():
+        if all(counts[label] == count for label, count in known.items()):
+            return name
+    return None
+
+
+def check_counts(table: pd.DataFrame) -> list[Problem]:
+    """Label counts of a whole table against the releases; of a part, only that it is one."""
+    if len(table) != FILMS:
+        what = f"{len(table):,} rows in the label table instead of {FILMS:,}"
+        return [Problem(what, tolerable=len(table) < FILMS)]
+    if release_of(table) is not None:
+        return []
+    counts, known = label_counts(table), next(iter(RELEASES.items()))
+    wrong = tuple(
+        f"{label} {counts[label]:,} instead of {count:,}"
+        for label, count in known[1].items()
+        if counts[label] != count
+    )
+    return [Problem(f"labels whose counts are of no release (compared: {known[0]})", wrong)]
 
 
 def with_splits(
@@ -61,8 +108,7 @@ def _check_size(what: str, found: int, expected: int) -> list[Problem]:
 
 
 def _twice(names: tuple[str, ...]) -> set[str]:
-    series = pd.Series(names, dtype=str)
-    return set(series[series.duplicated()])
+    return {name for name, times in Counter(names).items() if times > 1}
 
 
 def _own_name(labels: pd.DataFrame) -> pd.Series:

@@ -1,15 +1,21 @@
-"""Where in a folder the parts of the release are, however it was unpacked."""
+"""Find the parts of the release in a folder, however it was unpacked, and check that its images are
+whole."""
 
 from __future__ import annotations
 
 import filecmp
 import os
 import re
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-from train.release.problems import Problem, concerning
+from PIL import Image, UnidentifiedImageError
+from tqdm import tqdm
+
+from train.release.tables import Problem, concerning
 
 FILM = re.compile(r"\d{8}_\d{3}\.png")
 """Names of the release's images: patient and number of the film."""
@@ -70,9 +76,28 @@ def find_sources(folder: Path, labels: Path | None = None) -> tuple[Sources, lis
     return Sources(**chosen, films=films), problems
 
 
-def is_table(name: str) -> bool:
-    """Whether a file of this name is one of the release's tables."""
-    return any(pattern.fullmatch(name) for pattern, _ in _TABLES.values())
+def check_films(paths: Sequence[Path], workers: int) -> list[tuple[int, int] | str]:
+    """Height and width of every PNG, or why it cannot be read, without decoding it.
+
+    Every byte is read and every chunk's checksum compared, by `workers` threads with a progress
+    bar: what is cut short or damaged on the disk is found. Pixels are decoded later, once, by the
+    pixel cache.
+    """
+    with ThreadPool(workers) as pool:
+        checked = pool.imap(_check, paths, chunksize=32)
+        return list(tqdm(checked, total=len(paths), desc="checking", unit="img"))
+
+
+def _check(path: Path) -> tuple[int, int] | str:
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            size = image.height, image.width
+            image.verify()
+    except UnidentifiedImageError:
+        return "no PNG"
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
+        return "cut short or damaged"
+    return size
 
 
 def _files(folder: Path) -> Iterator[Path]:

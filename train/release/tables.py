@@ -1,17 +1,20 @@
-"""The release's tables in either spelling: labels, official lists, boxes."""
+"""The release's tables in either spelling, and what is wrong with a release: labels, official
+lists, boxes. Faults are collected by kind and reported together."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from lmeran.findings import FINDINGS, PinError, finding_index
-from train.release.problems import Problem, concerning
+from lmeran.findings import FINDINGS
+from train.data.boxes import RELEASE_SIDE, box_table, canonical_finding
+from train.data.table import NO_FINDING
 
-NO_FINDING = "No Finding"
-FILM_SIDE = 1024
-"""Side of the release's images in pixels; boxes are given in these."""
+_NAMED = 5
 
 _COLUMNS = {
     "image_index": ("imageindex",),
@@ -22,16 +25,33 @@ _COLUMNS = {
     "view_position": ("viewposition",),
 }
 LABEL_COLUMNS = tuple(_COLUMNS)
-_OTHER_NAMES = {"Infiltrate": "Infiltration"}
-"""BBox_List_2017.csv names one finding otherwise."""
 
 
-def canonical_finding(name: str) -> str | None:
-    """The name as `FINDINGS` has it, whatever its spelling; None where it is none of the 14."""
-    try:
-        return FINDINGS[finding_index(_OTHER_NAMES.get(name.strip(), name))]
-    except PinError:
-        return None
+@dataclass(frozen=True)
+class Problem:
+    """One kind of fault.
+
+    what: what is wrong, without a number ("in both official lists").
+    names: everything it concerns (image names, files, patient ids); empty where it concerns the
+        release as a whole.
+    tolerable: a part of the release may have it, where the user says that it is a part.
+    """
+
+    what: str
+    names: tuple[str, ...] = ()
+    tolerable: bool = False
+
+    def __str__(self) -> str:
+        if not self.names:
+            return self.what
+        more = f" and {len(self.names) - _NAMED:,} more" if len(self.names) > _NAMED else ""
+        return f"{self.what}: {len(self.names):,} ({', '.join(self.names[:_NAMED])}{more})"
+
+
+def concerning(what: str, names: Iterable[str], tolerable: bool = False) -> list[Problem]:
+    """One problem if there is any name, else none; the names in order."""
+    found = tuple(sorted(names))
+    return [Problem(what, found, tolerable)] if found else []
 
 
 def read_labels(path: Path) -> tuple[pd.DataFrame, list[Problem]]:
@@ -42,7 +62,7 @@ def read_labels(path: Path) -> tuple[pd.DataFrame, list[Problem]]:
     (the first release writes 058Y), sex, view_position; all text but age, an integer or NA.
     """
     header = pd.read_csv(path, nrows=0, index_col=False, encoding="utf-8-sig").columns
-    places = {_fold(column): position for position, column in enumerate(header)}
+    places = {re.sub(r"[\W_]", "", name).lower(): place for place, name in enumerate(header)}
     found = {
         name: next((places[s] for s in spellings if s in places), None)
         for name, spellings in _COLUMNS.items()
@@ -70,36 +90,23 @@ def read_labels(path: Path) -> tuple[pd.DataFrame, list[Problem]]:
 
 
 def read_list(path: Path) -> tuple[str, ...]:
-    """Names of an official list, one a line."""
+    """Names of an official list, one per line."""
     return tuple(
         name for line in path.read_text("utf-8-sig").splitlines() if (name := line.strip())
     )
 
 
 def read_boxes(path: Path) -> tuple[pd.DataFrame, list[Problem]]:
-    """BBox_List_2017.csv: image_index, finding (None where it is none of the 14), x, y, w, h.
-
-    Box sides in pixels of the 1024 x 1024 image. The header has nine columns over six values.
-    """
-    names = ["image_index", "finding", "x", "y", "w", "h"]
-    table = pd.read_csv(
-        path, header=None, skiprows=1, names=names, usecols=range(6), dtype=str, index_col=False
-    )
-    where = (table["image_index"] + " " + table["finding"]).fillna("empty row")
-    table["finding"] = table["finding"].fillna("").map(canonical_finding)
-    sides = table[["x", "y", "w", "h"]].apply(pd.to_numeric, errors="coerce")
-    table[["x", "y", "w", "h"]] = sides
-    inside = (
-        (sides["x"] >= 0)
-        & (sides["y"] >= 0)
-        & (sides["w"] > 0)
-        & (sides["h"] > 0)
-        & (sides["x"] + sides["w"] <= FILM_SIDE)
-        & (sides["y"] + sides["h"] <= FILM_SIDE)
-    )
-    problems = concerning("boxes of unknown findings", where[table["finding"].isna()])
-    problems += concerning("boxes that do not lie within the film", where[~inside])
-    return table, problems
+    """BBox_List_2017.csv as `train.data.boxes.box_table`. Raises `ValueError`."""
+    table = box_table(path)
+    left, top, width, height = (table[side] for side in ("left", "top", "width", "height"))
+    inside = (left >= 0) & (top >= 0) & (width > 0) & (height > 0)
+    inside &= (left + width <= RELEASE_SIDE) & (top + height <= RELEASE_SIDE)
+    where = (table["image_index"] + " " + table["named"]).fillna("empty row")
+    return table, [
+        *concerning("boxes of unknown findings", where[table["finding"].isna()]),
+        *concerning("boxes that do not lie within the film", where[~inside]),
+    ]
 
 
 def _canonical_labels(table: pd.DataFrame) -> list[Problem]:
@@ -131,7 +138,3 @@ def _years(ages: pd.Series) -> pd.Series:
     parts = ages.str.extract(r"^(\d+)([YMD]?)$")
     per_year = parts[1].map({"": 1, "Y": 1, "M": 12, "D": 365})
     return (pd.to_numeric(parts[0], errors="coerce") // per_year).astype("Int64")
-
-
-def _fold(column: str) -> str:
-    return "".join(letter for letter in column.lower() if letter.isalnum())

@@ -59,8 +59,8 @@ def test_variants_run_once_a_seed_and_never_again(
     assert {p.name for p in (out / "cache").glob("*.npy")} != set()
     assert all(run.joinpath("cache").is_symlink() for run in (out / "runs").iterdir())
     kept = json.loads((out / "table.json").read_text())
-    assert [t["name"] for t in kept["tables"]] == ["Table 4", "Heads"]
-    measured = kept["runs"][kept["base"]]["1"]
+    assert [row["table"] for row in kept["rows"]] == ["Table 4"] * 2 + ["Heads"] * 2
+    (measured,) = (run for run in kept["runs"] if run["key"] == kept["base"])  # of --seeds 1
     scores = json.loads(
         (out / "runs" / f"{kept['base']}-seed1" / "scores-validation.json").read_text()
     )

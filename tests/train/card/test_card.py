@@ -21,7 +21,7 @@ from lmeran.findings import FINDINGS
 from tests.conftest import ROOT
 from tests.support.training import CPU, config
 from train.__main__ import main
-from train.card.publish import PublishError, Target, files_to_publish, push
+from train.card.publish import PublishError, Target, files_to_publish, push, space_files
 from train.card.results import (
     END,
     HEADLINE,
@@ -31,7 +31,6 @@ from train.card.results import (
     figure,
     known_means,
 )
-from train.card.space import space_files
 from train.card.write import TEMPLATE, read_metrics, write_card
 from train.data.index import DataError
 from train.evaluation.section import MEAN, find

@@ -1,16 +1,14 @@
-"""The index of a data set, its splits and its pixel cache."""
+"""The index of a data set and its splits."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
-from lmeran.config import Preprocessing
 from lmeran.findings import FINDINGS
 from train.data.index import (
     DataError,
@@ -20,7 +18,6 @@ from train.data.index import (
     source_offsets,
     split_by_patient,
 )
-from train.data.pixels import cached_pixels
 
 
 def test_the_index_is_read_in_the_order_of_the_findings(data: Path) -> None:
@@ -166,28 +163,6 @@ def test_what_is_no_table_is_told(tmp_path: Path, text: str) -> None:
 def test_label_sets_count_every_film_once() -> None:
     labels = np.stack([label_vector(t) for t in ["Mass", "No Finding", "Mass", "Effusion|Mass"]])
     assert label_sets(labels) == {"Mass": 2, "Effusion|Mass": 1, "No Finding": 1}
-
-
-def test_the_pixel_cache_is_built_once_and_anew_when_a_file_changes(
-    data: Path, tmp_path: Path
-) -> None:
-    index, preprocessing = read_index(data, "test"), Preprocessing(image_size=64)
-    first = cached_pixels(index, preprocessing, tmp_path)
-    assert first.shape == (8, 64, 64)
-    expected = cv2.imread(str(data / index.files[3]), cv2.IMREAD_GRAYSCALE)
-    assert np.array_equal(first[3], expected)
-    cached_pixels(index, preprocessing, tmp_path)
-    assert len(list(tmp_path.glob("*.npy"))) == 1
-    (data / index.files[3]).touch()
-    cached_pixels(index, preprocessing, tmp_path)
-    assert len(list(tmp_path.glob("*.npy"))) == 2
-
-
-def test_unreadable_images_are_named_all_at_once(data: Path, tmp_path: Path) -> None:
-    index = read_index(data, "test")
-    broken = dataclasses.replace(index, files=("gone1.png", "gone2.png", *index.files[2:]))
-    with pytest.raises(DataError, match=r"2 image.*gone1.*gone2"):
-        cached_pixels(broken, Preprocessing(image_size=64), tmp_path)
 
 
 def test_source_offsets_are_what_a_source_says_by_itself(data: Path) -> None:

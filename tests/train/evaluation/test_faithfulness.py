@@ -36,7 +36,6 @@ from train.evaluation.faithfulness.masks import (
     cell_order,
     deletions,
     first_cells,
-    imputations,
     insertions,
     neighbour_means,
     pixels_of,
@@ -80,15 +79,6 @@ def test_deletion_ends_gray_and_insertion_ends_whole() -> None:
     kept = ~pixels_of(first_cells(order, SHARES[4]), 96)
     assert np.array_equal(away[4][kept], gray[kept])
     assert np.array_equal(back[4][~kept], gray[~kept])
-
-
-def test_pictures_that_are_the_same_are_one() -> None:
-    order, same_start = np.arange(9), np.array([1, 0, 2, 8, 7, 6, 5, 4, 3])
-    first, second = ([Altered.of("gray", first_cells(o, 3 / 9))] for o in (order, same_start))
-    assert first == second
-    assert deletions(order)[0] == insertions(order)[-1]
-    assert deletions(order)[-1] == deletions(same_start)[-1]
-    assert len({*deletions(order), *insertions(order), *imputations(order)}) == 9 + 9 + 4 - 1
 
 
 def test_the_area_is_the_mean_height() -> None:

@@ -47,7 +47,7 @@ from train.evaluation.discrimination.subgroups import (
 )
 from train.evaluation.predictions import FREE, MIXED, Scenario, pins_given, trials_of
 from train.evaluation.report import metrics
-from train.evaluation.section import MEAN, select
+from train.evaluation.section import MEAN, find, select
 from train.evaluation.statistics import delong_paired
 from train.evaluation.study import Study
 
@@ -71,7 +71,7 @@ def test_discrimination_equals_sklearn_and_lacks_what_has_one_class(study: Study
             average_precision_score(labels[:, i], scores[:, i])
         )
         assert auc["low"] < auc["value"] < auc["high"]
-    for measure in ("AUC", "AUC, DeLong", "AUC within sources"):
+    for measure in ("AUC", "AUC within sources"):
         assert found.loc[(measure, "Hernia"), "value"] is None
     mean = np.mean([found.loc[("AUC", FINDINGS[i]), "value"] for i in present])
     assert found.loc[("AUC", MEAN), "value"] == pytest.approx(mean)
@@ -268,24 +268,27 @@ def test_the_data_stand_beside_the_influence(study: Study) -> None:
 def test_subgroups_are_compared_by_the_findings_they_share(study: Study) -> None:
     name, values = groupings(study.index)[0]
     found = measure_grouping(study, name, values)
-    assert [level.name for level in found.levels] == ["AP", "PA"]
+    assert list(found.rows) == ["AP", "PA"]
     assert HERNIA not in found.findings
-    for level in found.levels:
-        rows = np.flatnonzero(values == level.name)
+    for level, mean in found.means.items():
+        rows = np.flatnonzero(values == level)
         labels, scores = study.labels[rows], study.predictions.free[rows]
         wanted = np.mean([roc_auc_score(labels[:, i], scores[:, i]) for i in found.findings])
-        assert level.mean.value == pytest.approx(wanted)
-        assert level.patients == len(set(study.index.patients[rows]))
-    means = {level.name: level.mean.value for level in found.levels}
+        assert mean.value == pytest.approx(wanted)
     high, low, gap = found.gap
-    assert gap.value == pytest.approx(means[high.name] - means[low.name])
+    assert gap.value == pytest.approx(found.means[high].value - found.means[low].value)
     assert gap.low < gap.value < gap.high
+    patients = select(subgroups_section(study).frames["subgroups"], measure="patients")
+    rows = np.flatnonzero(values == "AP")
+    assert find(patients.to_dict("records"), subgroup="AP")["value"] == (
+        len(set(study.index.patients[rows]))
+    )
 
 
 def test_subgroups_too_small_or_not_known_are_left_out(study: Study) -> None:
     found = {name: measure_grouping(study, name, values) for name, values in groupings(study.index)}
-    assert found["source"].left_out == ("source C",)
-    assert "" not in [level.name for level in found["age"].levels]
+    assert found["source"].left_out == ["source C"]
+    assert "" not in found["age"].rows
     section = subgroups_section(study)
     assert section.facts["left_out"]["source"] == ["source C"]
     assert set(section.frames["subgroup_gaps"]["grouping"]) == set(found)
@@ -294,7 +297,7 @@ def test_subgroups_too_small_or_not_known_are_left_out(study: Study) -> None:
     one = np.full(len(study.index), "only")
     assert measure_grouping(study, "name", one).gap is None
     none = np.full(len(study.index), "")
-    assert measure_grouping(study, "name", none).levels == ()
+    assert measure_grouping(study, "name", none).means == {}
 
 
 def test_no_source_is_named() -> None:

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.special import logit
 
 from lmeran.checkpoint import load_checkpoint, save_checkpoint
 from lmeran.findings import FINDINGS, State
@@ -16,19 +18,19 @@ from lmeran.predictor import Predictor
 from tests.conftest import ROOT, lively_model, small_config
 from train.__main__ import main
 from train.data.index import read_index
+from train.evaluation.section import find, select, tidy
 from train.phantom.dataset import read_world, write_world
-from train.phantom.proof.lesion_maps import lesion_cases, match, on_grid, summary
+from train.phantom.proof.lesion_maps import lesion_scores, match, mean_scores, on_grid
 from train.phantom.proof.shifts import (
     GROUPS,
-    Shifts,
     agreement,
     agreements,
-    logit,
+    all_true_logits,
     model_logits,
     pins_of_film,
-    true_shifts,
+    shifts,
 )
-from train.phantom.world import posterior
+from train.phantom.world import posteriors
 
 FILMS = 40
 
@@ -54,8 +56,10 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def test_the_sets_of_pins_are_singles_and_true_states() -> None:
     labels = np.array([1, 0] * 7)
-    pins = pins_of_film("00000001_000.png", labels)
+    nothing, *pins = pins_of_film("00000001_000.png", labels)
+    pins = np.array(pins)
     truth = np.where(labels > 0, State.POSITIVE, State.NEGATIVE)
+    assert not nothing.any()
     assert len(pins) == GROUPS["all"].stop
     for name, state in (("one positive", State.POSITIVE), ("one negative", State.NEGATIVE)):
         rows = pins[GROUPS[name]]
@@ -75,49 +79,48 @@ def test_agreement_is_correlation_and_least_squares_slope() -> None:
     usable = np.isfinite(true) & np.isfinite(measured)
     found = agreement(true, measured, np.arange(30))
     x, y = true[usable], measured[usable]
-    assert found.pairs == usable.sum()
-    assert found.correlation == pytest.approx(np.corrcoef(x, y)[0, 1])
-    assert found.slope == pytest.approx(np.polyfit(x, y, 1)[0])
-    assert found.spread == pytest.approx(x.std())
-    for value, (low, high) in (
-        (found.correlation, found.correlation_interval),
-        (found.slope, found.slope_interval),
-    ):
-        assert low < value < high
-        assert high - low < 0.2
+    assert found["pairs"] == usable.sum()
+    assert found["r"].value == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert found["slope"].value == pytest.approx(np.polyfit(x, y, 1)[0])
+    for estimate in (found["r"], found["slope"]):
+        assert estimate.low < estimate.value < estimate.high
+        assert estimate.high - estimate.low < 0.2
 
 
 def test_the_truth_agrees_with_itself_and_with_bayes_rule(world_folder: Path) -> None:
     data, index = read_world(world_folder), read_index(world_folder, "test")
-    true = true_shifts(data, index.names, index.labels)
-    for scale in agreements(true, true, index.patients).values():
-        for found in scale.values():
-            assert (found.correlation, found.slope) == pytest.approx((1, 1))
+    true = all_true_logits(data, index.names, index.labels)
+    measured = [r for r in agreements(true, true, index.patients) if r["measure"] != "pairs"]
+    assert len(measured) == 2 * 2 * len(GROUPS)
+    assert [r["value"] for r in measured] == pytest.approx([1] * len(measured))
     name, levels = index.names[0], data.levels[index.names[0]]
-    pins = pins_of_film(name, index.labels[0])[30]
+    pins = pins_of_film(name, index.labels[0])[31]
     unknown = pins == State.UNKNOWN
-    free = posterior(data.world, levels, np.zeros(14, dtype=np.int64))[unknown]
-    expected = logit(posterior(data.world, levels, pins)[unknown]) - logit(free)
-    np.testing.assert_allclose(true.logit[0, 30][unknown], expected, atol=1e-9)
-    assert np.isnan(true.logit[0, 30][~unknown]).all()
+    free = posteriors(data.world, levels, np.zeros((1, 14), dtype=np.int64))[0, unknown]
+    expected = logit(posteriors(data.world, levels, pins[None])[0, unknown]) - logit(free)
+    found = shifts(true, "logit")[0, 30]
+    np.testing.assert_allclose(found[unknown], expected, atol=1e-9)
+    assert np.isnan(found[~unknown]).all()
     # The pins alone say the same of every film with these pins, and not what the film says.
-    alone = true_shifts(data, index.names, index.labels, with_film=False)
-    np.testing.assert_allclose(alone.logit[0, :28], alone.logit[1, :28])
-    assert agreements(true, alone, index.patients)["logit"]["all"].correlation < 0.999
+    alone = all_true_logits(data, index.names, index.labels, with_film=False)
+    np.testing.assert_allclose(alone[0, 1:29], alone[1, 1:29])
+    compared = tidy(agreements(true, alone, index.patients))
+    (r,) = select(compared, pins="all", scale="logit", measure="r")["value"]
+    assert r < 0.999
 
 
 def test_a_model_that_no_pin_moves_follows_nothing() -> None:
     true = np.random.default_rng(1).normal(size=(20, 3, 14))
     found = agreement(true, np.zeros_like(true), np.arange(20))
-    assert (found.correlation, found.slope) == (0, 0)
+    assert (found["r"].value, found["slope"].value) == (0, 0)
     with pytest.raises(ValueError, match="all the same"):
         agreement(np.ones_like(true), true, np.arange(20))
 
 
-def test_shifts_on_the_probability_scale() -> None:
-    shifts = Shifts(np.zeros((1, 14)), np.full((1, 2, 14), np.log(3.0)))
-    np.testing.assert_allclose(shifts.logit, np.log(3.0))
-    np.testing.assert_allclose(shifts.probability, 0.25)
+def test_shifts_on_both_scales() -> None:
+    logits = np.concatenate([np.zeros((1, 1, 14)), np.full((1, 2, 14), np.log(3.0))], axis=1)
+    np.testing.assert_allclose(shifts(logits, "logit"), np.log(3.0))
+    np.testing.assert_allclose(shifts(logits, "probability"), 0.25)
 
 
 def test_the_models_logits_are_those_of_its_readings(
@@ -128,8 +131,9 @@ def test_the_models_logits_are_those_of_its_readings(
     film = predictor.encode(read_file(index.root / index.files[0]))
     pins = pins_of_film(index.names[0], index.labels[0])
     found = model_logits(predictor, film, pins)
+    np.testing.assert_allclose(found[0], film.free_logits, atol=1e-5)
     reading = predictor.read(film, {FINDINGS[2]: State.POSITIVE})
-    np.testing.assert_allclose(found[2], logit(reading.conditioned), atol=1e-5)  # NaN where pinned
+    np.testing.assert_allclose(found[3], logit(reading.conditioned), atol=1e-5)  # NaN where pinned
     assert np.isnan(found[pins != State.UNKNOWN]).all()
     assert np.isfinite(found[pins == State.UNKNOWN]).all()
 
@@ -155,22 +159,23 @@ def test_every_lesion_is_scored_with_every_kind_of_map(
 ) -> None:
     predictor = Predictor(load_checkpoint(checkpoints[0]))
     data, index = read_world(world_folder), read_index(world_folder, "train_val")
-    cases, lesions = [], 0
+    rows, lesions = [], 0
     for k in range(8):
         masks = data.masks(index.names[k])
         lesions += int((index.labels[k] > 0.5)[masks.any((1, 2))].sum())
         film = predictor.encode(read_file(index.root / index.files[k]))
-        cases += lesion_cases(predictor, film, index.names[k], index.labels[k], masks)
+        rows += lesion_scores(predictor, film, index.names[k], index.labels[k], masks)
     assert lesions > 0
-    scores = summary(cases)
-    assert {kind: s.cases for kind, s in scores.items()} == dict.fromkeys(scores, lesions)
-    assert set(scores) >= {"attention", "class activation", "random", "centre"}
-    assert scores["truth on the grid"].mean["IoU"] > scores["random"].mean["IoU"]
-    by_hand = [
-        np.mean([c.scores[0] for c in cases if c.kind == "centre" and c.finding == i])
-        for i in sorted({c.finding for c in cases})
-    ]
-    assert scores["centre"].mean["IoU"] == pytest.approx(np.mean(by_hand))
+    scores = pd.DataFrame(rows)
+    means = mean_scores(scores).set_index("map")
+    assert (means["lesions"] == lesions).all()
+    assert {*means.index} == {
+        *("attention", "class activation", "random", "centre", "truth on the grid")
+    }
+    assert means["IoU"]["truth on the grid"] > means["IoU"]["random"]
+    centre = scores[scores["map"] == "centre"]
+    by_hand = [centre["IoU"][centre["finding"] == f].mean() for f in centre["finding"].unique()]
+    assert means["IoU"]["centre"] == pytest.approx(np.mean(by_hand))
 
 
 def test_the_bundled_configuration_trains_on_a_world(world_folder: Path, tmp_path: Path) -> None:
@@ -196,13 +201,14 @@ def test_the_command_writes_figures_and_json(
     table = capsys.readouterr().out
     assert "one positive" in table
     assert "no label masking" in table
-    told = json.loads((out / "prove.json").read_text())
-    first, second = told["arms"]
-    assert told["films"] == 4
-    assert (first["label_masking"], second["label_masking"]) == (True, False)
-    assert "attention" in first["maps"]
-    assert "attention" not in second["maps"]
-    assert second["agreement"]["logit"]["all"]["slope"] == pytest.approx(0, abs=1e-6)
+    proof = json.loads((out / "prove.json").read_text())
+    assert proof["films"] == 4
+    first, second = list(proof["auc"][0])[2:]
+    assert second.endswith("(no label masking)")
+    assert find(proof["maps"], arm=first, map="attention")
+    assert not find(proof["maps"], arm=second, map="attention")
+    unmoved = {"arm": second, "pins": "all", "scale": "logit", "measure": "slope"}
+    assert find(proof["shifts"], **unmoved)["value"] == pytest.approx(0, abs=1e-6)
     assert (out / "shifts.png").stat().st_size > 10_000
     missing = ["--data", str(tmp_path), "--out", str(out)]
     assert main(["prove", "--checkpoint", str(checkpoints[0]), *missing]) == 1

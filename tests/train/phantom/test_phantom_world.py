@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from train.phantom.world import (
     draw_labels,
     draw_levels,
     log_likelihood_ratio,
-    posterior,
     posteriors,
 )
 
@@ -26,6 +24,10 @@ PINS = (
     {"Effusion": State.POSITIVE},
     {"Edema": State.NEGATIVE, "Pneumonia": State.POSITIVE, "Hernia": State.POSITIVE},
 )
+
+
+def posterior(world: World, levels: np.ndarray | None, pins: np.ndarray) -> np.ndarray:
+    return posteriors(world, levels, pins[None])[0]
 
 
 @pytest.fixture(scope="module")
@@ -141,16 +143,3 @@ def test_a_world_goes_through_json(world: World) -> None:
     other = World(couplings=(("Mass", "Nodule", 2.0),), shown=(0.1, 0.9))
     assert World.from_dict(json.loads(json.dumps(other.to_dict()))) == other
     assert other != world
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: World(prevalence=(0.1,) * 13),
-        lambda: World(shown=(0.0, 0.5)),
-        lambda: World(slope=(0.0, 1.0)),
-    ],
-)
-def test_impossible_worlds_are_refused(make: Callable[[], World]) -> None:
-    with pytest.raises(ValueError, match="must be"):
-        make()

@@ -11,9 +11,14 @@ import pytest
 from tests.conftest import ROOT
 from train.config import TrainConfig
 from train.data.index import Index, split_by_patient
-from train.release import counts
-from train.release.checks import check_boxes, check_labels, with_splits
-from train.release.counts import label_counts, release_of
+from train.release.checks import (
+    check_boxes,
+    check_counts,
+    check_labels,
+    label_counts,
+    release_of,
+    with_splits,
+)
 from train.release.sources import find_sources
 from train.release.tables import read_boxes, read_labels, read_list
 
@@ -61,7 +66,7 @@ def test_the_older_release_is_known_and_a_mixture_refused(whole_labels: pd.DataF
         )
     )
     assert release_of(half) is None
-    (problem,) = counts.check_counts(half)
+    (problem,) = check_counts(half)
     assert "Pneumonia" in str(problem)
     assert not problem.tolerable, "a mixture is refused in a part as well"
 

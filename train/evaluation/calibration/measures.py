@@ -17,7 +17,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Bin:
-    """Probabilities that lie together: their mean, how many, and the share observed (Wilson)."""
+    """One bin of probabilities: their mean, their number, and the share observed (Wilson)."""
 
     mean: float
     count: int
@@ -44,7 +44,7 @@ class Agreement:
 
 
 def agreement(labels: np.ndarray, probabilities: np.ndarray) -> Agreement | None:
-    """All of it for labels (N,) of 0 and 1 and probabilities (N,); None where there is none."""
+    """All measures for labels (N,) of 0 and 1 and probabilities (N,); None where there are none."""
     if not len(labels):
         return None
     return Agreement(
@@ -114,7 +114,7 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS)
 
 
 def wilson(hits: int, count: int) -> Estimate | None:
-    """A share with Wilson's interval; None of nothing. Takes the cases to be independent."""
+    """A share with Wilson's interval; None without cases. Assumes that cases are independent."""
     if not count:
         return None
     low, high = binomtest(hits, count).proportion_ci(LEVEL, method="wilson")

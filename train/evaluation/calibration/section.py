@@ -1,5 +1,5 @@
 """Calibration and operating points on images they were not fitted on, with nothing known and with
-pins; beside the raw probabilities the calibrated ones, where they are others."""
+pins; raw probabilities, and calibrated ones where they differ."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Case:
     """Some labels of the study and their probabilities.
 
     images: of the source the calibration was fitted on, or all. known: findings known; pins: which
-    of them, in words. values: kind, "raw" and where it is another number "calibrated", to
+    of them, in words. values: kind, "raw" and where they differ "calibrated", to
     probabilities (N, 14). kept: bool (N, 14), the labels in it, of calibrated findings only.
     """
 
@@ -56,8 +56,7 @@ def calibration_section(study: Study) -> Section | None:
     panels = {f"{c.known} known": _lines(study, c, c.kept) for c in by_known}
     findings = {}
     for i, finding in enumerate(FINDINGS):
-        own = np.zeros_like(free.kept)
-        own[:, i] = free.kept[:, i]
+        own = _of_finding(free, i)
         if own.any():
             findings[display_name(finding)] = _lines(study, free, own, FINDING_BINS)
     labels = ("probability", "share observed")
@@ -128,10 +127,7 @@ def gain(study: Study, case: Case) -> Estimate | None:
 def _agreements(study: Study, cases: list[Case]) -> Iterator[dict[str, Any]]:
     for case in cases:
         keys = {"images": case.images, "known": case.known, "pins": case.pins}
-        for kind, values in case.values.items():
-            found = agreement(study.labels[case.kept], values[case.kept])
-            for measure, value in (asdict(found) if found else {}).items():
-                yield row(value, **keys, probability=kind, measure=measure)
+        yield from _agreement(study, case, case.kept, **keys)
         if "calibrated" in case.values:
             measured = gain(study, case)
             yield row(measured, **keys, probability="calibrated", measure="gain of log-likelihood")
@@ -139,11 +135,20 @@ def _agreements(study: Study, cases: list[Case]) -> Iterator[dict[str, Any]]:
 
 def _finding_agreements(study: Study, free: Case) -> Iterator[dict[str, Any]]:
     for i, finding in enumerate(FINDINGS):
-        kept = free.kept[:, i]
-        for kind, values in free.values.items():
-            found = agreement(study.labels[kept, i], values[kept, i])
-            for measure, value in (asdict(found) if found else {}).items():
-                yield row(value, finding=finding, probability=kind, measure=measure)
+        yield from _agreement(study, free, _of_finding(free, i), finding=finding)
+
+
+def _agreement(study: Study, case: Case, kept: np.ndarray, **keys: Any) -> Iterator[dict[str, Any]]:
+    """Every measure of each kind of probability; kept: bool (N, 14)."""
+    for kind, values in case.values.items():
+        found = agreement(study.labels[kept], values[kept])
+        for measure, value in (asdict(found) if found else {}).items():
+            yield row(value, **keys, probability=kind, measure=measure)
+
+
+def _of_finding(case: Case, i: int) -> np.ndarray:
+    """The labels of the case that are of one finding, bool (N, 14)."""
+    return case.kept & (np.arange(len(FINDINGS)) == i)
 
 
 def _points(study: Study, calibration: Calibration, cases: list[Case]) -> Iterator[dict[str, Any]]:

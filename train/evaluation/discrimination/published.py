@@ -16,7 +16,7 @@ PAPER = Path(__file__).with_name("paper.yaml")
 
 @dataclass(frozen=True)
 class Paper:
-    """Published AUC: `auc` holds a row a finding, in the order of `FINDINGS`, a column a model."""
+    """Published AUC. `auc`: a row per finding, in the order of `FINDINGS`; a column per model."""
 
     source: str
     images: int

@@ -16,7 +16,6 @@ from train.evaluation.section import MEAN, Section, row, select, tidy
 from train.evaluation.statistics import (
     Estimate,
     average_precision,
-    delong,
     delong_paired,
     holm,
 )
@@ -69,7 +68,6 @@ def discrimination(
             "positive": int(labels[:, i].sum()),
             "prevalence": float(labels[:, i].mean()),
             "AUC": interval(auc[i], drawn.auc[:, i]),
-            "AUC, DeLong": delong(labels[:, i], scores[:, i]),
             "AUC within sources": within[i],
             "average precision": interval(precision[i], drawn.average_precision[:, i]),
         }

@@ -34,39 +34,31 @@ AGE_BANDS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Level:
-    """One subgroup. mean: over the findings all its levels are compared by; auc: (14,) entries,
-    None where it has too few cases; drawn: resamples of the mean, (B,)."""
-
-    name: str
-    images: int
-    patients: int
-    mean: Estimate
-    auc: list[Estimate | None]
-    drawn: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
 class Grouping:
-    """One way of dividing the images, largest subgroup first.
+    """One way of dividing the images.
 
-    findings: positions the means are over. left_out: subgroups too small to measure, or without
-    findings in common with the larger ones.
+    rows: positions of the images of each subgroup, largest first. findings: positions that the
+    means are over. means: of each subgroup's AUC over these; drawn: their resamples, (B,). auc:
+    (14,) entries each, None with too few cases. left_out: subgroups too small to measure, or
+    without findings in common with the larger ones.
     """
 
     name: str
-    levels: tuple[Level, ...]
-    findings: tuple[int, ...]
-    left_out: tuple[str, ...]
+    rows: dict[str, np.ndarray]
+    findings: list[int]
+    means: dict[str, Estimate]
+    drawn: dict[str, np.ndarray]
+    auc: dict[str, list[Estimate | None]]
+    left_out: list[str]
 
     @property
-    def gap(self) -> tuple[Level, Level, Estimate] | None:
-        """The levels with the highest and the lowest mean AUC, and the difference."""
-        if len(self.levels) < 2:
+    def gap(self) -> tuple[str, str, Estimate] | None:
+        """The subgroups with the highest and the lowest mean AUC, and the difference."""
+        if len(self.means) < 2:
             return None
-        low, *_, high = sorted(self.levels, key=lambda level: level.mean.value)
-        difference = high.mean.value - low.mean.value
-        return high, low, interval(difference, high.drawn - low.drawn)
+        low, *_, high = sorted(self.means, key=lambda name: self.means[name].value)
+        difference = self.means[high].value - self.means[low].value
+        return high, low, interval(difference, self.drawn[high] - self.drawn[low])
 
 
 def subgroups_section(study: Study) -> Section | None:
@@ -74,39 +66,38 @@ def subgroups_section(study: Study) -> Section | None:
     found = [measure_grouping(study, name, values) for name, values in groupings(study.index)]
     if not found:
         return None
-    levels = [(g, level) for g in found for level in g.levels]
     means, findings, gaps = [], [], []
-    for g, level in levels:
-        keys = {"grouping": g.name, "subgroup": level.name}
-        means += [
-            row(level.images, **keys, measure="images"),
-            row(level.patients, **keys, measure="patients"),
-            row(len(g.findings), **keys, measure="findings"),
-            row(level.mean, **keys, measure="mean AUC"),
-        ]
-        findings += [
-            row(e, **keys, finding=FINDINGS[i]) for i, e in enumerate(level.auc) if e is not None
-        ]
     for g in found:
+        for name, rows in g.rows.items():
+            keys = {"grouping": g.name, "subgroup": name}
+            measured = {
+                "images": len(rows),
+                "patients": len(np.unique(study.index.patients[rows])),
+                "findings": len(g.findings),
+                "mean AUC": g.means[name],
+            }
+            means += [row(value, **keys, measure=measure) for measure, value in measured.items()]
+            aucs = zip(FINDINGS, g.auc[name], strict=True)
+            findings += [row(auc, **keys, finding=f) for f, auc in aucs if auc is not None]
         if g.gap is not None:
             high, low, difference = g.gap
-            keys = {"grouping": g.name, "highest": high.name, "lowest": low.name}
-            gaps.append(row(difference, **keys, findings=len(g.findings), groups=len(g.levels)))
-    rows = [(f"{g.name}: {level.name}", level.mean) for g, level in reversed(levels)]
+            keys = {"grouping": g.name, "highest": high, "lowest": low}
+            gaps.append(row(difference, **keys, findings=len(g.findings), groups=len(g.rows)))
+    shown = [(f"{g.name}: {name}", mean) for g in found for name, mean in g.means.items()]
     return Section(
         key="subgroups",
-        facts={"left_out": {g.name: list(g.left_out) for g in found}},
+        facts={"left_out": {g.name: g.left_out for g in found}},
         frames={
             "subgroups": tidy(means),
             "subgroup_gaps": tidy(gaps),
             "subgroup_findings": tidy(findings),
         },
-        figures={"subgroups": interval_figure(rows, "mean AUC")},
+        figures={"subgroups": interval_figure(shown[::-1], "mean AUC")},
     )
 
 
 def groupings(index: Index) -> list[tuple[str, np.ndarray]]:
-    """(name, subgroup of each image) for the columns the index has; "" where a value is lacking."""
+    """(name, subgroup of each image) for the columns the index has; "" where a value is missing."""
     sexes = {"M": "men", "F": "women"}
     found = []
     if index.views is not None:
@@ -114,7 +105,8 @@ def groupings(index: Index) -> list[tuple[str, np.ndarray]]:
     if index.sexes is not None:
         found.append(("sex", np.array([sexes.get(s.upper(), s) for s in index.sexes])))
     if index.ages is not None:
-        found.append(("age", np.array([_band(age) for age in index.ages])))
+        bands = [[n for low, high, n in AGE_BANDS if low <= age < high] for age in index.ages]
+        found.append(("age", np.array([band[0] if band else "" for band in bands])))
     if index.sources is not None:
         found.append(("source", source_letters(index.sources)))
     return found
@@ -144,29 +136,25 @@ def measure_grouping(study: Study, name: str, values: np.ndarray) -> Grouping:
     kept = [n for n in by_size if len(rows[n]) >= LEAST_IMAGES and usable[n].any()]
     while len(kept) > 1 and _common(usable, kept).sum() < LEAST_FINDINGS:
         kept.pop()
-    common = np.flatnonzero(_common(usable, kept)) if kept else np.zeros(0, dtype=int)
+    common = np.flatnonzero(_common(usable, kept)).tolist() if kept else []
+    means, drawn, auc = {}, {}, {}
+    for n in kept:
+        labels, scores = study.labels[rows[n]], study.predictions.free[rows[n]]
+        values = auc_per_finding(labels, scores)
+        resamples = resampled(labels, scores, study.resamples.take(rows[n])).auc
+        means[n] = mean_interval(mean_auc([values[i] for i in common]), resamples[:, common])
+        drawn[n] = finding_mean(resamples[:, common])
+        auc[n] = [
+            interval(v, resamples[:, i]) if usable[n][i] else None for i, v in enumerate(values)
+        ]
     return Grouping(
         name=name,
-        levels=tuple(_level(study, n, rows[n], usable[n], common) for n in kept),
-        findings=tuple(int(i) for i in common),
-        left_out=tuple(n for n in by_size if n not in kept),
-    )
-
-
-def _level(
-    study: Study, name: str, rows: np.ndarray, usable: np.ndarray, common: np.ndarray
-) -> Level:
-    labels, scores = study.labels[rows], study.predictions.free[rows]
-    values = auc_per_finding(labels, scores)
-    drawn = resampled(labels, scores, study.resamples.take(rows)).auc
-    mean = mean_auc([values[i] for i in common])
-    return Level(
-        name=name,
-        images=len(rows),
-        patients=len(np.unique(study.index.patients[rows])),
-        mean=mean_interval(mean, drawn[:, common]),
-        auc=[interval(v, drawn[:, i]) if usable[i] else None for i, v in enumerate(values)],
-        drawn=finding_mean(drawn[:, common]),
+        rows={n: rows[n] for n in kept},
+        findings=common,
+        means=means,
+        drawn=drawn,
+        auc=auc,
+        left_out=[n for n in by_size if n not in kept],
     )
 
 
@@ -178,10 +166,6 @@ def _usable(labels: np.ndarray) -> np.ndarray:
 
 def _common(usable: dict[str, np.ndarray], names: list[str]) -> np.ndarray:
     return np.logical_and.reduce([usable[n] for n in names])
-
-
-def _band(age: float) -> str:
-    return next((name for low, high, name in AGE_BANDS if low <= age < high), "")
 
 
 def _letter(k: int) -> str:

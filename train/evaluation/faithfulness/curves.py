@@ -101,15 +101,15 @@ def measure_curves(
         rng = np.random.default_rng(_seed(names[first]))
         film = Film(squares[first].astype(np.float32) / 255, rng)
         shared = [rng.permutation(model.config.grid**2) for _ in range(RANDOM_ORDERS)]
-        orders: dict[int, dict[str, list[np.ndarray]]] = {}
-        needed = list(shared)
-        for k in members:
-            orders[k] = {kind: [cell_order(values[k], rng)] for kind, values in maps.items()}
-            for order in orders[k].values():
-                needed += order
+        orders = {
+            k: {kind: [cell_order(values[k], rng)] for kind, values in maps.items()}
+            | {RANDOM: shared}
+            for k in members
+        }
+        needed = [order for own in orders.values() for some in own.values() for order in some]
         seen = _read(model, film, needed, device)
         for k in members:
-            for kind, own in (orders[k] | {RANDOM: shared}).items():
+            for kind, own in orders[k].items():
                 found.setdefault(kind, []).append(_curves(own, seen, pairs[k].finding))
     curves = {}
     for kind, measured in found.items():
@@ -122,21 +122,15 @@ def _read(
     model: LMeRAN, film: Film, orders: list[np.ndarray], device: torch.device | str
 ) -> dict[Altered, np.ndarray]:
     """Probabilities (14,) of every picture that the orders of its cells need."""
-    wanted = [
-        altered
-        for order in orders
-        for altered in (
-            *deletions(order),
-            *insertions(order),
-            *imputations(order),
-            *imputations(order[::-1]),
-        )
-    ]
-    wanted = list(dict.fromkeys(wanted))
-    found = {}
-    for start in range(0, len(wanted), BATCH):
-        some = wanted[start : start + BATCH]
-        pictures = np.stack([film.picture(altered) for altered in some])
+    wanted: dict[Altered, None] = {}
+    for order in orders:
+        for pictures in (deletions, insertions, imputations):
+            wanted |= dict.fromkeys(pictures(order))
+        wanted |= dict.fromkeys(imputations(order[::-1]))
+    found, altered = {}, list(wanted)
+    for start in range(0, len(altered), BATCH):
+        some = altered[start : start + BATCH]
+        pictures = np.stack([film.picture(a) for a in some])
         found |= dict(zip(some, probabilities(model, pictures, device), strict=True))
     return found
 

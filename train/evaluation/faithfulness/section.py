@@ -1,7 +1,7 @@
 """Do the maps show what the model uses? Deletion, insertion, ROAD and randomised weights.
 
-Every map costs dozens of backbone passes, so that it is measured on some films: `films` says on
-how many, and a hash of the names says on which.
+Every map costs dozens of backbone passes, so only `Study.map_films` films are measured, chosen by
+a hash of their names.
 """
 
 from __future__ import annotations
@@ -33,9 +33,6 @@ from train.evaluation.section import Section, row, select, tidy
 from train.evaluation.statistics import Estimate
 from train.evaluation.study import Study
 
-FILMS = 24
-"""Films measured unless another number is asked for; each costs about 200 backbone passes."""
-
 ANOTHER_FILM = "same weights, another film"
 
 
@@ -44,8 +41,7 @@ def faithfulness_section(study: Study) -> Section | None:
 
     Each film is measured with all its true findings. Raises `DataError` where one cannot be read.
     """
-    films = FILMS if study.map_films is None else study.map_films
-    pairs = choose_pairs(study.index, films)
+    pairs = choose_pairs(study.index, study.map_films)
     if not pairs:
         return None
     checkpoint, index = study.predictions.checkpoint, study.index

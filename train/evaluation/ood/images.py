@@ -90,10 +90,20 @@ def dicom_files(
         if any(np.abs(thumbnail - seen).mean() < SAME for seen in thumbnails):
             continue
         thumbnails.append(thumbnail)
-        kinds[0 if _frontal_chest(film) else 1 if _lateral(film) else 2].append(square)
+        frontal = film.media == "DICOM" and not film.warnings
+        frontal &= film.view in ("PA", "AP") or film.modality == "DX"
+        lateral = film.media == "DICOM" and film.view in LATERAL_VIEWS
+        kinds[0 if frontal else 1 if lateral else 2].append(square)
     size = preprocessing.image_size
     chest, lateral, other = (np.array(k, dtype=np.uint8).reshape(-1, size, size) for k in kinds)
     return chest, lateral, other
+
+
+def pictures_in(folder: Path, preprocessing: Preprocessing) -> np.ndarray:
+    """All of a folder that can be read, (N, S, S)."""
+    size = preprocessing.image_size
+    squares = [network_pixels(film.pixels, preprocessing) for film in _readable(folder)]
+    return np.array(squares, dtype=np.uint8).reshape(-1, size, size)
 
 
 def _readable(folder: Path) -> Iterator[Radiograph]:
@@ -104,13 +114,3 @@ def _readable(folder: Path) -> Iterator[Radiograph]:
             yield read_file(path)
         except ReadError:
             continue
-
-
-def _frontal_chest(film: Radiograph) -> bool:
-    frontal = film.view in ("PA", "AP") or film.modality == "DX"
-    return film.media == "DICOM" and frontal and not film.warnings
-
-
-def _lateral(film: Radiograph) -> bool:
-    """A film that its header calls lateral."""
-    return film.media == "DICOM" and film.view in LATERAL_VIEWS

@@ -13,14 +13,18 @@ from train.data.pixels import cached_pixels
 from train.evaluation.calibration.measures import wilson
 from train.evaluation.figures import strip_figure
 from train.evaluation.metrics import auc
-from train.evaluation.ood.images import SPOILED, dicom_files, patterns, photographs, spoiled
+from train.evaluation.ood.images import (
+    SPOILED,
+    dicom_files,
+    patterns,
+    photographs,
+    pictures_in,
+    spoiled,
+)
 from train.evaluation.predictions import sample_rows
 from train.evaluation.scoring import encodings
 from train.evaluation.section import Section, row, tidy
 from train.evaluation.study import Study
-
-FILMS = 300
-"""Real films; each is read once as it is and once for each way of spoiling it."""
 
 REAL = "films of the split"
 CHEST = "other frontal chest DICOM"
@@ -43,10 +47,9 @@ class Kind:
 def gate_section(study: Study) -> Section | None:
     """Acceptance of films of the index and detection of what is none; None without a gate."""
     gate = study.predictions.checkpoint.gate
-    films = FILMS if study.gate_films is None else study.gate_films
-    if gate is None or films <= 0:
+    if gate is None or not study.gate_films:
         return None
-    kinds = measure(study, gate, films)
+    kinds = measure(study, gate)
     level = accepting(kinds[0].scores)
     thresholds = {"--": gate.threshold, ":": level}
     dots = [(kind.name, kind.scores, kind.accept) for kind in kinds]
@@ -70,20 +73,19 @@ def accepting(scores: np.ndarray) -> float:
     return float(np.quantile(scores, ACCEPTANCE, method="higher"))
 
 
-def measure(study: Study, gate: Gate, films: int) -> list[Kind]:
-    """Scores of every kind of picture, the real films first.
-
-    films: how many of the index, chosen by their names.
-    """
+def measure(study: Study, gate: Gate) -> list[Kind]:
+    """Scores of every kind of picture, first the real films, which are chosen by their names."""
     checkpoint = study.predictions.checkpoint
     preprocessing = checkpoint.config.preprocessing
-    chosen = study.index.take(np.array(sample_rows(study.index, films)))
+    chosen = study.index.take(np.array(sample_rows(study.index, study.gate_films)))
     real = np.array(cached_pixels(chosen, preprocessing, study.cache))
     pictures = [(REAL, True, real)]
     pictures += [(f"the same, {kind}", False, spoiled(real, kind)) for kind in SPOILED]
     if study.dicom is not None:
         chest, lateral, other = dicom_files(study.dicom, preprocessing)
         pictures += [(CHEST, True, chest), (LATERAL, False, lateral), ("other DICOM", False, other)]
+    for accept, folders in ((True, study.alike), (False, study.unlike)):
+        pictures += [(f.name, accept, pictures_in(f, preprocessing)) for f in folders]
     pictures += [
         ("photographs and parts of them", False, photographs(preprocessing)),
         ("noise and patterns", False, patterns(preprocessing.image_size)),

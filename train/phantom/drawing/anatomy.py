@@ -23,17 +23,10 @@ from train.phantom.drawing.frame import (
     tube,
 )
 
-CAGE = [(0, 60), (16, 44), (22, 25), (30, 9), (43, 1), (56, 0), (70, 4), (83, 13), (96, 28)]
-CAGE += [
-    (114, 56),
-    (127, 94),
-    (135, 140),
-    (139, 188),
-    (140, 232),
-    (137, 266),
-    (130, 300),
-    (122, 345),
-]
+CAGE = [
+    (0, 60), (16, 44), (22, 25), (30, 9), (43, 1), (56, 0), (70, 4), (83, 13), (96, 28),
+    (114, 56), (127, 94), (135, 140), (139, 188), (140, 232), (137, 266), (130, 300), (122, 345),
+]  # fmt: skip
 """Half of the outline of the pleural cavities, (x, y) in mm from the midline notch downwards."""
 CAGE_Y = np.array([y for _, y in CAGE[5:]], dtype=np.float64)
 CAGE_X = np.array([x for x, _ in CAGE[5:]], dtype=np.float64)
