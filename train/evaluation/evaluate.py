@@ -47,6 +47,8 @@ class EvaluateConfig:
         map_films: images for the tests of maps, about 200 backbone passes each; 0: none
         gate_films: images for the input gate, each also spoiled in several ways; 0: none
         dicom: folder of DICOM files of any kind, for the input gate
+        alike: folders of other frontal chest films, each one kind, for the input gate
+        unlike: folders of other pictures, each one kind, for the input gate
     """
 
     checkpoint: Path
@@ -64,6 +66,8 @@ class EvaluateConfig:
     map_films: NonNegativeInt = 24
     gate_films: NonNegativeInt = 300
     dicom: Path | None = None
+    alike: list[Path] = field(default_factory=list)
+    unlike: list[Path] = field(default_factory=list)
 
 
 def run_evaluate(config: EvaluateConfig) -> None:

@@ -34,6 +34,7 @@ class Study:
     without_masking: a checkpoint trained without label masking; compared: another checkpoint to
     test against. map_films: images for the costly tests of the maps' faithfulness; gate_films:
     images for the input gate; 0: none. dicom: folder of DICOM files of any kind, for the gate.
+    alike, unlike: folders of pictures that it should accept, and should warn of.
     """
 
     index: Index
@@ -47,6 +48,8 @@ class Study:
     map_films: int = 24
     gate_films: int = 300
     dicom: Path | None = None
+    alike: Sequence[Path] = ()
+    unlike: Sequence[Path] = ()
 
     @property
     def labels(self) -> np.ndarray:
@@ -76,6 +79,8 @@ def make_study(
         map_films=config.map_films,
         gate_films=config.gate_films,
         dicom=config.dicom,
+        alike=config.alike,
+        unlike=config.unlike,
     )
 
 

@@ -229,12 +229,17 @@ def test_the_gate_is_measured_on_every_kind(gated: Checkpoint, data: Path, tmp_p
     dicom.mkdir()
     values = cv2.resize(film_pixels(), (96, 96)).astype(np.uint16) * 16
     write_dicom(dicom / "a.dcm", values, 0.4, "PA", "")
-    study = bare_study(gated, index, tmp_path, gate_films=6, dicom=dicom)
+    lateral = tmp_path / "lateral"
+    lateral.mkdir()
+    cv2.imwrite(str(lateral / "a.png"), film_pixels())
+    (lateral / "notes.txt").write_text("no film")
+    study = bare_study(gated, index, tmp_path, gate_films=6, dicom=dicom, unlike=[lateral])
     kinds = measure(study, gated.gate)
     names = [kind.name for kind in kinds]
     assert names[0] == REAL
     assert CHEST in names
-    assert len(names) == len(SPOILED) + 4
+    assert len(names) == len(SPOILED) + 5
+    assert [(len(k.scores), k.accept) for k in kinds if k.name == "lateral"] == [(1, False)]
     assert {len(kind.scores) for kind in kinds[: len(SPOILED) + 1]} == {6}
     section = gate_section(study)
     warned = select(section.frames["gate"], measure="warned of")["value"].tolist()

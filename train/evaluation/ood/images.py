@@ -99,6 +99,13 @@ def dicom_files(
     return chest, lateral, other
 
 
+def pictures_in(folder: Path, preprocessing: Preprocessing) -> np.ndarray:
+    """All of a folder that can be read, (N, S, S)."""
+    size = preprocessing.image_size
+    squares = [network_pixels(film.pixels, preprocessing) for film in _readable(folder)]
+    return np.array(squares, dtype=np.uint8).reshape(-1, size, size)
+
+
 def _readable(folder: Path) -> Iterator[Radiograph]:
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         if not looks_like_film(path):

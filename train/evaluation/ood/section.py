@@ -13,7 +13,14 @@ from train.data.pixels import cached_pixels
 from train.evaluation.calibration.measures import wilson
 from train.evaluation.figures import strip_figure
 from train.evaluation.metrics import auc
-from train.evaluation.ood.images import SPOILED, dicom_files, patterns, photographs, spoiled
+from train.evaluation.ood.images import (
+    SPOILED,
+    dicom_files,
+    patterns,
+    photographs,
+    pictures_in,
+    spoiled,
+)
 from train.evaluation.predictions import sample_rows
 from train.evaluation.scoring import encodings
 from train.evaluation.section import Section, row, tidy
@@ -77,6 +84,8 @@ def measure(study: Study, gate: Gate) -> list[Kind]:
     if study.dicom is not None:
         chest, lateral, other = dicom_files(study.dicom, preprocessing)
         pictures += [(CHEST, True, chest), (LATERAL, False, lateral), ("other DICOM", False, other)]
+    for accept, folders in ((True, study.alike), (False, study.unlike)):
+        pictures += [(f.name, accept, pictures_in(f, preprocessing)) for f in folders]
     pictures += [
         ("photographs and parts of them", False, photographs(preprocessing)),
         ("noise and patterns", False, patterns(preprocessing.image_size)),
