@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from app.boxes import Box, boxes_of_folder, parse_boxes
 from app.payload.packing import thumbnail
+from lmeran.findings import FINDINGS, State
 from lmeran.imaging.decoding_process import DecodingProcess
 from lmeran.imaging.files import FILM_SUFFIXES, read_file
 from lmeran.imaging.radiograph import ReadError
@@ -20,12 +22,18 @@ THUMBNAIL_SIDE = 144
 @dataclass(frozen=True)
 class Example:
     """A film on offer. `title` never comes from a file's name or header; `boxes`: where findings
-    are, where it is known."""
+    are, where it is known; `pin`: what is worth trying on it."""
 
     path: Path
-    title: str
-    thumbnail: bytes
+    title: str = ""
+    thumbnail: bytes = b""
     boxes: tuple[Box, ...] = ()
+    pin: tuple[str, State] | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """What the page is told: the title, and the pin by numbers of finding and state."""
+        pin = self.pin and {"finding": FINDINGS.index(self.pin[0]), "state": int(self.pin[1])}
+        return {"title": self.title, "pin": pin}
 
 
 def load_examples(folder: Path | None, process: DecodingProcess) -> list[Example]:
@@ -37,33 +45,38 @@ def load_examples(folder: Path | None, process: DecodingProcess) -> list[Example
     """
     candidates = _bundled() if folder is None else _of_folder(folder)
     examples: list[Example] = []
-    for path, title, boxes in candidates:
+    for example in candidates:
         if len(examples) == MOST:
             break
-        small = _thumbnail(path, process)
+        small = _thumbnail(example.path, process)
         if small is not None:
-            title = title or f"Film {len(examples) + 1}"
-            examples.append(Example(path, title, small, boxes))
+            title = example.title or f"Film {len(examples) + 1}"
+            examples.append(replace(example, title=title, thumbnail=small))
     return examples
 
 
-def _bundled() -> list[tuple[Path, str, tuple[Box, ...]]]:
+def _bundled() -> list[Example]:
     entries = json.loads((BUNDLED / "examples.json").read_text(encoding="utf-8"))
     return [
-        (
+        Example(
             BUNDLED / entry["file"],
             str(entry["title"]),
-            parse_boxes(entry.get("boxes", ()), "examples.json"),
+            boxes=parse_boxes(entry.get("boxes", ()), "examples.json"),
+            pin=_pin(entry.get("pin")),
         )
         for entry in entries
     ]
 
 
-def _of_folder(folder: Path) -> list[tuple[Path, str, tuple[Box, ...]]]:
+def _pin(entry: dict[str, str] | None) -> tuple[str, State] | None:
+    return entry and (entry["finding"], State[entry["state"].upper()])
+
+
+def _of_folder(folder: Path) -> list[Example]:
     endings = ("", *FILM_SUFFIXES)
     files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in endings)
     boxes = boxes_of_folder(folder)
-    return [(path, "", boxes.get(path.name, ())) for path in files]
+    return [Example(path, boxes=boxes.get(path.name, ())) for path in files]
 
 
 def _thumbnail(path: Path, process: DecodingProcess) -> bytes | None:

@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from app.http.gateway import refusal
 from app.page import answered, sent_object
 from app.service import FilmGoneError, ReadingService, whole
 from app.sessions import OpenRadiograph
@@ -40,7 +41,14 @@ MEDIA = {
 AT_ONCE = 2
 """Reports made at the same time; the others wait."""
 
-OTHER_IMAGE = "This reading file belongs to another image; open that film first, then the file."
+OTHER_IMAGE = "This reading file belongs to another image; open that film, and the reading follows."
+
+
+class OtherImageError(ReadingFileError):
+    """A reading file that is about another film than the open one."""
+
+    def __init__(self) -> None:
+        super().__init__(OTHER_IMAGE)
 
 
 class Exports:
@@ -92,7 +100,7 @@ class Exports:
         film = self._film(token)
         file = parse_reading_file(data)
         if file.image != film.preview.image:
-            raise ReadingFileError(OTHER_IMAGE)
+            raise OtherImageError
         with self._turn:
             result = replay(file, self.service.predictor, film.preview.image, film.encoded)
         return {
@@ -124,7 +132,10 @@ def add_exports(app: FastAPI, service: ReadingService) -> None:
 
     async def reading(token: str, request: Request) -> Response:
         async def act() -> Any:
-            return await run_in_threadpool(exports.open_reading, token, await request.body())
+            try:
+                return await run_in_threadpool(exports.open_reading, token, await request.body())
+            except OtherImageError as error:  # by its status the page keeps it for the next film
+                return refusal(409, str(error))
 
         return await answered(act)
 

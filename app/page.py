@@ -135,8 +135,8 @@ def add_page(
 
 def _index(service: ReadingService, quotas: Quotas) -> str:
     """The page with the facts it needs, which no browser takes for a script."""
-    titles = [example.title for example in service.examples]
-    facts = {**page_facts(service.predictor.checkpoint, titles), "session": quotas.facts()}
+    examples = [example.facts() for example in service.examples]
+    facts = {**page_facts(service.predictor.checkpoint, examples), "session": quotas.facts()}
     text = json.dumps(facts).replace("<", "\\u003c")
     paths = sorted(path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*.js"))
     # All at once: a browser else hears of a module from the one that imports it.

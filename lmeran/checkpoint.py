@@ -22,12 +22,21 @@ from safetensors.torch import load, save
 from lmeran.calibration import Calibration
 from lmeran.config import ConfigError, LMeRANConfig
 from lmeran.errors import UserError
-from lmeran.extras import GATE_FILES, Extras, ExtrasError, facts_of, listed_files, read_extras
+from lmeran.extras import (
+    NAMES,
+    Extras,
+    ExtrasError,
+    facts_of,
+    listed_files,
+    read_extras,
+    stale_files,
+)
 from lmeran.files import write_atomic
 from lmeran.findings import FINDINGS, State
 from lmeran.imaging.preprocess import to_input
 from lmeran.model.lmeran import LMeRAN
 from lmeran.ood import Gate
+from lmeran.reference import ReferenceDistribution
 
 FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"
@@ -47,8 +56,8 @@ class Checkpoint:
     """A loaded model and its facts.
 
     identity: first 12 hex digits of the SHA-256 of the weights; source: where it came from, as
-    the user named it. calibration, gate: fitted to these weights later, None where they were not;
-    each has an identity of its own.
+    the user named it. calibration, gate, reference: fitted to these weights later, None where they
+    were not.
     """
 
     model: LMeRAN
@@ -58,6 +67,7 @@ class Checkpoint:
     metrics: dict[str, Any]
     calibration: Calibration | None = None
     gate: Gate | None = None
+    reference: ReferenceDistribution | None = None
 
     @property
     def config(self) -> LMeRANConfig:
@@ -106,19 +116,19 @@ def record_metrics(folder: str | Path, name: str, values: dict[str, Any]) -> Non
 
 
 def record_extras(folder: str | Path, extras: Extras) -> None:
-    """Put calibration and gate into a checkpoint, in place of any it has; the weights stay as they
-    are. Whenever it is interrupted, the checkpoint is the old one or the new one.
+    """Put the fitted parts into a checkpoint, in place of any it has; the weights stay as they are.
+    Whenever it is interrupted, the checkpoint is the old one or the new one.
 
     Raises `CheckpointError` where there is no checkpoint.
     """
     folder = Path(folder)
     facts = _read_facts(folder)
     parts, files = facts_of(extras, facts["weights_sha256"])
-    kept = {name: value for name, value in facts.items() if name not in ("calibration", "gate")}
+    kept = {name: value for name, value in facts.items() if name not in NAMES}
     for name, data in files.items():
         write_atomic(folder / name, data)
     _write_facts(folder, {**kept, **parts})
-    for stale in set(folder.glob(GATE_FILES)) - {folder / name for name in files}:
+    for stale in stale_files(folder, files):
         stale.unlink()
 
 
@@ -166,6 +176,7 @@ def load_checkpoint(folder: str | Path, source: str | None = None) -> Checkpoint
         metrics=facts["metrics"],
         calibration=extras.calibration,
         gate=extras.gate,
+        reference=extras.reference,
     )
 
 

@@ -22,6 +22,7 @@ from lmeran.model.lmeran import Encoding
 from lmeran.model.maps import AttentionMap, attention_maps, rollout_maps
 from lmeran.model.rollout import rollout
 from lmeran.ood import GateResult, judge
+from lmeran.reference import ReferenceDistribution
 
 TRAINED_PINS = 10
 """Training shows the model at most this many known findings (14 less the 4 always masked)."""
@@ -38,7 +39,8 @@ class Reading:
         pins; `conditioned` of a pinned finding is meaningless (it was never trained) and NaN.
     free_attention, attention: float32 (layers, heads, 14, h w + 14), the label tokens' alpha
         without and with the pins; no layers for a model without attention.
-    calibration: of the checkpoint, None where it has none; it adds values, it changes none.
+    calibration, reference: of the checkpoint, None where it has none; they add values, they change
+        none.
     """
 
     states: np.ndarray
@@ -47,6 +49,7 @@ class Reading:
     free_attention: np.ndarray
     attention: np.ndarray
     calibration: Calibration | None = None
+    reference: ReferenceDistribution | None = None
 
     @property
     def shift(self) -> np.ndarray:
@@ -248,6 +251,7 @@ class Predictor:
             free_attention=film.free_attention,
             attention=attention,
             calibration=self.checkpoint.calibration,
+            reference=self.checkpoint.reference,
         )
 
     @torch.inference_mode()

@@ -25,7 +25,7 @@ from lmeran.checkpoint import (
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS
 from lmeran.ood import identity
-from tests.support.fitting import a_calibration, a_gate, fitted_copy
+from tests.support.fitting import a_calibration, a_gate, a_reference, fitted_copy
 
 
 @pytest.fixture()
@@ -142,15 +142,16 @@ def fitted(checkpoint_folder: Path, tmp_path: Path) -> Path:
     return fitted_copy(checkpoint_folder, tmp_path / "fitted")
 
 
-def test_calibration_and_gate_come_back_and_the_identity_stays(
+def test_what_was_fitted_comes_back_and_the_identity_stays(
     checkpoint_folder: Path, fitted: Path
 ) -> None:
     plain, loaded = load_checkpoint(checkpoint_folder), load_checkpoint(fitted)
-    assert (plain.calibration, plain.gate) == (None, None)
+    assert (plain.calibration, plain.gate, plain.reference) == (None, None, None)
     assert loaded.identity == plain.identity
     assert loaded.calibration == a_calibration()
     width, places = loaded.config.backbone.middle_width, loaded.config.grid**2
     assert loaded.gate.to_bytes() == a_gate(width, places).to_bytes()
+    assert loaded.reference.to_bytes() == a_reference().to_bytes()
     assert loaded.training == plain.training
 
 
@@ -186,8 +187,9 @@ def test_an_interrupted_fit_leaves_a_whole_checkpoint(
     assert identity(load_checkpoint(fitted).gate) == identity(first.gate)
 
 
-def test_a_damaged_or_missing_gate_is_named(fitted: Path) -> None:
-    (name,) = files_beside(fitted)
+@pytest.mark.parametrize("part", ["gate", "reference"])
+def test_a_damaged_or_missing_file_is_named(fitted: Path, part: str) -> None:
+    (name,) = (name for name in files_beside(fitted) if name.startswith(part))
     (fitted / name).write_bytes(b"other")
     assert f"{name} is damaged" in refused(fitted)
     (fitted / name).unlink()
@@ -202,13 +204,13 @@ def test_a_checkpoint_cannot_name_any_file_as_its_gate(fitted: Path, name: objec
         files_beside(fitted)
 
 
-@pytest.mark.parametrize("part", ["calibration", "gate"])
+@pytest.mark.parametrize("part", ["calibration", "gate", "reference"])
 def test_parts_fitted_to_other_weights_are_refused(fitted: Path, part: str) -> None:
     change_facts(fitted, lambda f: f[part].update(weights_sha256="0" * 64))
     assert f"{part} was fitted to other weights" in refused(fitted)
 
 
-@pytest.mark.parametrize("part", ["calibration", "gate"])
+@pytest.mark.parametrize("part", ["calibration", "gate", "reference"])
 def test_parts_that_are_no_objects_are_refused(fitted: Path, part: str) -> None:
     change_facts(fitted, lambda f: f.update({part: [1]}))
     assert part in refused(fitted)

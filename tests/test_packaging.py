@@ -47,7 +47,7 @@ def run(site: Path, code: str) -> str:
 @pytest.mark.skipif(not BUNDLED.is_dir(), reason="no bundled checkpoint in this checkout")
 def test_the_four_lines_of_the_readme_run_where_it_was_installed(site: Path) -> None:
     (code,) = re.findall(r"```python\n(from lmeran .*?)```", (ROOT / "README.md").read_text(), re.S)
-    film = site / "lmeran" / "_assets" / "examples" / "consolidation_pneumonia.dcm"
+    film = next((site / "lmeran" / "_assets" / "examples").glob("*.dcm"))
     printed = run(site, code.replace("film.dcm", str(film)))
     assert all(finding in printed for finding in FINDINGS)
 

@@ -17,10 +17,11 @@ from lmeran.imaging.radiograph import MAX_FILE_BYTES, Radiograph
 from lmeran.model.maps import CONTOUR_LEVEL, FULL_SCALE, AttentionMap
 from lmeran.ood import GateResult
 from lmeran.predictor import Reading
+from lmeran.reference import percent_below, shift_percentiles
 from lmeran.serialize import FITTED, fitted_findings, gate_object
 
 
-def page_facts(checkpoint: Checkpoint, examples: list[str]) -> dict[str, Any]:
+def page_facts(checkpoint: Checkpoint, examples: list[dict[str, Any]]) -> dict[str, Any]:
     """What the page needs once: the findings, the model and how well it did, colours, examples."""
     config = checkpoint.config
     attention = config.label_branch == "attention"
@@ -36,6 +37,7 @@ def page_facts(checkpoint: Checkpoint, examples: list[str]) -> dict[str, Any]:
             "heads": config.heads if attention else 0,
             "grid": config.grid,
             "test": _test_facts(checkpoint),
+            "maps": _map_facts(checkpoint),
         },
         "maxBytes": MAX_FILE_BYTES,
         "contour": CONTOUR_LEVEL,
@@ -90,12 +92,14 @@ def reading_facts(
     """A reading: probabilities, and the maps (`pack_map`) of all findings without and with pins.
 
     fitted: the 14 values of each entry of `lmeran.serialize.FITTED`, null without calibration.
+    reference: see `_reference`.
     """
     return {
         "pins": reading.states.tolist(),
         "free": [round(float(p), 6) for p in reading.free],
         "conditioned": [None if np.isnan(p) else round(float(p), 6) for p in reading.conditioned],
         "fitted": _fitted(reading),
+        "reference": _reference(reading),
         "warnings": list(reading.warnings),
         "maps": None
         if not pinned
@@ -114,6 +118,27 @@ def _fitted(reading: Reading) -> dict[str, list[Any]] | None:
         return None
     findings = fitted_findings(reading)
     return {name: [finding[name] for finding in findings] for name in FITTED}
+
+
+def _reference(reading: Reading) -> dict[str, Any] | None:
+    """Percent of the validation films without (absent) and with the finding (present) that have a
+    lower free probability; of all that the one pin there is moves less far upward (shift, null
+    for none or several pins). Null without reference distributions."""
+    reference = reading.reference
+    if reference is None:
+        return None
+    shift = shift_percentiles(reference, reading.states, reading.shift)
+    return {
+        "films": reference.films,
+        "pinnedFilms": reference.pinned_films,
+        "absent": _percents(percent_below(reference.absent, reading.free)),
+        "present": _percents(percent_below(reference.present, reading.free)),
+        "shift": None if shift is None else _percents(shift),
+    }
+
+
+def _percents(values: np.ndarray) -> list[float | None]:
+    return [None if np.isnan(value) else round(float(value), 1) for value in values]
 
 
 def _calibration_facts(checkpoint: Checkpoint) -> dict[str, Any] | None:
@@ -141,12 +166,28 @@ def _prevalence(checkpoint: Checkpoint) -> list[float] | None:
 
 
 def _test_facts(checkpoint: Checkpoint) -> dict[str, Any] | None:
-    """Mean AUC on the test films, free and with known findings, as measured."""
+    """Mean AUC on the test films, free and with known findings, as measured; and per finding the
+    AUC with its interval, null where no report was recorded."""
     test = checkpoint.metrics.get("test")
     if not test:
         return None
+    report = checkpoint.metrics.get("report", {}).get("auc", {})
     return {
         "images": test["images"],
         "scores": [{"known": s["known"], "mean": s["mean_auc"]} for s in test["scores"]],
         "auc": [test["scores"][0]["auc"].get(f) for f in FINDINGS],
+        "interval": [report[f] and [report[f]["low"], report[f]["high"]] for f in FINDINGS]
+        if report
+        else None,
+    }
+
+
+def _map_facts(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The kind of map that opens: the one that measured best on boxes, or else the exact class
+    activation map; and what each measured."""
+    report = checkpoint.metrics.get("report", {})
+    return {
+        "opens": report.get("best_map") or "cam",
+        "boxes": report.get("boxes"),
+        "measured": report.get("maps", {}),
     }

@@ -13,10 +13,9 @@ export class Files {
     this.input = root.querySelector(".lm-file");
     this.input.addEventListener("change", () => this.chosen());
     this.input.addEventListener("cancel", () => { this.role = "film"; });
-    const stage = root.querySelector(".lm-left");
-    stage.addEventListener("dragover", (e) => { e.preventDefault(); root.dataset.drop = "1"; });
-    stage.addEventListener("dragleave", () => delete root.dataset.drop);
-    stage.addEventListener("drop", (e) => this.dropped(e));
+    root.addEventListener("dragover", (e) => { e.preventDefault(); root.dataset.drop = "1"; });
+    root.addEventListener("dragleave", () => delete root.dataset.drop);
+    root.addEventListener("drop", (e) => this.dropped(e));
   }
 
   choose(role) {
@@ -30,7 +29,7 @@ export class Files {
     this.role = "film";
     this.input.value = ""; // the same file may be chosen again
     if (!files.length) return;
-    if (role === "film" && (files.length > 1 || seemsZip(files[0]))) this.worklist.addFiles(files);
+    if (role === "film" && (files.length > 1 || seemsZip(files[0]))) this.worklist.addFiles(files, true);
     else this.open(files[0], role);
   }
 

@@ -8,10 +8,13 @@ export const KEYS = [
   { group: "Finding", keys: ["-"], show: "\u2212", run: "pinSelected", with: "negative", text: "pin it negative" },
   { group: "Finding", keys: ["0"], show: "0", run: "pinSelected", with: "unknown", text: "take its pin away" },
   { group: "Finding", keys: ["Backspace"], show: "Backspace", run: "clear", text: "clear all pins" },
+  { group: "Finding", keys: ["z"], ctrl: true, show: "Ctrl Z", run: "undo", text: "undo the newest pin" },
+  { group: "Finding", keys: ["Z", "y"], ctrl: true, show: "Ctrl Shift Z, Ctrl Y", run: "redo", text: "redo it" },
   { group: "Film", keys: ["n"], show: "N", run: "otherFilm", with: 1, text: "next film of the worklist", always: true },
   { group: "Film", keys: ["N"], show: "Shift N", run: "otherFilm", with: -1, text: "previous film of the worklist", always: true },
   { group: "Film", keys: ["q", "Q"], show: "Q", run: "worklist", text: "worklist open or closed", always: true },
   { group: "Map", keys: ["m", "M"], show: "M", run: "toggle", with: ".lm-map", text: "map on or off" },
+  { group: "Map", keys: ["v", "V"], show: "V", run: "attention", text: "attention, and back" },
   { group: "Map", keys: ["c", "C"], show: "C", run: "toggle", with: ".lm-contour", text: "contour on or off" },
   { group: "Window", keys: ["1"], show: "1", run: "preset", with: 1, text: "the file's own window; again: its next one" },
   { group: "Window", keys: ["2"], show: "2", run: "preset", with: 2, text: "full range" },
@@ -23,8 +26,8 @@ export const KEYS = [
   { group: "View", keys: ["a", "A"], show: "A", run: "actual", text: "one film pixel to one screen pixel" },
   { group: "View", keys: ["z"], show: "Z", run: "zoom", with: 1.25, text: "closer" },
   { group: "View", keys: ["Z"], show: "Shift Z", run: "zoom", with: 0.8, text: "farther" },
-  { group: "View", keys: ["]"], show: "]", run: "turn", with: 1, text: "quarter turn clockwise" },
-  { group: "View", keys: ["["], show: "[", run: "turn", with: -1, text: "quarter turn back" },
+  { group: "View", keys: ["t", "]"], show: "T", run: "turn", with: 1, text: "quarter turn clockwise" },
+  { group: "View", keys: ["T", "["], show: "Shift T", run: "turn", with: -1, text: "quarter turn back" },
   { group: "View", keys: ["h", "H"], show: "H", run: "flip", text: "flip left and right" },
   { group: "View", keys: ["r", "R"], show: "R", run: "reset", text: "reset window, zoom, turn and flip" },
   { group: "Tools", keys: ["w", "W"], show: "W", run: "tool", with: "window", text: "drag sets the window" },
@@ -46,20 +49,24 @@ export const HANDS = [
   { show: "Right drag", text: "zooms" },
   { show: "Wheel", text: "zooms at the cursor" },
   { show: "Double click", text: "whole film" },
-  { show: "One finger", text: "what the chosen tool does" },
+  { show: "One finger", text: "moves the film or scrolls, until another tool is chosen" },
   { show: "Two fingers", text: "zoom and move" },
 ];
 
 const TYPING = "input:not([type=checkbox]):not([type=range]):not([type=radio]), select, textarea, dialog";
 
+const BRACKETS = ["[", "]"]; // need AltGr (Ctrl and Alt) or Option on many keyboards
+
 // active(): whether a film is open, so that keys about it mean something; else they stay the
 // browser's own.
 export function listenForKeys(commands, active) {
   document.addEventListener("keydown", (e) => {
-    if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest?.(TYPING)) return;
+    if (e.target.closest?.(TYPING) || (e.altKey && !BRACKETS.includes(e.key))) return;
+    const command = (e.ctrlKey || e.metaKey) && !e.altKey;
     const arrow = e.key.startsWith("Arrow");
     if (arrow && e.target.matches?.("input[type=range], input[type=radio]")) return;
     const bound = KEYS.find((entry) => entry.keys.includes(e.key)
+      && command === Boolean(entry.ctrl)
       && (!arrow || e.shiftKey === Boolean(entry.shift)));
     if (!bound || !(bound.always || active())) return;
     e.preventDefault();

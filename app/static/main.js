@@ -1,18 +1,22 @@
 // The page: state in the middle, the server on one side, film and table on the other.
 
-import { Api, address } from "./api.js";
+import { Api } from "./api.js";
 import { Client } from "./reading/client.js";
+import { Examples } from "./examples.js";
 import { Frames } from "./frames.js";
 import { Files } from "./files.js";
 import { fillKeyList, listenForKeys } from "./keys.js";
+import { listenForMenus } from "./menus.js";
+import { Notices } from "./notices.js";
 import { restore } from "./save/restore.js";
-import { Screen, element } from "./screen.js";
+import { Screen } from "./screen.js";
 import { Session } from "./session.js";
 import { Viewport } from "./viewer/viewport.js";
 import { NEGATIVE, POSITIVE, UNKNOWN, initialState, pinCount, rowOrder } from "./state.js";
+import { PinHistory } from "./reading/pins.js";
 import { ReadingTable } from "./reading/table.js";
 import { SaveMenu } from "./save/menu.js";
-import { isLight, noteFrame, setTheme } from "./theme.js";
+import { listenForLook, noteFrame } from "./theme.js";
 import { Toolbar } from "./viewer/toolbar.js";
 import { WhyPanel } from "./reading/why.js";
 import { Worklist } from "./worklist/worklist.js";
@@ -21,8 +25,10 @@ const STATES = { unknown: UNKNOWN, negative: NEGATIVE, positive: POSITIVE };
 
 function mount(root, facts) {
   const q = (selector) => root.querySelector(selector);
-  const state = initialState(facts.findings);
-  const tell = (text) => { q(".lm-live").textContent = text; };
+  const state = initialState(facts.findings, facts.model.maps.opens);
+  const steps = new PinHistory(state);
+  const notices = new Notices(root);
+  const tell = (text) => notices.tell(text), alert = (text) => notices.alert(text);
   const viewport = new Viewport(root, facts, state, { tell, drawn: () => screen.renderMap(state) });
   const toolbar = new Toolbar(root, state, viewport, tell);
   const screen = new Screen(root, facts, viewport);
@@ -31,36 +37,43 @@ function mount(root, facts) {
   const why = new WhyPanel(q(".lm-why"), facts, { select, pin });
   const api = new Api((on) => { q(".lm-away").hidden = !on; });
   const client = new Client(root, state, viewport, api, facts.maxBytes,
-    { opened, openedPrior: render, closed: render, alert: alertText, busy, render, used: () => session.used() });
-  const worklist = new Worklist(root, facts, state, client, { tell, alert: alertText, busy });
-  const files = new Files(root, facts.session.demo, client, worklist, alertText);
+    { opened, openedPrior: render, closed: render, alert, busy, render, used: () => session.used() });
+  const worklist = new Worklist(root, facts, state, client, { tell, alert, busy });
+  const files = new Files(root, facts.session.demo, client, worklist, alert);
   const frames = new Frames(root, state, client);
   const session = new Session(root, facts, state, api);
-  const saveMenu = new SaveMenu(root, facts, state, client, { tell, alert: alertText, show: showSaved });
+  const saveMenu = new SaveMenu(root, facts, state, client,
+    { tell, alert, hint: (text) => notices.hint(text), show: showSaved });
+  const examples = new Examples(root, facts, state, { open: (source) => client.open(source), pin });
 
   // ---- what the reader does
 
+  // The selection stays where the reader looks; what moved is said above the table.
   function pin(i, value) {
-    if (!state.film || state.pins[i] === value) return;
-    state.pins[i] = value;
-    state.selected = i;
-    const [word] = Object.entries(STATES).find(([, number]) => number === value);
-    tell(`${facts.findings[i]} ${word}`);
-    client.ask();
+    if (state.film && state.pins[i] !== value) pinAll(state.pins.with(i, value));
   }
 
   function clear() {
-    if (!pinCount(state)) return;
-    state.pins.fill(UNKNOWN);
-    tell("All pins cleared");
+    if (pinCount(state)) pinAll(state.pins.map(() => UNKNOWN));
+  }
+
+  function pinAll(pins) {
+    steps.change(pins);
     client.ask();
+  }
+
+  function undo() {
+    if (steps.undo()) client.ask();
+  }
+
+  function redo() {
+    if (steps.redo()) client.ask();
   }
 
   // Pins and view of a reading file or a link.
   function showSaved(pins, view) {
-    state.pins = [...pins];
     restore(root, state, view);
-    client.ask();
+    pinAll(pins);
   }
 
   function step(by) {
@@ -74,6 +87,17 @@ function mount(root, facts) {
   function toggle(selector) {
     const box = q(selector);
     box.checked = !box.checked;
+    readView();
+  }
+
+  // Attention one key away from the map that opens.
+  function attention() {
+    const { opens } = facts.model.maps, other = opens === "attention" ? "cam" : opens;
+    showMap(state.view.kind === "attention" ? other : "attention");
+  }
+
+  function showMap(kind) {
+    q(".lm-kind").value = kind;
     readView();
   }
 
@@ -97,6 +121,8 @@ function mount(root, facts) {
   // ---- the screen
 
   function opened() {
+    steps.reset();
+    q(".lm-right").scrollTop = 0;
     q(".lm-layer").value = q(".lm-headsel").value = "";
     worklist.bringBack();
     render();
@@ -106,33 +132,17 @@ function mount(root, facts) {
     root.dataset.state = state.film ? "open" : "empty";
     table.render(state);
     screen.render(state);
+    q(".lm-undo").disabled = !steps.done.length;
+    q(".lm-redo").disabled = !steps.undone.length;
     why.render(state);
     saveMenu.render();
     frames.render();
+    examples.render();
     worklist.follow();
   }
 
   function busy(on) {
     q(".lm-busy").hidden = !on;
-  }
-
-  function alertText(text) {
-    q(".lm-alert").hidden = !text;
-    q(".lm-alert span").textContent = text;
-  }
-
-  function showExamples() {
-    q(".lm-examples").replaceChildren(...facts.examples.map((title, k) => {
-      const button = element("button", "");
-      button.type = "button";
-      button.title = title;
-      const image = document.createElement("img");
-      image.src = address(`example/${k}`);
-      image.alt = "";
-      button.append(image, element("span", title));
-      button.addEventListener("click", () => client.open({ example: k }));
-      return button;
-    }));
   }
 
   function listen() {
@@ -150,20 +160,22 @@ function mount(root, facts) {
     }
     q(".lm-sort").addEventListener("change", (e) => { state.sort = e.target.value; render(); });
     q(".lm-clear").addEventListener("click", clear);
+    q(".lm-change").addEventListener("click", () => showMap("moved"));
+    q(".lm-undo").addEventListener("click", undo);
+    q(".lm-redo").addEventListener("click", redo);
     q(".lm-forget").addEventListener("click", () => {
       worklist.clear();
       client.forget();
     });
-    q(".lm-alert button").addEventListener("click", () => alertText(""));
-    q(".lm-theme").addEventListener("click", () => { setTheme(!isLight()); render(); });
     q(".lm-keys").addEventListener("click", () => q(".lm-help").showModal());
     // The reader's work is on this page only; what is held for it elsewhere is not needed any more.
     window.addEventListener("beforeunload", (e) => {
-      if (state.film || worklist.rows.length) e.preventDefault();
+      const isOwn = state.film?.source.item || pinCount(state) || worklist.rows.length;
+      if (isOwn) e.preventDefault();
     });
     window.addEventListener("pagehide", () => state.film && api.leave());
     listenForKeys({
-      step, clear, toggle, otherFilm,
+      step, clear, undo, redo, toggle, attention, otherFilm,
       worklist: () => worklist.panel.toggle(),
       pinSelected: (word) => pin(state.selected, STATES[word]),
       preset: (key) => viewport.usePresetKey(key),
@@ -182,11 +194,11 @@ function mount(root, facts) {
   }
 
   fillKeyList(q(".lm-help"));
-  showExamples();
   listen();
-  setTheme(false);
+  listenForMenus(root);
+  listenForLook(q(".lm-theme"), render);
   noteFrame();
-  render();
+  examples.openFirst();
   root.dataset.ready = "1";
 }
 

@@ -1,38 +1,43 @@
-// Everything on the screen but the film and the table: facts, detail, map and its legend, header.
+// Everything on the screen but the film and the table: facts, detail, map and its legend.
 
-import { fittedWords, gateSentences } from "./reading/fitted.js";
+import { detailTexts, gateSentences } from "./reading/fitted.js";
+import { movedSentence } from "./reading/pins.js";
 import { peak } from "./viewer/overlay.js";
 import { BESIDE, KINDS, mapOf } from "./viewer/maps.js";
-import { NEGATIVE, POSITIVE, UNKNOWN, change, percent, pinCount, points, shown } from "./state.js";
+import { UNKNOWN, nameOf, percent, pinCount } from "./state.js";
 import { localisationText } from "./viewer/localisation.js";
 
 export class Screen {
   // viewport: shows the maps that are made here.
   constructor(root, facts, viewport) {
+    this.root = root;
     this.q = (selector) => root.querySelector(selector);
     this.facts = facts;
     this.viewport = viewport;
     this.tables = Object.fromEntries(Object.entries(facts.colours).map(([name, base64]) =>
       [name, bytesOf(base64)]));
     this.tables.signed = bytesOf(facts.signed);
-    this.renderModel();
     this.fillSelects();
   }
 
   render(state) {
     this.q(".lm-prompt").hidden = Boolean(state.film);
     const count = pinCount(state);
-    this.q(".lm-clear").disabled = !count;
-    this.q(".lm-forget").disabled = !state.film;
+    this.q(".lm-clear").hidden = !count;
     this.q(".lm-count").textContent = count ? `${count} pinned` : "nothing pinned";
     this.renderFacts(state);
     this.renderDetail(state);
+    this.renderPayoff(state);
     this.renderMap(state);
   }
 
   renderFacts({ film, prior, reading }) {
     const lines = film?.lines ?? [];
-    const all = film?.title ? [["Film", film.title], ...lines] : lines;
+    const all = film?.title && film.title !== nameOf(film) ? [["Film", film.title], ...lines] : lines;
+    for (const [view, shown] of [[".lm-first", film], [".lm-second", prior]]) {
+      const label = this.q(`${view} .lm-filmname`);
+      label.textContent = label.title = nameOf(shown);
+    }
     this.q(".lm-facts").replaceChildren(...all.map(([name, value]) => {
       const pair = element("div", ""); // name and value stay on one line
       pair.append(element("dt", name), element("dd", value));
@@ -43,28 +48,24 @@ export class Screen {
     const unlike = gateSentences(film, prior);
     this.q(".lm-gate").hidden = !unlike.length;
     this.q(".lm-gate").textContent = unlike.join(" ");
+    this.root.toggleAttribute("data-unlike", Boolean(film?.gate && !film.gate.accepted));
   }
 
   renderDetail(state) {
-    const i = state.selected, { reading } = state, { facts } = this;
-    if (!reading) return this.q(".lm-detail").replaceChildren();
-    const free = percent(reading.free[i]), delta = change(reading, i);
-    const known = { [NEGATIVE]: "negative", [POSITIVE]: "positive" }[reading.pins[i]];
-    let text = `free ${free}`;
-    if (delta === null) {
-      text = `pinned ${known} by you; the model's free probability was ${free}`;
-    } else if (pinCount(state)) {
-      text += `, with pins ${percent(shown(reading, i))} (${points(delta)} points)`;
-    }
-    const fitted = fittedWords(facts.calibration, reading, i);
-    const texts = [text, fitted.value];
-    if (facts.prevalence) texts.push(`in ${percent(facts.prevalence[i])} of the training films`);
-    texts.push(fitted.rank);
-    const auc = facts.model.test?.auc[i];
-    if (auc) texts.push(`test AUC ${auc.toFixed(3)}`);
-    texts.push(fitted.point);
-    return this.q(".lm-detail").replaceChildren(element("strong", facts.findings[i]),
-      ...texts.filter(Boolean).map((t) => element("span", t)));
+    if (!state.reading) return this.q(".lm-detail").replaceChildren();
+    return this.q(".lm-detail").replaceChildren(element("strong", this.facts.findings[state.selected]),
+      ...detailTexts(this.facts, state).map((text) => element("span", text)));
+  }
+
+  // What the newest pin did. The same words are not announced twice.
+  renderPayoff({ reading, before }) {
+    const line = this.q(".lm-payoff p");
+    const moved = reading ? movedSentence(this.facts.findings, before, reading) : "";
+    const text = moved || (reading ? "Nothing is pinned: these numbers are of the image alone." : "");
+    if (line.textContent !== text) line.textContent = text;
+    line.title = moved ? "Percentage points since before this pin" : "";
+    line.parentNode.toggleAttribute("data-moved", Boolean(moved));
+    this.q(".lm-change").hidden = !moved || !reading.maps || !reading.pins.some((p) => p !== UNKNOWN);
   }
 
   renderMap(state) {
@@ -78,6 +79,7 @@ export class Screen {
     const second = beside && this.lay(this.stateBeside(state), this.kindBeside(view),
       ".lm-second > canvas", ".lm-caption2");
     this.viewport.setMaps({ first: first || null, second: second || null });
+    this.q(".lm-trust").textContent = first?.trust ?? "";
     this.renderTruth(state, first);
   }
 
@@ -129,17 +131,6 @@ export class Screen {
     this.q(".lm-truth").hidden = !text;
   }
 
-  renderModel() {
-    const { model } = this.facts;
-    const parts = [`Checkpoint ${model.identity} (${model.source}), block "${model.block}"`];
-    if (model.test) {
-      const [free, ...known] = model.test.scores;
-      parts.push(`mean AUC ${free.mean.toFixed(3)} on ${model.test.images} official test films`
-        + known.map((s) => `, ${s.mean.toFixed(3)} with ${s.known} findings known`).join(""));
-    } else parts.push("not measured on test films");
-    this.q(".lm-model").textContent = parts.join(" \u00b7 ");
-  }
-
   fillSelects() {
     const fill = (selector, options) => this.q(selector).replaceChildren(
       ...options.map(([value, text]) => Object.assign(element("option", text), { value })));
@@ -147,6 +138,7 @@ export class Screen {
     const numbers = (word, n) => Array.from({ length: n }, (_, k) => [k + 1, `${word} ${k + 1}`]);
     fill(".lm-colours", Object.keys(this.facts.colours).map((name) => [name, name]));
     fill(".lm-kind", KINDS);
+    this.q(".lm-kind").value = this.facts.model.maps.opens;
     fill(".lm-beside", BESIDE);
     fill(".lm-layer", [["", "last layer"], ...numbers("layer", layers), [0, "rollout"]]);
     fill(".lm-headsel", [["", "all heads"], ...numbers("head", heads)]);

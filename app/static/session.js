@@ -1,11 +1,11 @@
-// What is held for this reader and for how long: the dialog that says so, the warning before an
-// unused film is dropped, and the word after it.
+// What this viewer is, what it holds for this reader and for how long: the dialog that says so, the
+// warning before an unused film is dropped, and the word after it.
 
 const WARN_SECONDS = 300; // before the end; less where films are held for a short time only
 
 export class Session {
   constructor(root, facts, state, api) {
-    Object.assign(this, { root, facts: facts.session, state, api });
+    Object.assign(this, { root, facts: facts.session, model: facts.model, state, api });
     this.contact = Date.now(); // when the program last heard of the film
     this.gone = false; // it holds the film no more
     this.dialog = root.querySelector(".lm-session");
@@ -86,6 +86,7 @@ export class Session {
     const free = demo ? "pins are not counted" : "pins and rows of a worklist are not counted";
     const often = filmsPerMinute ? `${filmsPerMinute} films a minute; ${free}` : "any number of films";
     const lines = [
+      ["Model", modelText(this.model)],
       ["Held now", held ? heldText(held) : "No film."],
       ["Where", "In the memory of this program, and never on its disk. This page keeps which file it was, so "
         + "that the film can be read again if the program is started anew."],
@@ -95,7 +96,7 @@ export class Session {
       ["Limits", demo ? `Bundled films only, ${often}.`
         : `${maxBytes / 2 ** 20} MB and ${maxPixels / 1e6} million pixels a film; ${often}.`],
       ["Never kept", "Names of files or patients, other attributes that tell who, what you pin, what was read. "
-        + "None of it is logged, and no other host hears of it."],
+        + "None of it is logged, and no other host hears of it. This browser keeps one word: the look."],
       ["Signing in", user ? "Is asked by the browser, until it is closed." : "Is not asked here."],
       ["For programs", "/predict and /explain answer gradio_client and HTTP; "
         + `Client("${document.baseURI.split("#")[0]}").view_api() describes them.`],
@@ -104,6 +105,14 @@ export class Session {
       [["dt", name], ["dd", text]].map(([tag, words]) =>
         Object.assign(document.createElement(tag), { textContent: words }))));
   }
+}
+
+function modelText({ identity, source, block, test }) {
+  const checkpoint = `Checkpoint ${identity} (${source}), block "${block}"`;
+  if (!test) return `${checkpoint}; not measured on test films.`;
+  const [free, ...known] = test.scores;
+  return `${checkpoint}; mean AUC ${free.mean.toFixed(3)} on ${test.images} official test films`
+    + `${known.map((s) => `, ${s.mean.toFixed(3)} with ${s.known} findings known`).join("")}.`;
 }
 
 function heldText({ films, bytes }) {

@@ -6,7 +6,8 @@ export const POSITIVE = 2;
 
 export const CHANGE_SHOWN = 0.0005; // smaller changes of a probability are drawn as none
 
-export function initialState(findings) {
+// kind: the map that is seen first.
+export function initialState(findings, kind) {
   return {
     // the server's facts (token, width, height, lines, warnings, title, spacing, values) and, from
     // `viewport.js`: pixels (FilmValues), presets and annotations
@@ -15,13 +16,13 @@ export function initialState(findings) {
     reading: null, // the newest answer of the server
     readingSeq: 0, // number of the request it answers
     why: null, // the newest explanation, with the number of its request
-    before: null, // shown probabilities before the newest pin, to mark what it moved
+    before: null, // {pins, values}: pins and shown probabilities before the newest pin
     pins: findings.map(() => UNKNOWN),
     selected: 0,
     sort: "fixed",
     sent: 0, // number of the newest request
     view: {
-      map: true, kind: "attention", contour: true, opacity: 0.7, colours: "inferno",
+      map: true, kind, contour: true, opacity: 0.35, colours: "inferno",
       scale: "absolute", which: "pinned", layer: null, head: null,
       beside: "", // what the second view shows, "" for none
       // zoom 1: the whole film fits; centre: point of the film in the middle of the viewport,
@@ -30,9 +31,15 @@ export function initialState(findings) {
       // {preset, name, centre, width, function} in the film's real values; null without a film
       window: null,
       invert: false,
-      tool: "window", // what a drag does: window, pan, measure or box
+      // what a drag does: window, pan, measure or box
+      tool: window.matchMedia("(pointer: coarse)").matches ? "pan" : "window",
     },
   };
+}
+
+// What a reader calls a film: its file's name, which this page alone knows, or its title.
+export function nameOf(film) {
+  return film?.source.item?.label ?? film?.title ?? "";
 }
 
 // The probability a reader may see: with pins, or the free one where pinned.

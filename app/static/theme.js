@@ -1,14 +1,41 @@
-// Dark or light; alone or in a frame of another page.
+// Dark or light: as the system has it, until the reader chooses. The word is kept in this browser.
+
+const KEPT = "lmeran-look";
+const SYSTEM = window.matchMedia("(prefers-color-scheme: light)");
+
+// changed(): the page's colours did.
+export function listenForLook(select, changed) {
+  const show = () => {
+    document.documentElement.dataset.lmTheme = select.value || (SYSTEM.matches ? "light" : "dark");
+    changed();
+  };
+  select.value = kept();
+  SYSTEM.addEventListener("change", show);
+  select.addEventListener("change", () => {
+    keep(select.value);
+    show();
+  });
+  show();
+}
 
 export function noteFrame() {
   document.documentElement.toggleAttribute("data-framed", window.self !== window.top);
 }
 
-export function isLight() {
-  return document.documentElement.dataset.lmTheme === "light";
+function kept() {
+  try {
+    const word = window.localStorage.getItem(KEPT);
+    return ["dark", "light"].includes(word) ? word : "";
+  } catch {
+    return ""; // a browser that keeps nothing for this page
+  }
 }
 
-export function setTheme(light) {
-  document.documentElement.dataset.lmTheme = light ? "light" : "dark";
-  document.querySelector(".lm-theme").textContent = light ? "Dark" : "Light";
+function keep(word) {
+  try {
+    if (word) window.localStorage.setItem(KEPT, word);
+    else window.localStorage.removeItem(KEPT);
+  } catch {
+    // The look lasts as long as the page.
+  }
 }

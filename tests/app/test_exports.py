@@ -96,7 +96,7 @@ def test_a_reading_file_comes_back_to_its_own_film_alone(
     cv2.imwrite(str(tmp_path / "other.png"), film_pixels(seed=1))
     other = service.open_film((tmp_path / "other.png").read_bytes(), "you")["token"]
     refused = client.post(f"/lmeran/reading/{other}", content=data)
-    assert (refused.status_code, refused.json()["message"]) == (400, OTHER_IMAGE)
+    assert (refused.status_code, refused.json()["message"]) == (409, OTHER_IMAGE)
 
 
 def test_a_reading_that_comes_out_otherwise_is_opened_and_said(

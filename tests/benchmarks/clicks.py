@@ -17,7 +17,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.support.browsing import CHROMIUM, FLAGS
+from tests.support.browsing import CHROMIUM, FLAGS, upload
 from tests.support.serving import running_viewer
 
 TIMED_CLICK = """([row, state]) => new Promise((resolve) => {
@@ -43,18 +43,16 @@ def main() -> None:
     arguments = ["--checkpoint", given.checkpoint] if given.checkpoint else []
     with (
         tempfile.TemporaryDirectory() as folder,
-        running_viewer(Path(folder) / "viewer", *arguments) as viewer,
+        running_viewer(Path(folder) / "viewer", *arguments, examples=True) as viewer,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(viewer.url)
         page.wait_for_selector(".lm[data-ready]")
-        if given.film:
-            page.set_input_files("input[type=file]", given.film)
-        else:
-            page.locator(".lm-examples button").first.click()
         page.wait_for_selector(".lm[data-state=open]")
+        if given.film:
+            upload(page, given.film)
         times = []
         for click in range(given.clicks + 5):
             row, state = click % 4, 2 - (click // 4) % 3

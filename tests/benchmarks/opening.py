@@ -29,7 +29,7 @@ from lmeran.hub import open_checkpoint
 from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
 from tests.benchmarks.canvas import large_film
-from tests.support.browsing import CHROMIUM, FLAGS
+from tests.support.browsing import CHROMIUM, FLAGS, press
 from tests.support.serving import running_viewer
 
 WATCH = """() => {
@@ -85,10 +85,10 @@ def page_parts(page: Page, path: Path, times: int) -> dict[str, float]:
     for _ in range(times + 1):
         page.set_input_files("input[type=file]", path)
         page.wait_for_selector(".lm[data-state=open]")
-        page.wait_for_function("document.querySelector('.lm-free').textContent.includes('%')")
+        page.wait_for_function("() => document.querySelector('.lm-free').textContent.includes('%')")
         runs.append(page.evaluate(OPENED))
         page.wait_for_selector(".lm-why:not(.lm-stale) .lm-figurehead")
-        page.get_by_role("button", name="Forget film").click()
+        press(page, "File", "Forget film")
         page.wait_for_selector(".lm[data-state=empty]")
     return {name: min(run[name] for run in runs[1:]) for name in runs[0]}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Page, expect
 
 from lmeran.findings import FINDINGS
 
@@ -28,7 +28,22 @@ FLAGS = (
 
 def upload(page: Page, film: Path) -> None:
     page.set_input_files("input[type=file]", film)
-    page.wait_for_selector(".lm[data-state=open]")
+    expect(page.locator(".lm-first .lm-filmname")).to_have_text(film.name)
+
+
+def choose(page: Page, selector: str, option: str) -> None:
+    """An option in the menu of the map."""
+    summary = page.locator(".lm-mapmenu > summary")
+    summary.click()
+    page.locator(selector).select_option(option)
+    summary.click()
+
+
+def press(page: Page, menu: str, button: str) -> None:
+    """A button in a menu."""
+    page.locator(f".lm-menu > summary:text-is('{menu}')").click()
+    page.get_by_role("button", name=button).click()
+    page.keyboard.press("Escape")
 
 
 def pin(page: Page, finding: str, state: str) -> None:
@@ -40,10 +55,11 @@ def settled(page: Page) -> None:
 
 
 def row(page: Page, finding: str) -> dict[str, str]:
-    """The four texts of a row."""
+    """The texts of a row that are seen; empty where the column is not."""
     line = page.locator(f"tr[data-finding='{FINDINGS.index(finding)}']")
-    parts = {"free": ".lm-free", "cond": ".lm-cond", "delta": ".lm-delta"}
-    return {k: line.locator(v).inner_text() for k, v in parts.items()}
+    cells = {"free": ".lm-free", "cond": ".lm-cond", "delta": ".lm-delta"}
+    found = {name: line.locator(selector) for name, selector in cells.items()}
+    return {name: cell.inner_text() if cell.is_visible() else "" for name, cell in found.items()}
 
 
 def film_colours(page: Page) -> int:
@@ -60,6 +76,14 @@ def film_colours(page: Page) -> int:
 
 def as_percent(p: float) -> str:
     return f"{100 * p:.{2 if 100 * p < 1 else 1}f} %"
+
+
+def as_points(change: float) -> str:
+    size = 100 * abs(change)
+    if size < 0.01:  # as the page: no change
+        return "0"
+    sign = "\u2212" if change < 0 else "+"
+    return f"{sign}{size:.{2 if size < 1 else 1}f}"
 
 
 def why_settled(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""Calibration and gate for tests, made by hand: small, and known exactly."""
+"""Calibration, gate and reference distributions for tests, made by hand and known exactly."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lmeran.checkpoint import load_checkpoint, record_extras
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS
 from lmeran.ood import Gate
+from lmeran.reference import LEVELS, ReferenceDistribution
 
 UNCALIBRATED = "Hernia"
 """The one finding of `a_calibration` that validation had too few of."""
@@ -46,6 +47,17 @@ def a_gate(width: int, places: int, threshold: float = 1.5, seed: int = 0) -> Ga
     )
 
 
+def a_reference() -> ReferenceDistribution:
+    """Of films that are spread evenly: without a finding over 0 to 0.5, with it over 0 to 1, moved
+    by a positive pin by 0 to 1 and by a negative one by -1 to 0."""
+    n, rising = len(FINDINGS), np.array(LEVELS, np.float32) / 100
+    one, many = (np.ones((*shape, 1), np.float32) for shape in ((n,), (n, n)))
+    many[np.arange(n), np.arange(n)] = np.nan
+    return ReferenceDistribution(
+        300, 100, one * rising / 2, one * rising, many * (rising - 1), many * rising
+    )
+
+
 def without_maps(calibration: Calibration) -> Calibration:
     """The same, but every probability stays as it is."""
     findings = (replace(f, slope=1.0, offset=0.0) for f in calibration.findings)
@@ -58,9 +70,9 @@ def fitted_copy(
     gate_threshold: float = 1e9,
     calibration: Calibration | None = None,
 ) -> Path:
-    """A copy of a checkpoint with a calibration and a gate; the gate accepts all by default."""
+    """A copy of a checkpoint with all that can be fitted; the gate accepts all by default."""
     shutil.copytree(checkpoint, folder)
     config = load_checkpoint(folder).config
     gate = a_gate(config.backbone.middle_width, config.grid**2, gate_threshold)
-    record_extras(folder, Extras(calibration or a_calibration(), gate))
+    record_extras(folder, Extras(calibration or a_calibration(), gate, a_reference()))
     return folder

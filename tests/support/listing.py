@@ -72,7 +72,8 @@ def numbers(page: Page) -> list[int]:
 
 def labels(page: Page) -> list[str]:
     """What the rows that are drawn are called."""
-    return page.locator(".lm-wltop").evaluate_all("all => all.map((top) => top.title)")
+    titles = page.locator(".lm-wltop").evaluate_all("all => all.map((top) => top.title)")
+    return [title.removesuffix(" (opened)") for title in titles]
 
 
 def walked_to(page: Page, number: int) -> None:

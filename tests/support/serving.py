@@ -26,13 +26,19 @@ class Viewer:
 
 
 @contextlib.contextmanager
-def running_viewer(folder: Path, *arguments: str, **environment: str) -> Iterator[Viewer]:
+def running_viewer(
+    folder: Path, *arguments: str, examples: bool = False, **environment: str
+) -> Iterator[Viewer]:
     """Start `app.py` on a free port with its own TMPDIR under `folder`; stop it politely.
 
-    environment: variables to set besides.
+    examples: with the bundled films, of which the page opens one by itself. environment: variables
+    to set besides.
     """
     temp, log = folder / "tmp", folder / "log.txt"
     temp.mkdir(parents=True)
+    if not examples:
+        (folder / "no_films").mkdir()
+        arguments = ("--examples", str(folder / "no_films"), *arguments)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -92,7 +92,7 @@ def command_parser() -> argparse.ArgumentParser:
     speed.add_argument("--steps", type=whole(1), default=20)
     speed.set_defaults(run=_speed)
     assemble = commands.add_parser("assemble", help="the parts of a run as a checkpoint")
-    for name in ("run", "pack", "data", "out"):
+    for name in ("run", "pack", "data", "initial", "out"):
         assemble.add_argument(f"--{name}", dest=f"{name}_folder", type=Path, required=True)
     assemble.set_defaults(run=_assemble)
     return parser
@@ -129,7 +129,13 @@ def _run(given: argparse.Namespace) -> None:
 def _assemble(given: argparse.Namespace) -> None:
     from train.bundled.assemble import assemble
 
-    assemble(given.run_folder, given.pack_folder, given.data_folder, given.out_folder)
+    assemble(
+        given.run_folder,
+        given.pack_folder,
+        given.data_folder,
+        given.initial_folder,
+        given.out_folder,
+    )
 
 
 def _speed(given: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import load_file
 
-from lmeran.checkpoint import save_checkpoint
+from lmeran.checkpoint import load_checkpoint, save_checkpoint
 from lmeran.config import LMeRANConfig
 from lmeran.findings import FINDINGS
 from lmeran.model.lmeran import LMeRAN
@@ -16,11 +16,12 @@ from train.bundled.pack import TRAIN
 from train.data.index import DataError, label_sets, read_index, split_by_patient
 
 
-def assemble(run: Path, pack: Path, data: Path, out: Path) -> None:
+def assemble(run: Path, pack: Path, data: Path, initial: Path, out: Path) -> None:
     """Write the checkpoint of a run to `out`.
 
     run: folder of `train.bundled run`; pack: what it was trained on; data: folder with index.csv,
-    of which the validation split is named. Raises `DataError` where a part is missing.
+    of which the validation split is named; initial: the checkpoint that the pack's first weights
+    are of, whose training is told along. Raises `DataError` where a part is missing.
     """
     parts = sorted(run.glob("branch-*.safetensors"))
     facts_file, backbone = run / "facts.json", run / "backbone.safetensors"
@@ -56,5 +57,6 @@ def assemble(run: Path, pack: Path, data: Path, out: Path) -> None:
         "label_sets": label_sets(rows.astype(np.float32)),
         "validation_images": len(validation),
         "validation_split_sha256": validation.digest,
+        "initial": load_checkpoint(initial).training,
     }
     save_checkpoint(out, model, training, {"validation": facts["history"][-1:]})

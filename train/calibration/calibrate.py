@@ -1,5 +1,5 @@
-"""`python -m train calibrate`: calibration, operating points, percentiles and input gate of a
-checkpoint, fitted on the validation films that its training kept back."""
+"""`python -m train calibrate`: calibration, operating points, percentiles, input gate and reference
+distributions of a checkpoint, fitted on the validation films that its training kept back."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ from jsonargparse import ArgumentParser, Namespace
 from lmeran.calibration import Calibration, FindingCalibration
 from lmeran.checkpoint import load_checkpoint, record_extras, record_metrics
 from lmeran.config import check_least
+from lmeran.explain.influence import Influence, influence
 from lmeran.explain.label_prior import LabelPrior
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS, display_name
+from lmeran.model.batching import split
 from lmeran.model.lmeran import Encoding
 from lmeran.ood import Gate, features, identity
+from lmeran.predictor import Predictor
+from lmeran.reference import ReferenceDistribution
 from train.calibration.left_out import LeftOut, leave_out
 from train.calibration.ood import fit_gate
 from train.calibration.platt import PlattFit, choose_platt, logits_of, operating_points
@@ -40,11 +44,12 @@ class CalibrateConfig:
 
     Args:
         min_size: leave out films smaller than this many pixels a side
-        source: fit calibration, operating points and percentiles on films of this one source
-            (column `source` of the index), because how often findings occur differs between
-            sources; the gate is always fitted on all. None: all films
+        source: fit calibration, operating points, percentiles and reference distributions on films
+            of this one source (column `source` of the index), because how often findings occur
+            differs between sources; the gate is always fitted on all. None: all films
         known: numbers of known findings at which a map must not lose; it is fitted at 0
         min_positives: a finding with fewer positive films than this gets neither map nor points
+        pin_films: films read under every single pin, for the usual size of a shift
         batch_size: images in one pass
     """
 
@@ -52,10 +57,11 @@ class CalibrateConfig:
     source: str | None = None
     known: tuple[int, ...] = (0, 3, 7, 10)
     min_positives: int = 10
+    pin_films: int = 200
     batch_size: int = 32
 
     def __post_init__(self) -> None:
-        check_least(self, 1, "batch_size")
+        check_least(self, 1, "batch_size", "pin_films")
         check_least(self, 2, "min_positives")
         check_least(self, 0, "min_size")
         rising = list(self.known) == sorted(set(self.known))
@@ -93,11 +99,17 @@ def calibrate_checkpoint(
     rows = rows_of_source(every, config.source)
     pixels = cached_pixels(every, checkpoint.config.preprocessing, cache)
     kept = _spread_rows(len(every), GATE_FILMS)
+    pinned = set(rows[_spread_rows(len(rows), config.pin_films)].tolist())
+    predictor = Predictor(checkpoint, device)
     cells: list[np.ndarray] = []
+    moves: list[Influence] = []
 
     def keep(batch: np.ndarray, encoding: Encoding) -> None:
         # half precision: 14 x 14 cells of 1,500 films are 0.15 GB
         cells.append(features(encoding, "middle")[np.isin(batch, kept)].astype(np.float16))
+        for row, film in zip(batch.tolist(), split(encoding), strict=True):
+            if row in pinned:
+                moves.append(influence(predictor, film, {}))
 
     found = predict_index(
         checkpoint.model.to(device),
@@ -112,12 +124,21 @@ def calibrate_checkpoint(
     of_source = {known: values[rows] for known, values in found.items()}
     calibration, fits = fit_calibration(every.take(rows), of_source, config)
     gate = fit_gate(np.concatenate(cells), left_out_of(every.take(kept)))
-    record_extras(folder, Extras(calibration, gate))
+    reference = ReferenceDistribution.of(
+        of_source[0],
+        every.labels[rows],
+        negative=np.stack([film.negative for film in moves]),
+        positive=np.stack([film.positive for film in moves]),
+    )
+    record_extras(folder, Extras(calibration, gate, reference))
     record_metrics(folder, "calibration", _as_json(calibration, fits, config.known))
     prior = LabelPrior.of(checkpoint)
     weight = None if prior is None else fit_weight(prior, every.take(rows), of_source)
     record_metrics(folder, "counting", {"weight": weight, "films": calibration.described})
-    return report(calibration, fits, gate, config.known) + f"\nweight of counting: {weight}"
+    pins = f"reference distributions: shifts by every single pin on {reference.pinned_films} films"
+    return "\n".join(
+        [report(calibration, fits, gate, config.known), f"weight of counting: {weight}", pins]
+    )
 
 
 def rows_of_source(index: Index, source: str | None) -> np.ndarray:

@@ -19,6 +19,9 @@ RESULTS = Path(__file__).with_name("results.md.jinja")
 HEADLINE = Path(__file__).with_name("headline.md.jinja")
 """Templates: of all figures, and of those that stand in the README."""
 
+SHOWN_MAPS = ("attention", "cam", "sum")
+"""Kinds of `train.evaluation.localisation.maps.MODEL_MAPS` that the viewer opens with."""
+
 START, END = "<!-- measured: python -m train card -->", "<!-- end of measured -->"
 
 
@@ -75,6 +78,42 @@ def measured_part(template: Path, checkpoint: Checkpoint, metrics: dict[str, Any
         gate=[r for r in gate if r["measure"] == "warned of"],
         gaps=metrics.get("subgroups", {}).get("subgroup_gaps", []),
     )
+
+
+def recorded(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What the checkpoint itself keeps of a report, for the viewer.
+
+    auc: of each finding, with its interval. maps: what the kinds that the viewer shows measured on
+    boxes; best_map: the one with the highest IoU, None where nothing was measured.
+    """
+    # here, because captum takes seconds that no other command needs
+    from train.evaluation.localisation.maps import MODEL_MAPS
+
+    free = metrics["discrimination"]["discrimination"]
+    kept = ("value", "low", "high")
+    aucs = {name: find(free, finding=name, measure="AUC") for name in FINDINGS}
+    maps = {
+        kind: {
+            name: record["value"]
+            for name in ("IoU", "pointing")
+            if (record := _free_map(metrics, MODEL_MAPS[kind], name)) is not None
+        }
+        for kind in SHOWN_MAPS
+    }
+    maps = {kind: values for kind, values in maps.items() if values}
+    return {
+        "split": metrics["split"],
+        "images": metrics["images"],
+        "auc": {name: a and {key: a[key] for key in kept} for name, a in aucs.items()},
+        "boxes": metrics.get("localisation", {}).get("boxes"),
+        "maps": maps,
+        "best_map": max(maps, key=lambda kind: maps[kind]["IoU"], default=None),
+    }
+
+
+def _free_map(metrics: dict[str, Any], name: str, measure: str) -> dict[str, Any] | None:
+    records = metrics.get("localisation", {}).get("localisation", [])
+    return find(records, map=name, others_pinned=False, measure=measure)
 
 
 def known_means(metrics: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,5 @@
-"""`python -m train card`: the model card of a checkpoint, every figure from its files.
+"""`python -m train card`: the model card of a checkpoint, every figure from its files; and what the
+viewer shows of it, recorded in the checkpoint (`metrics.report`).
 
 Sources: the checkpoint's config.json (architecture, training, calibration) and the metrics.json of
 `python -m train evaluate --out`. No figure stands in the template.
@@ -13,7 +14,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jsonargparse import ArgumentParser, Namespace
 
-from lmeran.checkpoint import CheckpointError, load_checkpoint
+from lmeran.checkpoint import CheckpointError, load_checkpoint, record_metrics
 from lmeran.findings import FINDINGS, display_name
 from train.card.results import (
     HEADLINE,
@@ -22,6 +23,7 @@ from train.card.results import (
     chance,
     figure,
     known_means,
+    recorded,
     write_measured,
 )
 from train.data.index import DataError
@@ -47,6 +49,7 @@ def run_card(given: Namespace) -> None:
     folder, metrics = Path(given.checkpoint), read_metrics(Path(given.report))
     text = write_card(folder, metrics)
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
+    record_metrics(folder, "report", recorded(metrics))
     print(f"the card is {folder / CARD_FILE}")
     for page, template in ((given.readme, HEADLINE), (given.results, RESULTS)):
         if page is not None:

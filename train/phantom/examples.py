@@ -1,66 +1,123 @@
-"""The bundled example films of the viewer."""
+"""The example films of the viewer: synthetic, and chosen by what a checkpoint makes of them.
+
+One finding is drawn on each. A film is fit to be shown if the checkpoint ranks that finding among
+its `TOP` most probable and if pinning it as present moves another finding by `LEAST` or more.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
-from train.phantom.drawing.draw import draw
+from lmeran.explain.influence import influence
+from lmeran.findings import FINDINGS, display_name, finding_index
+from lmeran.imaging.files import read_file
+from lmeran.imaging.radiograph import Radiograph
+from lmeran.predictor import Predictor
+from train.phantom.drawing.draw import PhantomFilm, draw
 from train.phantom.drawing.files import write_dicom, write_jpeg
 from train.phantom.drawing.patient import PhantomSpec
 
-EXAMPLES: tuple[tuple[str, str, PhantomSpec], ...] = (
-    ("normal.jpg", "Synthetic: normal", PhantomSpec(3)),
-    (
-        "effusion_cardiomegaly.jpg",
-        "Synthetic: effusion and cardiomegaly",
-        PhantomSpec(36, ("Effusion", "Cardiomegaly")),
-    ),
-    ("pneumothorax.jpg", "Synthetic: pneumothorax", PhantomSpec(5, ("Pneumothorax",))),
-    ("mass_nodule.jpg", "Synthetic: mass and nodule", PhantomSpec(43, ("Mass", "Nodule"))),
-    (
-        "edema_effusion_ap.jpg",
-        "Synthetic: edema and effusion (AP)",
-        PhantomSpec(7, ("Edema", "Effusion"), view="AP"),
-    ),
-    (
-        "consolidation_pneumonia.dcm",
-        "Synthetic: consolidation and pneumonia (DICOM)",
-        PhantomSpec(24, ("Consolidation", "Pneumonia"), height=1072, width=880),
-    ),
-)
-"""File, title and spec of the films that come with the viewer."""
-
+FILMS = 6
+SIDE = 1024
+TOP = 3
+LEAST = 0.05
+"""Change of the other finding's probability."""
 
 SPECK = 0.1
 """Share of a lesion's area that one of its parts needs to get a box of its own."""
 
+LIST = "examples.json"
 
-def write_examples(folder: Path) -> None:
-    """Write the viewer's bundled example films and examples.json into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    entries = []
-    for file, title, spec in EXAMPLES:
-        film = draw(spec)
-        if file.endswith(".dcm"):
-            write_dicom(folder / file, film.values, film.spacing, spec.view, title)
-        else:
-            write_jpeg(folder / file, film.pixels)
-        entries.append(
-            {
-                "file": file,
-                "title": title,
-                "findings_drawn": list(spec.findings),
-                "boxes": [box for name, mask in film.masks.items() for box in boxes_of(name, mask)],
-                "synthetic": True,
-            }
+
+@dataclass(frozen=True)
+class Effect:
+    """What a checkpoint makes of a film with one finding drawn: its rank (1: the most probable) and
+    probability, and the finding that pinning it as present moves most."""
+
+    drawn: str
+    rank: int
+    probability: float
+    moved: str
+    change: float
+
+    @property
+    def is_fit(self) -> bool:
+        return self.shortfall == (0, 0)
+
+    @property
+    def shortfall(self) -> tuple[int, float]:
+        """Ranks and probability that are lacking."""
+        return max(0, self.rank - TOP), max(0.0, LEAST - abs(self.change))
+
+    def __str__(self) -> str:
+        drawn, moved = display_name(self.drawn), display_name(self.moved)
+        return (
+            f"{drawn} is rank {self.rank} at {100 * self.probability:.1f} %; pinned as present, it "
+            f"moves {moved} by {100 * self.change:+.1f} points"
         )
-    text = json.dumps(entries, indent=2) + "\n"
-    (folder / "examples.json").write_text(text, encoding="utf-8")
+
+
+def effect_of(predictor: Predictor, film: Radiograph, drawn: str) -> Effect:
+    """The effect of pinning the finding that is drawn on a film."""
+    moves, i = influence(predictor, predictor.encode(film).encoding, {}), finding_index(drawn)
+    j = int(np.nanargmax(np.abs(moves.positive[i])))
+    rank = 1 + int((moves.probability > moves.probability[i]).sum())
+    return Effect(
+        drawn, rank, float(moves.probability[i]), FINDINGS[j], float(moves.positive[i, j])
+    )
+
+
+def choose(judged: list[tuple[PhantomSpec, Effect]]) -> list[tuple[PhantomSpec, Effect]]:
+    """`FILMS` of the films: fit ones of different findings with the largest effects; then others
+    that are fit, and last those that lack least."""
+    ranked = sorted(judged, key=lambda pair: (pair[1].shortfall, -abs(pair[1].change)))
+    before: Counter[str] = Counter()
+    order = []
+    for k, (_, effect) in enumerate(ranked):
+        order.append((not effect.is_fit, before[effect.drawn], k))
+        before[effect.drawn] += 1
+    return [ranked[k] for *_, k in sorted(order)[:FILMS]]
+
+
+def write_examples(folder: Path, predictor: Predictor, patients: int, side: int = SIDE) -> str:
+    """Draw `patients` films of each finding, `side` pixels a side, and write those to be shown and
+    examples.json, in place of those an earlier list names. Returns a report."""
+    specs = [
+        PhantomSpec(seed, (finding,), side, side, view="AP" if seed % 3 == 2 else "PA")
+        for finding in FINDINGS
+        for seed in range(patients)
+    ]
+    judged = []
+    for spec in tqdm(specs, unit="film", leave=False):
+        film = Radiograph(draw(spec).pixels, "JPEG", 8)
+        judged.append((spec, effect_of(predictor, film, spec.findings[0])))
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_old(folder)
+    chosen = choose(judged)
+    names = _names([spec for spec, _ in chosen])
+    entries, effects = [], []
+    for name, (spec, _) in zip(names, chosen, strict=True):
+        film = draw(spec)
+        title = _write(folder / name, film, spec)
+        # from the file, which is what a reader sees
+        effect = effect_of(predictor, read_file(folder / name), spec.findings[0])
+        effects.append(effect)
+        entries.append(_entry(name, title, film, effect, predictor.checkpoint.identity))
+    (folder / LIST).write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+    fit = sum(effect.is_fit for effect in effects)
+    criteria = f"the drawn finding among the top {TOP}, another moved by {100 * LEAST:.0f} points"
+    verdict = f"{fit} of {len(effects)} films have {criteria}"
+    if fit < len(effects):
+        verdict += "; the others are the nearest of all that were drawn"
+    return "\n".join([*(f"{n}: {e}" for n, e in zip(names, effects, strict=True)), verdict])
 
 
 def boxes_of(finding: str, mask: np.ndarray) -> list[dict[str, Any]]:
@@ -72,3 +129,49 @@ def boxes_of(finding: str, mask: np.ndarray) -> list[dict[str, Any]]:
     return [
         {"finding": finding, **dict(zip(sides, map(int, part[:4]), strict=True))} for part in found
     ]
+
+
+def _names(specs: list[PhantomSpec]) -> list[str]:
+    """File names: the finding, with the patient where it repeats; the last one is a DICOM file."""
+    findings = [spec.findings[0].lower() for spec in specs]
+    stems = [
+        f"{finding}_{spec.seed}" if finding in findings[:k] else finding
+        for k, (finding, spec) in enumerate(zip(findings, specs, strict=True))
+    ]
+    return [f"{stem}.jpg" for stem in stems[:-1]] + [f"{stems[-1]}.dcm"]
+
+
+def _write(path: Path, film: PhantomFilm, spec: PhantomSpec) -> str:
+    """The film's title."""
+    notes = ["AP"] * (spec.view == "AP") + ["DICOM"] * (path.suffix == ".dcm")
+    title = f"Synthetic: {display_name(spec.findings[0]).lower()}"
+    title += f" ({', '.join(notes)})" if notes else ""
+    if path.suffix == ".dcm":
+        write_dicom(path, film.values, film.spacing, spec.view, title)
+    else:
+        write_jpeg(path, film.pixels)
+    return title
+
+
+def _entry(
+    name: str, title: str, film: PhantomFilm, effect: Effect, checkpoint: str
+) -> dict[str, Any]:
+    return {
+        "file": name,
+        "title": title,
+        "findings_drawn": [effect.drawn],
+        "boxes": [box for finding, mask in film.masks.items() for box in boxes_of(finding, mask)],
+        "synthetic": True,
+        "checkpoint": checkpoint,
+        "rank": effect.rank,
+        "probability": round(effect.probability, 4),
+        "pin": {"finding": effect.drawn, "state": "positive"},
+        "moves": {"finding": effect.moved, "points": round(100 * effect.change, 1)},
+    }
+
+
+def _remove_old(folder: Path) -> None:
+    """The films that the list in a folder names."""
+    if (folder / LIST).is_file():
+        for entry in json.loads((folder / LIST).read_text(encoding="utf-8")):
+            (folder / Path(entry["file"]).name).unlink(missing_ok=True)

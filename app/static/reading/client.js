@@ -2,7 +2,7 @@
 // only if it is of the newest question.
 
 import { Refused } from "../api.js";
-import { UNKNOWN, rowOrder, shown } from "../state.js";
+import { UNKNOWN, nameOf, rowOrder, shown } from "../state.js";
 import { FileTrouble } from "../worklist/zip.js";
 import { cellsOf, fetchValues } from "../viewer/values.js";
 
@@ -33,11 +33,18 @@ export class Client {
       return number === this.opening && await this.display(reply, source, role);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      if (number === this.opening) this.show.alert(error.message);
+      if (number === this.opening) this.show.alert(this.notOpened(source, error));
       return false;
     } finally {
       if (number === this.opening) this.show.busy(false);
     }
+  }
+
+  // Why a film did not open; where that is the file's fault, also which it was and what is seen.
+  notOpened(source, { message, status }) {
+    if (!source.item || ![0, 422].includes(status)) return message;
+    const { film } = this.state, still = film ? `; still showing ${nameOf(film)}` : "";
+    return `${nameOf({ source })} could not be read${still}. ${message}`;
   }
 
   // The server's answer about a film. Throws Refused, also where the file cannot be sent.
@@ -175,7 +182,10 @@ export class Client {
     const { state } = this;
     if (sent !== state.sent) return; // newer pins are sent next
     const same = reading.pins.every((p, i) => p === state.reading.pins[i]);
-    if (!same) state.before = state.pins.map((_, i) => shown(state.reading, i));
+    if (!same) {
+      const values = state.pins.map((_, i) => shown(state.reading, i));
+      state.before = { pins: state.reading.pins, values };
+    }
     state.reading = reading;
     state.readingSeq = sent;
     delete this.root.dataset.pending;

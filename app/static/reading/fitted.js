@@ -1,17 +1,65 @@
-// What was fitted on validation films, in words: calibrated value, operating points, percentile,
-// input gate. Raw probability, calibrated probability and operating point keep their three names.
+// A number beside what was measured on validation and test films, in words: its rank, the operating
+// points, whether a shift is usual, calibrated values, the input gate.
 
-import { UNKNOWN, percent } from "../state.js";
+import { CHANGE_SHOWN, NEGATIVE, POSITIVE, UNKNOWN, change, percent, pinCount, points, shown }
+  from "../state.js";
 
-export const ABOVE = "\u25b2";
-export const BELOW = "\u25bd";
+export const CHANCE = "not better than chance on test films";
+const UNUSUAL = 95; // per cent of the films: beyond, a shift is called unusual
 
-// Which side of the operating points finding i's raw probability is: the best balance (Youden)
-// first, else whether it stays under even the point that finds 90 %.
-export function pointMark(reading, i) {
-  const { above_youden: youden, above_sensitivity_90: sensitive } = reading.fitted;
-  if (youden[i]) return ABOVE;
-  return sensitive[i] === false ? BELOW : "";
+// What is said of the selected finding, one text after the other.
+export function detailTexts(facts, state) {
+  const { reading, selected: i } = state, { calibration, model } = facts;
+  return [
+    probabilityText(state, i),
+    calibration && !calibration.keepsRaw ? valueText(calibration, reading.fitted, i) : "",
+    rankText(reading, i),
+    calibration ? pointText(calibration, reading, i) : "",
+    shiftText(reading, i),
+    facts.prevalence ? `in ${percent(facts.prevalence[i])} of the training films` : "",
+    aucText(model.test, i),
+  ].filter(Boolean);
+}
+
+function probabilityText(state, i) {
+  const { reading } = state, free = percent(reading.free[i]), delta = change(reading, i);
+  const known = { [NEGATIVE]: "absent", [POSITIVE]: "present" }[reading.pins[i]];
+  if (known) return `pinned ${known} by you; the model's free probability was ${free}`;
+  if (!pinCount(state)) return `free ${free}`;
+  return `free ${free}, now ${percent(shown(reading, i))} (${points(delta)} points)`;
+}
+
+function rankText({ reference, fitted }, i) {
+  if (!reference) return fitted ? `free: higher than in ${of(fitted.percentile[i], "validation films")}` : "";
+  const absent = reference.absent[i], present = reference.present[i];
+  if (absent === null) return "";
+  const others = present === null ? "" : `, and ${of(present, "those with it")}`;
+  return `free: higher than in ${of(absent, "validation films without it")}${others}`;
+}
+
+// How the shift by a single pin compares with what that pin does to validation films.
+function shiftText(reading, i) {
+  const percentile = reading.reference?.shift?.[i] ?? null, delta = change(reading, i);
+  if (percentile === null || Math.abs(delta) < CHANGE_SHOWN) return "";
+  const larger = delta > 0 ? percentile : 100 - percentile, what = delta > 0 ? "rise" : "fall";
+  const films = `${reading.reference.pinnedFilms} validation films with this pin`;
+  if (larger <= 100 - UNUSUAL) return `an unusually small ${what}: less than in ${of(100 - larger, films)}`;
+  const usual = larger >= UNUSUAL ? `an unusually large ${what}` : `a usual ${what}`;
+  return `${usual}: more than in ${of(larger, films)}`;
+}
+
+function aucText(test, i) {
+  const auc = test?.auc[i], ends = test?.interval?.[i];
+  if (!auc) return "";
+  const known = ends && ends[0] !== null;
+  const interval = known ? ` (${ends.map((v) => v.toFixed(2)).join(" to ")})` : "";
+  return `test AUC ${auc.toFixed(2)}${interval}${isChance(test, i) ? `: ${CHANCE}` : ""}`;
+}
+
+// Whether the interval of a finding's AUC on test films reaches a half.
+export function isChance(test, i) {
+  const low = test?.interval?.[i]?.[0] ?? null;
+  return low !== null && low <= 0.5;
 }
 
 export function calibratedText(reading, i) {
@@ -20,27 +68,10 @@ export function calibratedText(reading, i) {
   return reading.pins[i] === UNKNOWN ? "\u2013" : "";
 }
 
-// For the selected finding: its calibrated value, its rank among validation films, its side of the
-// operating points; each empty where there is none.
-export function fittedWords(calibration, reading, i) {
-  if (!calibration) return { value: "", rank: "", point: "" };
-  const p = reading.fitted.calibrated[i];
-  return {
-    value: calibration.keepsRaw ? "" : valueWords(calibration, reading.fitted, i),
-    rank: `free above ${percentileText(reading, i)} of validation films`,
-    point: p === null ? "" : pointSentence(calibration, reading, i),
-  };
-}
-
-function valueWords(calibration, fitted, i) {
+function valueText(calibration, fitted, i) {
   if (!calibration.youden[i]) return uncalibrated(calibration, i);
   const p = fitted.calibrated[i];
-  if (p === null) return `calibrated free ${percent(fitted.calibrated_free[i])}`;
-  return `calibrated ${percent(p)}`;
-}
-
-export function percentileText(reading, i) {
-  return `${Math.round(reading.fitted.percentile[i])} %`;
+  return p === null ? `calibrated free ${percent(fitted.calibrated_free[i])}` : `calibrated ${percent(p)}`;
 }
 
 export function uncalibrated(calibration, i) {
@@ -49,36 +80,37 @@ export function uncalibrated(calibration, i) {
   return `not calibrated: ${few} had it`;
 }
 
-export function pointSentence(calibration, reading, i) {
-  const mark = pointMark(reading, i);
-  const youden = calibration.youden[i], sensitive = calibration.sensitive[i];
-  if (mark === ABOVE) return `${ABOVE} raw reaches the Youden point, ${pointText(youden)}`;
-  if (mark === BELOW) {
-    return `${BELOW} raw is below the point of 90 % sensitivity, ${pointText(sensitive)}`;
+// On which side of the operating points the raw probability is.
+function pointText(calibration, reading, i) {
+  const { above_youden: above, above_sensitivity_90: found } = reading.fitted;
+  if (above[i] === null) return "";
+  const balanced = calibration.youden[i], low = calibration.sensitive[i];
+  const finds = `finds ${of(100 * low.sensitivity, "films with it")}`;
+  if (above[i]) {
+    return `above the balanced threshold of ${percent(balanced.threshold)}, which finds `
+      + `${of(100 * balanced.sensitivity, "films with it")} and clears `
+      + of(100 * balanced.specificity, "those without");
   }
-  return `raw is between the point of 90 % sensitivity (${percent(sensitive.threshold)}) and the `
-    + `Youden point (${percent(youden.threshold)})`;
+  if (!found[i]) return `below ${percent(low.threshold)}, the threshold that ${finds}`;
+  return `between ${percent(low.threshold)}, the threshold that ${finds}, and the balanced one of `
+    + percent(balanced.threshold);
 }
 
-export function namesText(calibration) {
-  const points = `${ABOVE} raw reaches the Youden operating point, ${BELOW} raw is below the point `
-    + `of 90 % sensitivity, both measured on ${calibration.films}`;
-  if (calibration.keepsRaw) return `Free and With pins are raw probabilities. ${points}.`;
-  return "Free and With pins are raw probabilities. Calibrated: how often films with such a value "
-    + `had the finding (calibration ${calibration.identity}); \u2013 too few films had it. ${points}.`;
+export function namesText({ films, keepsRaw, identity }) {
+  const points = `Operating points were measured on ${films}`;
+  if (keepsRaw) return `The probabilities are raw. ${points}.`;
+  return "Free and Now are raw probabilities. Calibrated: how often films with such a value had the "
+    + `finding (calibration ${identity}); \u2013 too few films had it. ${points}.`;
 }
 
 export function gateSentences(film, prior) {
-  const of = (f, start) => (f?.gate?.warnings ?? []).map((text) => start + text);
-  return [...of(film, ""), ...of(prior, "Prior film: ")];
+  const said = (f, start) => (f?.gate?.warnings ?? []).map((text) => start + text);
+  return [...said(film, ""), ...said(prior, "Prior film: ")];
 }
 
-// 5.4 % (sensitivity 44 %, specificity 83 %): as measured on validation films, nothing pinned.
-function pointText(point) {
-  return `${percent(point.threshold)} (sensitivity ${whole(point.sensitivity)}, specificity `
-    + `${whole(point.specificity)})`;
-}
-
-function whole(share) {
-  return `${Math.round(100 * share)} %`;
+// "97 % of films", "all films".
+function of(percentage, films) {
+  if (percentage >= 99.95) return `all ${films}`;
+  if (percentage > 99) return `over 99 % of ${films}`;
+  return `${percentage < 1 ? "under 1 %" : `${Math.round(percentage)} %`} of ${films}`;
 }

@@ -1,11 +1,9 @@
 // The reading: 14 rows with a dot plot, numbers and a three-way pin each.
 
-import {
-  calibratedText, namesText, percentileText, pointMark, pointSentence, uncalibrated,
-} from "./fitted.js";
+import { CHANCE, calibratedText, isChance, namesText, uncalibrated } from "./fitted.js";
 import {
   CHANGE_SHOWN, NEGATIVE, POSITIVE, UNKNOWN,
-  axisPosition, change, percent, points, rowOrder, shown,
+  axisPosition, change, percent, pinCount, points, rowOrder, shown,
 } from "../state.js";
 
 const PINS = [
@@ -19,6 +17,8 @@ export class ReadingTable {
   // act: {select(i), pin(i, state)}
   constructor(root, facts, act) {
     const table = root.querySelector(".lm-table");
+    this.root = root;
+    this.freeHead = table.querySelector(".lm-freehead");
     this.body = table.querySelector("tbody");
     this.findings = facts.findings;
     this.calibration = facts.calibration;
@@ -26,6 +26,7 @@ export class ReadingTable {
     this.act = act;
     this.rows = facts.findings.map((name, i) => this.buildRow(name, i, facts.prevalence?.[i]));
     this.body.append(...this.rows.map((r) => r.row));
+    this.dimChance(root, facts);
     const axis = table.querySelector(".lm-axis");
     for (const [p, text] of AXIS) axis.append(mark("span", "lm-axislabel", p, text));
     if (this.calibration) this.nameCalibrated(root, table);
@@ -35,12 +36,24 @@ export class ReadingTable {
   // A calibration that leaves every probability as it is has no column: it would repeat the raw one.
   nameCalibrated(root, table) {
     root.querySelector(".lm-names").textContent = namesText(this.calibration);
-    root.dataset.points = "1";
     if (!this.corrects) return;
     const head = make("th", "lm-num lm-calhead", "Calibrated");
     head.scope = "col";
-    table.querySelector(".lm-pinhead").before(head);
+    table.querySelector(".lm-priorhead").before(head);
     root.dataset.calibrated = "1";
+  }
+
+  // Findings whose numbers say little are dimmed, and the page says so once.
+  dimChance(root, { findings, model }) {
+    const names = findings.filter((_, i) => isChance(model.test, i));
+    root.querySelector(".lm-chancenote").hidden = !names.length;
+    root.querySelector(".lm-chancenote").textContent = `Dimmed: ${CHANCE} (${names.join(", ")}).`;
+    this.rows.forEach(({ row, select }, i) => {
+      if (!isChance(model.test, i)) return;
+      row.dataset.chance = "1";
+      select.title = CHANCE;
+      select.setAttribute("aria-description", CHANCE);
+    });
   }
 
   buildRow(name, i, prevalence) {
@@ -60,11 +73,10 @@ export class ReadingTable {
     track.append(span, hollow, dot);
     plot.append(track);
     const free = number("lm-free", "free", "\u2013");
-    const cond = number("lm-cond", "with pins");
-    const pinned = make("span", "", "\u2013"), point = make("i", "lm-point");
-    cond.append(pinned, ...(this.calibration ? [point] : []));
+    const cond = number("lm-cond", "now", "\u2013");
     const delta = number("lm-delta", "change", "");
     const calibrated = number("lm-cal", "calibrated", "\u2013");
+    const prior = number("lm-priorfree", "prior", ""), since = number("lm-since", "since prior", "");
     const pin = make("td", "lm-pin");
     const group = make("div", "lm-seg");
     group.setAttribute("role", "radiogroup");
@@ -79,8 +91,8 @@ export class ReadingTable {
       group.append(button);
     }
     pin.append(group);
-    row.append(head, plot, free, cond, delta, ...(this.corrects ? [calibrated] : []), pin);
-    return { row, select, span, hollow, dot, free, pinned, point, delta, calibrated, group };
+    row.append(head, plot, free, cond, delta, ...(this.corrects ? [calibrated] : []), prior, since, pin);
+    return { row, select, span, hollow, dot, free, cond, delta, calibrated, prior, since, group };
   }
 
   listen() {
@@ -108,6 +120,10 @@ export class ReadingTable {
   }
 
   render(state) {
+    const pinned = pinCount(state) > 0;
+    this.root.toggleAttribute("data-pinned", pinned);
+    this.root.toggleAttribute("data-prior", Boolean(state.prior));
+    this.freeHead.textContent = pinned ? "Free" : "Probability";
     const order = rowOrder(state);
     const current = [...this.body.children].map((r) => Number(r.dataset.finding));
     if (order.some((finding, k) => finding !== current[k])) this.reorder(order);
@@ -121,7 +137,7 @@ export class ReadingTable {
   }
 
   renderRow(r, i, state) {
-    const { reading, pins, before } = state;
+    const { reading, pins } = state;
     r.row.classList.toggle("lm-selected", i === state.selected);
     r.select.setAttribute("aria-pressed", i === state.selected);
     r.row.dataset.pin = pins[i];
@@ -131,21 +147,20 @@ export class ReadingTable {
       button.tabIndex = on ? 0 : -1;
       button.disabled = !state.film;
     }
+    this.renderPrior(r, i, state);
     if (!reading) {
-      r.row.dataset.moved = "";
-      r.free.textContent = r.pinned.textContent = "\u2013";
-      r.calibrated.textContent = "\u2013";
-      r.delta.textContent = r.point.textContent = r.free.title = r.calibrated.title = "";
+      r.free.textContent = r.cond.textContent = r.calibrated.textContent = "\u2013";
+      r.delta.textContent = r.calibrated.title = "";
       for (const part of [r.span, r.hollow, r.dot]) part.hidden = true;
       return;
     }
     const free = reading.free[i], now = shown(reading, i), delta = change(reading, i);
     const pinned = delta === null;
     r.free.textContent = percent(free);
-    r.pinned.textContent = pinned ? "pinned" : percent(now);
-    r.delta.textContent = pinned || pins.every((p) => p === UNKNOWN) ? "" : points(delta);
-    const sign = pinned || Math.abs(delta) < CHANGE_SHOWN ? "" : delta > 0 ? "up" : "down";
-    r.delta.dataset.sign = r.span.dataset.sign = sign;
+    r.free.dataset.label = pinCount(state) ? "free" : "probability";
+    r.cond.textContent = pinned ? "pinned" : percent(now);
+    r.delta.textContent = pinned || !pinCount(state) ? "" : points(delta);
+    r.delta.dataset.sign = r.span.dataset.sign = signOf(delta);
     const a = axisPosition(free), b = axisPosition(now);
     r.hollow.hidden = false;
     r.dot.hidden = pinned;
@@ -154,24 +169,26 @@ export class ReadingTable {
     r.dot.style.left = `${100 * b}%`;
     r.span.style.left = `${100 * Math.min(a, b)}%`;
     r.span.style.width = `${100 * Math.abs(b - a)}%`;
-    if (this.calibration) this.renderFitted(r, i, reading);
-    // What the newest pin moved stands out until the next one: by its size on the axis.
-    const moved = before && !pinned ? axisPosition(now) - axisPosition(before[i]) : 0;
-    r.row.dataset.moved = Math.abs(moved) < 0.004 ? "" : moved > 0 ? "up" : "down";
-    r.row.style.setProperty("--lm-moved", Math.min(1, Math.abs(moved) * 12).toFixed(3));
+    if (this.corrects) this.renderFitted(r, i, reading);
   }
 
   renderFitted(r, i, reading) {
-    const known = reading.pins[i] !== UNKNOWN, none = !this.calibration.youden[i];
-    r.free.title = `Higher than in ${percentileText(reading, i)} of the validation films`;
+    const none = !this.calibration.youden[i] && reading.pins[i] === UNKNOWN;
     r.calibrated.textContent = calibratedText(reading, i);
-    r.calibrated.title = none && !known ? uncalibrated(this.calibration, i) : "";
-    r.point.textContent = known ? "" : pointMark(reading, i);
-    r.point.title = known || none ? "" : pointSentence(this.calibration, reading, i);
-    r.point.setAttribute("aria-label", r.point.title);
-    r.point.setAttribute("role", "img");
-    r.point.hidden = !r.point.textContent;
+    r.calibrated.title = none ? uncalibrated(this.calibration, i) : "";
   }
+
+  // Both films free: what changed between them, whatever is pinned on the newer one.
+  renderPrior(r, i, { prior, reading }) {
+    const then = prior?.reading.free[i], since = reading && prior ? reading.free[i] - then : null;
+    r.prior.textContent = prior ? percent(then) : "";
+    r.since.textContent = since === null ? "" : points(since);
+    r.since.dataset.sign = signOf(since);
+  }
+}
+
+function signOf(delta) {
+  return delta === null || Math.abs(delta) < CHANGE_SHOWN ? "" : delta > 0 ? "up" : "down";
 }
 
 // A cell of figures; its label is seen where the table has no heads.

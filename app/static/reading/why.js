@@ -3,7 +3,7 @@
 
 import { saveButtons, tableOf } from "../save/export.js";
 import { diverging, matrix, palette, shares, waterfall } from "./plots.js";
-import { NEGATIVE, POSITIVE, percent, points } from "../state.js";
+import { CHANGE_SHOWN, NEGATIVE, POSITIVE, percent, points } from "../state.js";
 
 export const TABS = [
   ["ledger", "Why"],
@@ -95,19 +95,38 @@ export class WhyPanel {
       + rows.map((r) => `${r.name} ${signedText(r.value)}`).join(", ");
     const figure = waterfall(rows, label, this.colours);
     const table = [["part", "logits"], ...rows.map((r) => [r.name, r.value])];
-    const pinned = entry.state !== "unknown";
+    const shapley = entry.method === "exact"
+      ? "A pin's bar is its mean effect over every order of pinning (its Shapley value)."
+      : "A pin's bar is its mean effect over some orders of pinning (a sampled Shapley value), with its "
+        + "standard error.";
     return [
-      heading(`${name}: where the number comes from, in log-odds`,
-        saveButtons(figure, table, `ledger-${name}`)),
-      pinned && make("p", "lm-quiet", "Pinned: the model's own value under pins means nothing "
-        + "(it was never trained), so only the free part is shown."),
+      heading(name, saveButtons(figure, table, `ledger-${name}`)),
+      make("p", "lm-lead", this.leadText(why, i)),
+      make("p", "lm-quiet", "The bars are in log-odds, a scale of probability on which the parts of the "
+        + `number add up. ${pins.length ? shapley : ""}`),
       figure,
-      pins.length > 0 && make("p", "lm-quiet", entry.method === "exact"
-        ? "Each pin's share is its exact Shapley value: the order of pinning does not matter."
-        : "Each pin's share is a sampled Shapley value with its standard error."),
       this.alone(why, i),
       remarks,
     ];
+  }
+
+  // "The image says 42 %; your pins add 9.8 points, most from Effusion."
+  leadText(why, i) {
+    const { state, free, conditioned, per_pin: shares } = why.findings[i];
+    const image = `The image says ${percent(free)}`, pins = Object.keys(why.pins);
+    if (state !== "unknown") {
+      return `${image}. You pinned it ${state === "positive" ? "present" : "absent"}, so there is no `
+        + "number under pins: the model never learned one.";
+    }
+    if (!pins.length) return `${image}; nothing is pinned.`;
+    const by = conditioned - free, up = by > 0;
+    if (Math.abs(by) < CHANGE_SHOWN) return `${image}; what you pinned hardly changes it.`;
+    const size = `${points(Math.abs(by)).slice(1)} points`;
+    const [most] = Object.entries(shares).sort(([, a], [, b]) => (up ? b - a : a - b))[0];
+    if (pins.length === 1) {
+      return `${image}; your pin of ${this.label(most)} ${up ? "adds" : "takes away"} ${size}.`;
+    }
+    return `${image}; your pins ${up ? "add" : "take away"} ${size}, most from ${this.label(most)}.`;
   }
 
   // What counting labels makes of the pins, without a model of how findings go together on a film.
@@ -222,9 +241,11 @@ export class WhyPanel {
   attention(why) {
     const i = this.state.selected, names = this.facts.findings;
     if (!why.attention || !why.label_matrix) return [make("p", "lm-quiet", "This model has no attention.")];
+    const lead = make("p", "lm-quiet", "Each finding looks at the film and at the other findings, in steps "
+      + "(layers) of several looks each (heads): here is how much of its attention goes where.");
     const { layer, head } = why.split, split = why.attention[this.key(i)];
     const where = `layer ${layer}, ${head === null ? "mean of heads" : `head ${head}`}`;
-    const parts = [];
+    const parts = [lead];
     if (split) {
       const others = Object.entries(split.labels).sort((a, b) => b[1] - a[1]);
       const bars = [{ name: "image", value: split.image }, { name: "own label", value: split.own },

@@ -1,8 +1,10 @@
 // A figure and its numbers as files, made in the browser: nothing is sent anywhere.
 
 export function saveButtons(figure, rows, name) {
-  const box = document.createElement("span");
-  box.className = "lm-save";
+  const menu = document.createElement("details"), box = document.createElement("div");
+  const title = Object.assign(document.createElement("summary"), { textContent: "Save" });
+  menu.className = "lm-menu lm-save";
+  menu.append(title, box);
   const button = (text, run) => {
     const node = document.createElement("button");
     node.type = "button";
@@ -16,7 +18,7 @@ export function saveButtons(figure, rows, name) {
     button("PNG", async () => save(await pngBlob(figure), `${name}.png`));
   }
   button("CSV", () => save(new Blob([csv(rows)], { type: "text/csv" }), `${name}.csv`));
-  return box;
+  return menu;
 }
 
 // rows: arrays of texts and numbers, the first the header. A text that a spreadsheet would run as a

@@ -1,4 +1,4 @@
-// The menu "Save": what a reader can save of the reading, and how a saved one is opened again. Files
+// The menu "File": what a reader can save of the reading, and how a saved one is opened again. Files
 // come from the server by the film's token and name neither patient nor file.
 
 import { Refused } from "../api.js";
@@ -13,56 +13,50 @@ const FORMS = [["pdf", "Report (PDF)"], ["csv", "Table (CSV)"], ["json", "Readin
 const NOTE = "DICOM (SR, SEG, secondary capture) is made from the DICOM file on the command line, "
   + "by python -m lmeran export: it needs the file's header, which is not kept here.";
 const NOTICE = "Research use only, not for diagnosis";
+const OTHER_IMAGE = 409; // status of a reading file that is about another film than the open one
 
 export class SaveMenu {
-  // reader: {tell(text), alert(text), show(pins, view)}: announces, warns, and shows pins and view.
+  // reader: {tell(text), alert(text), hint(text), show(pins, view)}: announces, warns, advises, and
+  // shows pins and view.
   // client: asks the server about the open film.
   constructor(root, facts, state, client, reader) {
     Object.assign(this, { root, facts, state, client, reader });
     this.link = null; // of the address, until a film is open
-    this.menu = this.build();
-    root.querySelector(".lm-forget").after(this.menu);
+    this.file = null; // a reading file, until its film is open
+    this.seen = null; // the film of the state, when it was last looked at
+    this.saving = this.build();
     window.addEventListener("hashchange", () => this.readLink());
     this.readLink();
   }
 
   render() {
     const open = Boolean(this.state.film);
-    for (const button of this.menu.querySelectorAll("button")) button.disabled = !open;
+    for (const button of this.saving) button.disabled = !open;
     if (open && this.link) this.follow();
+    if (this.state.film === this.seen) return;
+    this.seen = this.state.film;
+    if (open && this.file) this.open(this.file, false);
   }
 
+  // The buttons that need a film.
   build() {
-    const menu = document.createElement("details"), summary = document.createElement("summary");
-    const list = document.createElement("div"), note = document.createElement("p");
-    menu.className = "lm-take";
-    Object.assign(summary, { textContent: "Save", title: "Save, share or open again" });
-    note.textContent = NOTE;
-    list.append(
+    const note = document.createElement("p"), saving = [
       this.button("Picture of the view (PNG)", () => this.picture()),
       ...FORMS.map(([form, text]) => this.button(text, () => this.fetch(form))),
       this.button("Copy link to pins and finding", () => this.copyLink()),
-      ...(this.facts.session.demo ? [] : [this.button("Open a reading file", () => this.choose())]),
-      note,
-    );
-    menu.append(summary, list);
-    document.addEventListener("click", (e) => { if (!menu.contains(e.target)) menu.open = false; });
-    menu.addEventListener("keydown", (e) => {
-      if (e.key !== "Escape") return;
-      menu.open = false;
-      summary.focus();
-    });
-    return menu;
+    ];
+    const opening = this.button("Open a reading file", () => this.choose());
+    note.textContent = NOTE;
+    this.root.querySelector(".lm-take > div").prepend(
+      ...saving, ...(this.facts.session.demo ? [] : [opening]), note);
+    return saving;
   }
 
   button(text, run) {
     const node = document.createElement("button");
     node.type = "button";
     node.textContent = text;
-    node.addEventListener("click", () => {
-      this.menu.open = false;
-      run();
-    });
+    node.addEventListener("click", run);
     return node;
   }
 
@@ -119,14 +113,22 @@ export class SaveMenu {
     input.click();
   }
 
-  async open(file) {
+  // Before its film is open, a reading file waits for the next one.
+  async open(file, waits = true) {
     const { film } = this.state;
-    const response = await this.post(({ token }) => this.client.api.call(`reading/${token}`, { body: file }));
+    this.file = film ? null : file;
+    if (!film) return this.reader.hint(`${file.name} waits: now open the film it is about.`);
+    const response = await this.post(
+      ({ token }) => this.client.api.call(`reading/${token}`, { body: file }),
+      ({ message, status }) => {
+        if (waits && status === OTHER_IMAGE) this.file = file;
+        this.reader[this.file ? "hint" : "alert"](message);
+      });
     const found = response && await response.json();
-    if (!found || this.state.film !== film) return;
+    if (!found || this.state.film !== film) return undefined;
     this.reader.show(found.pins, found.view);
     this.reader.tell(found.message);
-    this.reader.alert(found.equal ? "" : found.message);
+    return this.reader.alert(found.equal ? "" : found.message);
   }
 
   readLink() {
@@ -136,7 +138,7 @@ export class SaveMenu {
     const known = inWords(link.pins, findings), unknown = link.unknown.join(", ");
     if (unknown) this.reader.alert(`The link names what is not known here: ${unknown}.`);
     if (this.state.film) this.follow();
-    else if (!unknown && known) this.reader.alert(`The link pins ${known}: open the film it is about.`);
+    else if (!unknown && known) this.reader.hint(`The link pins ${known}: open the film it is about.`);
   }
 
   follow() {
@@ -147,12 +149,12 @@ export class SaveMenu {
   }
 
   // The response, or null after its reason was shown.
-  async post(run) {
+  async post(run, refused = ({ message }) => this.reader.alert(message)) {
     try {
       return await this.client.withFilm(run);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      this.reader.alert(error.message);
+      refused(error);
       return null;
     }
   }

@@ -12,7 +12,7 @@ export class FilmView {
     this.context = canvas.getContext("2d");
     this.shown = null; // {values, table, camera, overlay, annotations}
     this.frame = 0;
-    new ResizeObserver(() => this.schedule()).observe(viewport);
+    new ResizeObserver(() => this.schedule()).observe(canvas);
   }
 
   // values: FilmValues, null for an empty viewport; table: gray of each code; camera: see
@@ -27,7 +27,7 @@ export class FilmView {
   }
 
   size() {
-    return [this.viewport.clientWidth, this.viewport.clientHeight];
+    return [this.canvas.clientWidth, this.canvas.clientHeight];
   }
 
   schedule() {

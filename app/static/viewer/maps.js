@@ -1,12 +1,13 @@
-// The maps a reader can lay over the film: what each shows, its name, and its scale in words.
+// The maps a reader can lay over the film: what each shows, its name, its scale and how far to trust
+// it in words.
 
-import { contour, paint, paintSigned, upsample } from "./overlay.js";
+import { contour, paint, paintSigned, signedTable, upsample } from "./overlay.js";
 import { UNKNOWN, pinCount, shown } from "../state.js";
 
 export const KINDS = [
+  ["cam", "image evidence"],
   ["attention", "attention"],
   ["moved", "attention moved"],
-  ["cam", "exact CAM"],
   ["sum", "image + label"],
 ];
 
@@ -19,14 +20,32 @@ export const BESIDE = [
   ["prior", "prior film"],
 ];
 
-// {name, values, grid, field, canvas, segments, table, low, high, say} of one kind for the selected
-// finding, or {name, missing} with the reason in words where there is no such map. say(value): the
-// value of a place in words.
+const FLOOR = 0.4; // share of the scale below which the film is left clear, as the contour's level
+
+// One sentence on how far to trust each kind.
+const TRUST = {
+  cam: "Exact: the parts of the film that raise the image's share of this number; pins do not change it.",
+  attention: "Where the label looked on the film, which is not evidence for the finding.",
+  moved: "Where the pins made the label look more, and less; not evidence for the finding.",
+  sum: "An estimate: the image's share is exact, the label's is spread as its attention lies.",
+};
+
+// {name, trust, values, grid, field, canvas, segments, table, low, high, say} of one kind for the
+// selected finding, or {name, trust, missing} with the reason in words where there is no such map.
+// say(value): the value of a place in words.
 export function mapOf(kind, state, facts, tables) {
   const { reading, view, selected: i } = state;
   const maker = { attention, moved, cam, sum, free: (given) => attention(given, "free") }[kind];
   const made = maker({ reading, view, i, state, facts, tables });
-  return { ...made, name: `${facts.findings[i]}: ${made.name}` };
+  const of = kind === "free" ? "attention" : kind;
+  return { ...made, name: `${facts.findings[i]}: ${made.name}`, trust: trustOf(of, facts.model.maps) };
+}
+
+function trustOf(kind, { boxes, measured }) {
+  const found = measured[kind];
+  if (!found) return `${TRUST[kind]} Not measured against boxes here.`;
+  return `${TRUST[kind]} Its peak lay inside ${Math.round(100 * found.pointing)} % of ${boxes} boxes on `
+    + `test films, its contour overlapped them by ${Math.round(100 * found.IoU)} %.`;
 }
 
 function attention({ reading, view, i, state, facts, tables }, wanted = view.which) {
@@ -34,31 +53,17 @@ function attention({ reading, view, i, state, facts, tables }, wanted = view.whi
   if (!maps) return { name: "attention", missing: "this model has no attention" };
   const pinned = isUntrained(reading, i, facts);
   const which = pinned ? "free" : wanted;
-  const values = maps[which][i], maximum = Math.max(...values);
   const p = which === "free" ? reading.free[i] : shown(reading, i);
-  const absolute = view.scale === "absolute";
-  const toShare = absolute
-    ? (a) => Math.min(1, (p * a * maps.tokens) / facts.fullScale)
-    : (a) => (maximum > 0 ? a / maximum : 0);
-  const grid = facts.model.grid, field = upsample(values, grid), table = tables[view.colours];
   let reader = "reading with pins";
   if (pinned && wanted === "pinned") reader = "pinned: free map shown";
   else if (which === "free") reader = "free reading";
   else if (!pinCount(state)) reader = "free reading (no pins)";
-  return {
-    name: `attention of the label branch, ${layerName(maps)}, ${reader}`,
-    values,
-    grid,
-    field,
-    canvas: paint(field, toShare, table),
-    segments: view.contour && maximum > 0 ? contour(field, facts.contour * maximum) : [],
-    table,
-    low: "0",
-    high: absolute
-      ? `${facts.fullScale} (absolute: probability x attention over its even share)`
-      : `${maximum.toFixed(3)} of its attention (relative: own maximum)`,
+  return positive(`attention of the label branch, ${layerName(maps)}, ${reader}`, maps[which][i], {
+    weight: p * maps.tokens,
+    fullScale: facts.fullScale,
+    unit: "probability x attention over its even share",
     say: (a) => `attention ${short(a)}, ${(a * maps.tokens).toFixed(2)} x its even share`,
-  };
+  }, { view, facts, tables });
 }
 
 function moved(given) {
@@ -68,8 +73,7 @@ function moved(given) {
   if (!pinCount(state)) return { name, missing: "nothing is pinned, so nothing moved" };
   if (isUntrained(reading, i, facts)) return attention(given);
   const values = maps.pinned[i].map((a, k) => (a - maps.free[i][k]) * maps.tokens);
-  return signed(`${name}, ${layerName(maps)}`, values, facts.movedFullScale,
-    "even shares of attention", { view, facts, tables });
+  return signed(`${name}, ${layerName(maps)}`, values, { view, facts, tables });
 }
 
 // The last layer's attention of a pinned finding feeds nothing but its own output, which training
@@ -79,8 +83,7 @@ function isUntrained({ pins, maps }, i, facts) {
 }
 
 function cam({ view, i, state, facts, tables }) {
-  return signed("image part, exact class activation map", state.film.cam[i], facts.camFullScale,
-    "logits; its mean is the image part", { view, facts, tables });
+  return evidence("image part, exact class activation map", state.film.cam[i], { view, facts, tables });
 }
 
 function sum({ view, i, state, facts, tables }) {
@@ -88,33 +91,77 @@ function sum({ view, i, state, facts, tables }) {
   if (state.reading.conditioned[i] === null) return { name, missing: "this finding is pinned" };
   const values = state.why?.sum[i];
   if (!values) return { name, missing: "being computed" };
-  return signed(name, values, facts.camFullScale, "logits", { view, facts, tables });
+  return evidence(name, values, { view, facts, tables });
 }
 
-// Signed maps: white is zero. The absolute scale is the same for every film and finding.
-function signed(name, values, fullScale, unit, { view, facts, tables }) {
-  const largest = Math.max(...values.map(Math.abs));
+// Logits that a whole film like the place would give. What speaks against the finding stays clear.
+function evidence(name, values, given) {
+  return positive(name, values, {
+    weight: 1, fullScale: given.facts.camFullScale, unit: "logits for it", say: sayLogits,
+  }, given);
+}
+
+function sayLogits(v) {
+  return `map ${sign(v)}${short(Math.abs(v))} logits`;
+}
+
+// A map of what lies above zero. The absolute scale is the same for every film and finding, and ends
+// higher where a map goes beyond it, so that its peak is seen.
+function positive(name, values, { weight, fullScale, unit, say }, { view, facts, tables }) {
+  const maximum = Math.max(...values), table = tables[view.colours];
   const absolute = view.scale === "absolute";
-  const full = absolute ? fullScale : largest || 1;
+  const full = absolute ? Math.max(fullScale, weight * maximum) : weight * Math.max(maximum, 0) || 1;
   const grid = facts.model.grid, field = upsample(values, grid);
-  const words = absolute ? "absolute" : "relative: own maximum";
   return {
     name,
     values,
     grid,
     field,
-    canvas: paintSigned(field, full, tables.signed),
-    segments: [],
-    table: tables.signed,
-    low: `\u2212${short(full)}`,
-    high: `+${short(full)} ${unit} (${words})`,
-    say: (v) => `map ${v < 0 ? "\u2212" : "+"}${short(Math.abs(v))} ${unit.split(";")[0]}`,
+    canvas: paint(field, (v) => (weight * v) / full, FLOOR, table),
+    segments: segmentsOf(field, maximum, view, facts),
+    table,
+    low: "0",
+    high: `${short(full)} ${unit} (${scaleWords(absolute, full > fullScale)})`,
+    say,
   };
+}
+
+function signed(name, values, { view, facts, tables }) {
+  const largest = Math.max(...values.map(Math.abs)), fullScale = facts.movedFullScale;
+  const absolute = view.scale === "absolute";
+  const full = absolute ? Math.max(fullScale, largest) : largest || 1;
+  const grid = facts.model.grid, field = upsample(values, grid);
+  const table = signedTable(tables.signed, tables[view.colours]), unit = "even shares of attention";
+  return {
+    name,
+    values,
+    grid,
+    field,
+    canvas: paintSigned(field, full, FLOOR, table),
+    segments: segmentsOf(field, Math.max(...values), view, facts),
+    table,
+    low: `\u2212${short(full)}`,
+    high: `+${short(full)} ${unit} (${scaleWords(absolute, full > fullScale)})`,
+    say: (v) => `map ${sign(v)}${short(Math.abs(v))} ${unit}`,
+  };
+}
+
+function segmentsOf(field, maximum, view, facts) {
+  return view.contour && maximum > 0 ? contour(field, facts.contour * maximum) : [];
+}
+
+function scaleWords(absolute, isBeyond) {
+  const scale = absolute ? `absolute${isBeyond ? ", up to this map's peak" : ""}` : "relative: own maximum";
+  return `${scale}; clear below ${Math.round(100 * FLOOR)} % of it`;
 }
 
 function layerName(maps) {
   const heads = maps.head === null ? "mean of heads" : `head ${maps.head}`;
   return `${maps.layer === 0 ? "rollout over all layers" : `layer ${maps.layer}`}, ${heads}`;
+}
+
+function sign(v) {
+  return v < 0 ? "\u2212" : "+";
 }
 
 function short(x) {

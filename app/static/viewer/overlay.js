@@ -28,23 +28,32 @@ export function sample(values, grid, u, v) {
   return top * (1 - fy + y0) + low * (fy - y0);
 }
 
-// A canvas of the coloured map. Weak places are transparent: what is not colour is film.
-export function paint(field, toShare, table, side = SIDE) {
+const FADE = 0.1; // share of the scale over which colour comes in above the floor
+
+// A canvas of the coloured map: clear below the floor, a share of the scale, so that the film is seen.
+export function paint(field, toShare, floor, table, side = SIDE) {
   return colour(field, table, side, (value) => {
-    const share = toShare(value);
-    return [share, 1.6 * share];
+    const share = Math.max(0, Math.min(1, toShare(value)));
+    return [share, (share - floor) / FADE];
   });
 }
 
-// The same for signed fields: transparent at zero, full colour at +-full.
-export function paintSigned(field, full, table, side = SIDE) {
+// The same for signed fields: zero in the middle of the table, full colour at +-full.
+export function paintSigned(field, full, floor, table, side = SIDE) {
   return colour(field, table, side, (value) => {
     const share = Math.max(-1, Math.min(1, value / full));
-    return [0.5 + 0.5 * share, 1.4 * Math.abs(share)];
+    return [0.5 + 0.5 * share, (Math.abs(share) - floor) / FADE];
   });
 }
 
-// pick(value): where in the table its colour lies, and how opaque it is; both 0 .. 1.
+// 256 colours: the lower half of `signed` below zero, `table` above.
+export function signedTable(signed, table) {
+  const mixed = signed.slice();
+  for (let k = 128; k < 256; k++) mixed.set(table.subarray(6 * (k - 128), 6 * (k - 128) + 3), 3 * k);
+  return mixed;
+}
+
+// pick(value): where in the table its colour lies, 0 .. 1, and how opaque it is, 1 and more: fully.
 function colour(field, table, side, pick) {
   const canvas = new OffscreenCanvas(side, side);
   const context = canvas.getContext("2d");
@@ -55,7 +64,7 @@ function colour(field, table, side, pick) {
     image.data[4 * i] = table[c];
     image.data[4 * i + 1] = table[c + 1];
     image.data[4 * i + 2] = table[c + 2];
-    image.data[4 * i + 3] = 255 * Math.min(1, opaque);
+    image.data[4 * i + 3] = 255 * Math.max(0, Math.min(1, opaque));
   }
   context.putImageData(image, 0, 0);
   return canvas;

@@ -28,7 +28,7 @@ export class Viewport {
     this.cursor = null; // {view, point} of the viewport that the pointer is at
     this.changed = () => {}; // the window, camera or tool did
     this.seen = this.first.size(); // of the first view, when it last changed
-    new ResizeObserver(() => this.resized()).observe(this.first.viewport);
+    new ResizeObserver(() => this.resized()).observe(this.first.canvas);
     for (const view of [this.first, this.second]) {
       listenToHands(view, {
         tool: () => state.view.tool,
@@ -77,8 +77,10 @@ export class Viewport {
     const { film, prior, view } = this.state;
     this.show(this.first, film, this.maps.first);
     this.show(this.second, view.beside === "prior" ? prior : view.beside && film, this.maps.second);
-    this.root.querySelector(".lm-first").dataset.tool = view.tool;
-    this.root.querySelector(".lm-second").dataset.tool = view.tool;
+    for (const { viewport } of [this.first, this.second]) {
+      viewport.dataset.tool = view.tool;
+      viewport.toggleAttribute("data-closer", view.camera.zoom > 1);
+    }
     this.changed();
   }
 

@@ -75,7 +75,7 @@ export class WorklistPanel {
     this.q("filter").append(...options([["all", "all films"], ["warned", "with a warning"],
                                         ["failed", "cannot be read"], ["pinned", "with pins"],
                                         ["unseen", "not opened yet"]]));
-    if (above.length) this.q("filter").append(group("Raw reaches the Youden point of", above));
+    if (above.length) this.q("filter").append(group("Above the balanced threshold of", above));
     this.q("folder").hidden = !("webkitdirectory" in document.createElement("input"));
   }
 

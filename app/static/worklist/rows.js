@@ -1,6 +1,5 @@
 // The rows of a worklist as plain data, and the pure functions that sort, filter and write them.
 
-import { ABOVE } from "../reading/fitted.js";
 import { NEGATIVE, UNKNOWN, percent } from "../state.js";
 
 export const WAITING = "waiting", READING = "reading", READ = "read", FAILED = "failed";
@@ -73,14 +72,14 @@ export function progressText({ all, done, failed }) {
 export function rowText(row, sort, findings) {
   if (row.state === FAILED) return row.reason;
   if (!row.result) return row.state === READING ? "Being read" : "Waiting";
-  const i = findingOf(row, sort), mark = row.result.above?.[i] ? ` ${ABOVE}` : "";
-  return `${findings[i]} ${percent(row.result.free[i])} raw${mark}`;
+  const i = findingOf(row, sort);
+  return `${findings[i]} ${percent(row.result.free[i])} raw`;
 }
 
 // All of a row for those who hear it.
 export function rowLabel(row, sort, findings) {
   const parts = [`Film ${row.number}`, row.label, row.state === FAILED ? WORDS[FAILED] : ""];
-  parts.push(row.result ? rowText(row, sort, findings).replace(` ${ABOVE}`, ", reaches the Youden point")
+  parts.push(row.result ? rowText(row, sort, findings)
     : row.state === FAILED ? row.reason : WORDS[row.state]);
   if (row.result?.warnings.length) parts.push(`warning: ${row.result.warnings.join(" ")}`);
   if (row.frame > 1) parts.push(`frame ${row.frame}`);

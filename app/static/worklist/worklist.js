@@ -27,6 +27,7 @@ export class Worklist {
     this.told = 0; // tenths of the list announced
     this.cancelled = false; // by the reader: what is added later waits too
     this.seen = null; // the film of the state, when it was last looked at
+    this.eager = false; // the first film that is read is opened
     this.panel = new WorklistPanel(root, facts, this);
     window.addEventListener("lmeran:step", (e) => this.step(e.detail.step));
   }
@@ -37,11 +38,13 @@ export class Worklist {
   takes(e) {
     const onPanel = Boolean(e.target.closest?.(".lm-worklist"));
     if (!onPanel && !isMany(e.dataTransfer)) return false;
+    this.eager = !onPanel;
     this.add(itemsOfDrop(e.dataTransfer));
     return true;
   }
 
-  addFiles(files) {
+  addFiles(files, eager = false) {
+    this.eager = eager;
     this.add(itemsOfFiles([...files]));
   }
 
@@ -126,6 +129,7 @@ export class Worklist {
       const response = await this.client.api.call("rows", { body, signal: run.signal });
       const answer = await response.json();
       if (row.state !== READ) this.settle(row, "", answer);
+      if (this.eager) this.open(row);
     } catch (error) {
       if (run.signal.aborted) {
         if (row.state === READING) row.state = WAITING;
@@ -172,6 +176,7 @@ export class Worklist {
   // The film of a row, in place of the open one. Of several wanted in a hurry the last one.
   async open(row) {
     this.wanted = row;
+    this.eager = false;
     this.panel.changed();
     if (this.opening) return;
     this.show.busy(true);
@@ -203,10 +208,9 @@ export class Worklist {
     }
   }
 
-  notOpened(row, { message, status }) {
-    const isTheFile = [0, 422].includes(status);
-    if (isTheFile) this.settle(row, message);
-    if (!this.wanted) this.show.alert(isTheFile ? `Film ${row.number} cannot be opened. ${message}` : message);
+  notOpened(row, error) {
+    if ([0, 422].includes(error.status)) this.settle(row, error.message);
+    if (!this.wanted) this.show.alert(this.client.notOpened(row, error));
   }
 
   // The row whose film is open or about to be.
@@ -268,7 +272,8 @@ export class Worklist {
 
   clear() {
     this.stopped?.abort();
-    Object.assign(this, { rows: [], number: 0, stopped: null, cancelled: false, adding: 0, wanted: null, told: 0 });
+    Object.assign(this, { rows: [], number: 0, stopped: null, cancelled: false, adding: 0, wanted: null, told: 0,
+                          eager: false });
     this.list += 1;
     this.panel.close();
     this.panel.changed();

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from lmeran.findings import FINDINGS
 from tests.conftest import film_pixels
-from tests.support.browsing import pin, row, settled, upload
+from tests.support.browsing import choose, pin, row, settled, upload
 from tests.support.serving import Viewer
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
@@ -52,7 +52,10 @@ def open_reading(page: Page, file: Path) -> None:
 def test_the_menu_waits_for_a_film_and_says_where_dicom_is_made(page: Page) -> None:
     page.locator(".lm-take summary").click()
     for button in page.locator(".lm-take button").all():
-        expect(button).to_be_disabled()
+        if button.inner_text() == "Open a reading file":
+            expect(button).to_be_enabled()
+        else:
+            expect(button).to_be_disabled()
     expect(page.locator(".lm-take p")).to_contain_text("python -m lmeran export")
     page.keyboard.press("Escape")
     expect(page.locator(".lm-take p")).to_be_hidden()
@@ -92,7 +95,7 @@ def test_the_picture_of_the_view_has_the_view_and_its_words_below(page: Page, fi
     assert picture[: canvas[0]].max() > 100
     assert picture[canvas[0] :].max() == 255
     assert re.fullmatch(r"lmeran-view-\d+\.png", name)
-    page.locator(".lm-beside").select_option("cam")
+    choose(page, ".lm-beside", "cam")
     page.wait_for_timeout(300)
     _, data = saved(page, "Picture of the view (PNG)")
     beside = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -103,8 +106,8 @@ def test_a_reading_file_brings_back_pins_finding_and_view(
     page: Page, film: Path, tmp_path: Path
 ) -> None:
     read_with_pins(page, film)
-    page.locator(".lm-layer").select_option("1")
-    page.locator(".lm-scale").select_option("relative")
+    choose(page, ".lm-layer", "1")
+    choose(page, ".lm-scale", "relative")
     settled(page)
     page.keyboard.press("i")
     before = {f: row(page, f) for f in ("Hernia", "Mass")}
@@ -125,7 +128,20 @@ def test_a_reading_file_brings_back_pins_finding_and_view(
     assert page.locator(".lm-layer").input_value() == "1"
     assert page.locator(".lm-scale").input_value() == "relative"
     expect(page.locator(".lm-invert")).to_have_attribute("aria-pressed", "true")
-    expect(page.locator(".lm-live")).to_have_text("The reading comes out as it was recorded.")
+    confirmed = page.locator(".lm-live")
+    expect(confirmed).to_have_text("The reading comes out as it was recorded.")
+    expect(confirmed).to_have_attribute("data-shown", "")
+    assert confirmed.bounding_box()["height"] > 20, "seen, not only heard"
+    expect(page.locator(".lm-alert")).to_be_hidden()
+
+    page.reload()  # the file first, then its film, after another one
+    page.wait_for_selector(".lm[data-ready]")
+    open_reading(page, file)
+    expect(page.locator(".lm-alert")).to_contain_text("now open the film it is about")
+    upload(page, film)
+    expect(page.locator(".lm-count")).to_have_text("1 pinned")
+    settled(page)
+    assert {f: row(page, f) for f in ("Hernia", "Mass")} == before
     expect(page.locator(".lm-alert")).to_be_hidden()
 
 
@@ -160,11 +176,13 @@ def test_a_file_of_another_image_or_none_is_refused_in_words(
     open_reading(page, tmp_path / "none.json")
     expect(page.locator(".lm-alert")).to_contain_text("not a reading file")
     expect(page.locator(".lm-count")).to_have_text("1 pinned")
-    with page.expect_response(lambda r: "/lmeran/film/" in r.url):
-        page.set_input_files("input[type=file]", tmp_path / "other.png")
+    upload(page, tmp_path / "other.png")
     expect(page.locator(".lm-count")).to_have_text("nothing pinned")
     open_reading(page, tmp_path / "reading.json")
     expect(page.locator(".lm-alert")).to_contain_text("belongs to another image")
+    expect(page.locator(".lm-alert")).to_have_attribute("data-kind", "hint")
+    upload(page, film)
+    expect(page.locator(".lm-count")).to_have_text("1 pinned")
     page.close()
 
 
@@ -178,6 +196,7 @@ def test_a_link_carries_pins_and_finding_into_the_next_film(
     page.wait_for_selector(".lm[data-ready]")
     words = "The link pins Effusion positive, Pleural Thickening negative"
     expect(page.locator(".lm-alert")).to_contain_text(words)
+    expect(page.locator(".lm-alert")).to_have_attribute("data-kind", "hint")
     upload(page, film)
     expect(page.locator(".lm-count")).to_have_text("2 pinned")
     settled(page)

@@ -12,7 +12,7 @@ import pytest
 from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browsing import pin, row, settled, upload, why_settled
+from tests.support.browsing import keys, pin, press, row, settled, upload, why_settled
 from tests.support.listing import films, give, read_through, walked_to
 from tests.support.proxying import Proxy, proxied
 from tests.support.serving import Viewer, running_viewer
@@ -75,7 +75,8 @@ def test_a_restart_of_the_server_reads_the_film_and_the_list_again(
         first.process.terminate()
         first.process.wait(30)
         pin(page, "Edema", "positive")
-        give(page, films(tmp_path / "f", 2))
+        keys(page, "q")
+        give(page, films(tmp_path / "f", 2), "Add files")
         expect(page.locator(".lm-away")).to_be_visible()
         with running_viewer(tmp_path / "second", *arguments) as second:
             proxy.upstream = second.url
@@ -137,7 +138,7 @@ def test_leaving_asks_first_where_a_film_or_a_list_is_open(
     page.wait_for_timeout(500)
     assert asked == ["beforeunload"]
     assert row(page, "Mass")["cond"] == "pinned"
-    page.get_by_role("button", name="Forget film").click()
+    press(page, "File", "Forget film")
     give(page, films(tmp_path, 2))
     read_through(page)
     page.evaluate("setTimeout(() => location.reload())")

@@ -11,10 +11,12 @@ from playwright.sync_api import Page, expect
 
 from tests.app.browser.test_viewer_window import stored_values
 from tests.support.browsing import (
+    choose,
     drag,
     film_under,
     keys,
     middle_of,
+    press,
     screen_of,
     two_frames,
     upload,
@@ -115,7 +117,7 @@ def test_map_contour_and_box_turn_and_flip_with_the_film(page: Page, tmp_path: P
     square = stored_values()[:240, :240]
     (tmp_path / "film.dcm").write_bytes(written(dicom_film(np.ascontiguousarray(square))))
     open_film(page, tmp_path / "film.dcm")
-    page.locator(".lm-scale").select_option("relative")
+    choose(page, ".lm-scale", "relative")
     page.locator(".lm-first > canvas").focus()
     page.locator("tr[data-finding='4'] .lm-select").click()
     keys(page, "a b")
@@ -171,7 +173,7 @@ def test_lengths_in_mm_say_where_the_spacing_is_from(
 
 def test_one_film_pixel_to_one_screen_pixel(page: Page, film: Path) -> None:
     open_film(page, film)
-    page.get_by_role("button", name="One film pixel to one screen pixel").click()
+    press(page, "View", "One film pixel to one screen pixel")
     assert zoom(page) == 100
     x, y = middle_of(page)
     left, right = film_under(page, (x - 50, y)), film_under(page, (x + 50, y))

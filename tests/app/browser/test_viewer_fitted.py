@@ -1,7 +1,9 @@
-"""Calibrated values, operating points, percentiles and the input gate on the real page."""
+"""Numbers beside what validation and test films gave, on the real page: rank, operating points,
+whether a shift is usual, calibrated values, chance, the input gate."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +13,20 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from lmeran.checkpoint import load_checkpoint
-from lmeran.findings import FINDINGS, Pins, State
+from lmeran.checkpoint import load_checkpoint, record_metrics
+from lmeran.findings import FINDINGS, Pins, State, display_name
 from lmeran.imaging.radiograph import Radiograph
 from lmeran.ood import UNLIKE
 from lmeran.predictor import Predictor, Reading
+from lmeran.reference import percent_below
 from tests.conftest import film_pixels
-from tests.support.browsing import as_percent, pin, settled, upload, watch
+from tests.support.browsing import as_percent, pin, press, settled, upload, watch
 from tests.support.fitting import UNCALIBRATED, a_calibration, fitted_copy, without_maps
 from tests.support.serving import Viewer, running_viewer
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
 
-ABOVE, BELOW, NONE = "\u25b2", "\u25bd", "\u2013"
+NONE = "\u2013"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,56 +76,94 @@ def line(page: Page, finding: str) -> Locator:
 
 
 def assert_row(page: Page, finding: str, reading: Reading) -> None:
-    """Raw, calibrated and side of the operating points of one row."""
+    """Raw and calibrated values of one row."""
     i = FINDINGS.index(finding)
     row = line(page, finding)
-    fitted = reading.calibration.findings[i]
     raw, calibrated = reading.conditioned[i], reading.calibrated[i]
     expect(row.locator(".lm-free")).to_have_text(as_percent(reading.free[i]))
     if np.isnan(raw):
         expect(row.locator(".lm-cond")).to_have_text("pinned")
         expect(row.locator(".lm-cal")).to_have_text("")
         return
-    assert as_percent(raw) in row.locator(".lm-cond").inner_text()
+    expect(row.locator(".lm-cond")).to_have_text(as_percent(raw))
     shown = NONE if np.isnan(calibrated) else as_percent(calibrated)
     expect(row.locator(".lm-cal")).to_have_text(shown)
-    mark = ""
-    if fitted.youden is not None:
-        above, below = raw >= fitted.youden.threshold, raw < fitted.sensitive.threshold
-        mark = ABOVE if above else BELOW if below else ""
-    expect(row.locator(".lm-point")).to_have_text(mark)
 
 
-def test_raw_calibrated_and_operating_point_are_three_things(
-    opened: Page, fitted: Fitted, tmp_path: Path
-) -> None:
+def share(percentage: float, films: str) -> str:
+    """As the page says it, of a percentage that was sent with one decimal."""
+    tenths = round(percentage, 1)
+    if tenths >= 99.95:
+        return f"all {films}"
+    if tenths > 99:
+        return f"over 99 % of {films}"
+    return f"{'under 1' if tenths < 1 else math.floor(tenths + 0.5)} % of {films}"
+
+
+def assert_detail(page: Page, finding: str, reading: Reading) -> str:
+    """What is said of a finding: its calibrated value, its rank, its side of the operating points.
+    Returns the side."""
+    i = FINDINGS.index(finding)
+    line(page, finding).locator(".lm-select").click()
+    detail = page.locator(".lm-detail")
+    expect(detail.locator("strong")).to_have_text(display_name(finding))
+    if finding == UNCALIBRATED:
+        expect(detail).to_contain_text("not calibrated: only 1 of the validation films had it")
+        expect(detail).not_to_contain_text("threshold")
+        return ""
+    expect(detail).to_contain_text(f"calibrated {as_percent(reading.calibrated[i])}")
+    absent, present = (
+        float(percent_below(quantiles, reading.free)[i])
+        for quantiles in (reading.reference.absent, reading.reference.present)
+    )
+    expect(detail).to_contain_text(
+        f"higher than in {share(absent, 'validation films without it')}, "
+        f"and {share(present, 'those with it')}"
+    )
+    point, raw = reading.calibration.findings[i], reading.conditioned[i]
+    side = (
+        "above the balanced threshold of 50.0 %, which finds 70 % of films with it and clears 80 %"
+    )
+    if raw < point.sensitive.threshold:
+        side = "below 25.0 %, the threshold that finds 91 % of films with it"
+    elif raw < point.youden.threshold:
+        side = (
+            "between 25.0 %, the threshold that finds 91 % of films with it, and the balanced one"
+        )
+    expect(detail).to_contain_text(side)
+    return side
+
+
+def test_numbers_stand_beside_what_films_gave(opened: Page, fitted: Fitted, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "film.png"), fitted.like)
     upload(opened, tmp_path / "film.png")
     free = fitted.reading(fitted.like, {})
-    marks = set()
-    for finding in FINDINGS:
-        assert_row(opened, finding, free)
-        marks.add(line(opened, finding).locator(".lm-point").inner_text())
-    assert len(marks) > 1, "the film must lie on both sides of some point"
+    sides = {assert_detail(opened, finding, free) for finding in FINDINGS}
+    assert len(sides) > 2, "the film must lie on both sides of some point"
     expect(opened.locator(".lm-gate")).to_be_hidden()
     names = opened.locator(".lm-names")
-    expect(names).to_contain_text("Free and With pins are raw probabilities")
+    expect(names).to_contain_text("Free and Now are raw probabilities")
     expect(names).to_contain_text(f"calibration {free.calibration.identity}")
-
-    i = FINDINGS.index("Mass")
-    line(opened, "Mass").locator(".lm-select").click()
-    detail = opened.locator(".lm-detail")
-    expect(detail).to_contain_text(f"calibrated {as_percent(free.calibrated[i])}")
-    expect(detail).to_contain_text(f"free above {round(free.percentile[i])} % of validation films")
-    expect(detail).to_contain_text("raw ")
-    line(opened, UNCALIBRATED).locator(".lm-select").click()
-    expect(detail).to_contain_text("not calibrated: only 1 of the validation films had it")
 
     pin(opened, "Effusion", "positive")
     settled(opened)
     pinned = fitted.reading(fitted.like, {"Effusion": State.POSITIVE})
     for finding in FINDINGS:
         assert_row(opened, finding, pinned)
+    i = int(np.nanargmin(pinned.shift))  # the reference moves by 0 to 1: a fall is below all
+    line(opened, FINDINGS[i]).locator(".lm-select").click()
+    detail = opened.locator(".lm-detail")
+    expect(detail).to_contain_text("an unusually large fall: more than in all 100 validation films")
+    i = int(np.nanargmax(pinned.shift))
+    line(opened, FINDINGS[i]).locator(".lm-select").click()
+    films, below = "100 validation films with this pin", 100 * float(pinned.shift[i])
+    words = f"rise: more than in {share(below, films)}"
+    if below <= 5:
+        words = f"an unusually small rise: less than in {share(100 - round(below, 1), films)}"
+    expect(detail).to_contain_text(words)
+    pin(opened, "Edema", "negative")
+    settled(opened)
+    expect(detail).not_to_contain_text("with this pin")
 
 
 def test_the_gate_speaks_hides_nothing_and_fits_a_narrow_screen(
@@ -133,23 +174,32 @@ def test_the_gate_speaks_hides_nothing_and_fits_a_narrow_screen(
     gate = opened.locator(".lm-gate")
     expect(gate).to_be_visible()
     expect(gate).to_have_text(UNLIKE)
-    reading = fitted.reading(fitted.unlike, {})
-    assert_row(opened, "Mass", reading)
+    values = line(opened, "Mass").locator(".lm-free")
+    expect(values).to_have_text(as_percent(fitted.reading(fitted.unlike, {}).free[4]))
+    plot = line(opened, "Mass").locator(".lm-plot")
+    expect(plot).to_have_css("opacity", "0.35")
     opened.set_viewport_size({"width": 390, "height": 844})
     cell = line(opened, "Mass").locator(".lm-cal")
     expect(cell).to_be_visible()
     expect(gate).to_be_visible()
     assert opened.evaluate("document.documentElement.scrollWidth") <= 390
-    opened.get_by_role("button", name="Forget film").click()
+    press(opened, "File", "Forget film")
     expect(gate).to_be_hidden()
+    expect(plot).to_have_css("opacity", "1")
 
 
-def test_a_calibration_that_changes_nothing_has_no_column(
+def test_a_measured_checkpoint_dims_chance_and_opens_its_best_map(
     browser: Browser, checkpoint_folder: Path, tmp_path: Path
 ) -> None:
+    """And a calibration that changes nothing has no column."""
     folder = fitted_copy(
         checkpoint_folder, tmp_path / "raw", calibration=without_maps(a_calibration())
     )
+    aucs = {f: {"value": 0.6, "low": 0.55, "high": 0.65} for f in FINDINGS}
+    aucs["Mass"]["low"] = 0.45
+    maps = {"attention": {"IoU": 0.2, "pointing": 0.31}, "cam": {"IoU": 0.1, "pointing": 0.5}}
+    report = {"auc": aucs, "boxes": 40, "maps": maps, "best_map": "attention"}
+    record_metrics(folder, "report", report)
     film = tmp_path / "film.png"
     cv2.imwrite(str(film), film_pixels(300, 240))
     page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -158,7 +208,20 @@ def test_a_calibration_that_changes_nothing_has_no_column(
         page.goto(viewer.url)
         page.wait_for_selector(".lm[data-ready]")
         upload(page, film)
-        expect(page.locator(".lm-detail")).to_contain_text("of validation films")
+        expect(page.locator(".lm-detail")).to_contain_text("validation films without it")
+        chance = "not better than chance on test films"
+        expect(page.locator(".lm-chancenote")).to_have_text(f"Dimmed: {chance} (Mass).")
+        expect(page.locator(".lm-row[data-chance] .lm-select")).to_have_text(["Mass"])
+        line(page, "Mass").locator(".lm-select").click()
+        expect(page.locator(".lm-detail")).to_contain_text(f"0.60 (0.45 to 0.65): {chance}")
+        expect(page.locator(".lm-kind")).to_have_value("attention")
+        trust = page.locator(".lm-trust")
+        expect(trust).to_contain_text("inside 31 % of 40 boxes on test films")
+        page.keyboard.press("v")
+        expect(page.locator(".lm-kind")).to_have_value("cam")
+        expect(trust).to_contain_text("inside 50 % of 40 boxes on test films")
+        page.keyboard.press("v")
+        expect(page.locator(".lm-kind")).to_have_value("attention")
         expect(page.locator(".lm-cal, .lm-calhead")).to_have_count(0)
         assert "alibrated" not in page.locator(".lm").inner_text()
     page.close()

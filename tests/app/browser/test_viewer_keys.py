@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.conftest import ROOT
-from tests.support.browsing import keys, pin, row, settled, upload
+from tests.support.browsing import keys, pin, press, row, settled, upload
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
 
@@ -37,13 +37,14 @@ def test_every_key_is_in_the_list_and_only_one_command_hears_it(page: Page) -> N
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keys and mouse")
     expect(dialog).to_be_visible()
-    bound: set[tuple[str, bool]] = set()
+    bound: set[tuple[str, bool, bool]] = set()
     for entry in page.evaluate(ALL_KEYS):
         line = dialog.locator("dt", has=page.get_by_text(entry["show"], exact=True))
         expect(line.locator("+ dd").filter(has_text=entry["text"])).to_have_count(1)
         for key in entry["keys"]:
-            assert (key, "shift" in entry) not in bound
-            bound.add((key, "shift" in entry))
+            pressed = (key, "shift" in entry, "ctrl" in entry)
+            assert pressed not in bound
+            bound.add(pressed)
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
 
@@ -77,7 +78,15 @@ def test_each_key_does_what_the_list_says(page: Page, film: Path) -> None:
     keys(page, "c m")
     expect(page.locator(".lm-contour")).not_to_be_checked()
     expect(page.locator(".lm-map")).not_to_be_checked()
-    keys(page, "i h ]")
+    keys(page, "i h t T")
+    expect(look).to_contain_text("flipped left to right · inverted")
+    for held in ({"ctrlKey": True, "altKey": True}, {"altKey": True}):  # AltGr, and Option of a Mac
+        page.evaluate(
+            """(held) => document.body.dispatchEvent(
+              new KeyboardEvent("keydown", { key: "]", bubbles: true, ...held }))""",
+            held,
+        )
+    keys(page, "[")
     expect(look).to_contain_text("flipped left to right, turned by 90 degrees clockwise")
     expect(look).to_contain_text("inverted")
     for key, tool in (("p", "pan"), ("l", "measure"), ("b", "box"), ("w", "window")):
@@ -107,7 +116,7 @@ def test_the_film_is_told_to_those_who_hear_it(page: Page, film: Path) -> None:
     expect(canvas).to_have_role("img")
     expect(canvas).to_have_attribute("aria-label", re.compile("^Film with map. .*Strongest at"))
     expect(canvas).to_have_accessible_description(re.compile("C 127.5 W 255"))
-    page.get_by_role("button", name="Invert black and white").click()
+    press(page, "View", "Invert black and white")
     expect(page.locator(".lm-live")).to_have_text("Inverted")
     page.get_by_role("radio", name="Measure a length").check(force=True)
     expect(page.locator(".lm-live")).to_have_text("Drag measures a length")
@@ -129,7 +138,7 @@ def test_focus_is_seen_wherever_the_tab_key_goes(page: Page, film: Path) -> None
         name, outline = page.evaluate(
             """() => { const e = document.activeElement;
               const shown = [e, e.closest("label")].filter(Boolean).map((n) => getComputedStyle(n));
-              return [e.className || e.value, Math.max(...shown.map(
+              return [e.ariaLabel || e.textContent.trim() || e.className, Math.max(...shown.map(
                 (s) => (s.outlineStyle === "none" ? 0 : parseFloat(s.outlineWidth))))]; }"""
         )
         assert outline >= 2, name
@@ -166,5 +175,7 @@ def test_colours_meet_wcag_aa(theme: str) -> None:
     texts += [("down", "select"), ("on", "accent"), ("on", "up"), ("on", "down")]
     for text, ground in texts:
         assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
-    for line, ground in (("accent", "bg"), ("accent", "panel"), ("accent", "select")):
+    lines = [("accent", ground) for ground in ("bg", "panel", "select")]
+    lines += [("edge", ground) for ground in grounds]
+    for line, ground in lines:
         assert contrast(colours[line], colours[ground]) >= 3, (line, ground)

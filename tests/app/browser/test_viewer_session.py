@@ -14,6 +14,7 @@ from tests.support.browsing import (
     drag,
     middle_of,
     pin,
+    press,
     row,
     screen_of,
     settled,
@@ -38,6 +39,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory, checkpoint_folder: Path) ->
         "--checkpoint",
         str(checkpoint_folder),
         *options,
+        examples=True,
         LMERAN_PASSWORD=PASSWORD,
     ) as running:
         yield running
@@ -89,8 +91,8 @@ def test_signing_in_a_demonstration_and_a_film_that_idles(browser: Browser, stri
     expect(said).to_be_hidden()
     before = row(page, "Hernia")
     expect(said).to_contain_text("has dropped this film after 12 seconds", timeout=30_000)
-    page.get_by_role("button", name="Session").click()
-    dialog = page.get_by_role("dialog", name="About this session")
+    page.get_by_role("button", name="About").click()
+    dialog = page.get_by_role("dialog", name="About this viewer")
     for words in ("No film.", "12 seconds without use", "Bundled films only", "60 films a minute"):
         expect(dialog).to_contain_text(words)
     page.keyboard.press("Escape")
@@ -114,17 +116,17 @@ def test_what_is_held_is_said_and_forgetting_takes_all_of_it(
 ) -> None:
     upload(page, film)
     why_settled(page)
-    page.get_by_role("button", name="Session").click()
-    dialog = page.get_by_role("dialog", name="About this session")
+    page.get_by_role("button", name="About").click()
+    dialog = page.get_by_role("dialog", name="About this viewer")
     expect(dialog).to_contain_text("One film, 1 MB of memory.")
     expect(dialog).to_contain_text("64 MB and 50 million pixels a film; 60 films a minute")
     page.keyboard.press("Escape")
     files = [path for path in viewer.temp.rglob("*") if path.is_file()]
     assert not any(path.stat().st_size for path in files)
-    page.get_by_role("button", name="Forget film").click()
+    press(page, "File", "Forget film")
     page.wait_for_selector(".lm[data-state=empty]")
     assert screen_of(page).max() == 0
-    page.get_by_role("button", name="Session").click()
+    page.get_by_role("button", name="About").click()
     expect(dialog).to_contain_text("No film.")
 
 

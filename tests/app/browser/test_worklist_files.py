@@ -110,10 +110,16 @@ def test_dropped_files_make_a_list_and_one_file_opens(page: Page, tmp_path: Path
     page.evaluate(drop, [["a.png"], ".lm-first"])
     expect(page.locator(".lm-alert")).to_contain_text("not a DICOM, PNG or JPEG")
     expect(page.locator(".lm-worklist")).to_be_hidden()
-    page.evaluate(drop, [["a.png", "b.png"], ".lm-first"])
+    page.evaluate(drop, [["a.png", "b.png"], ".lm-right"])
     counted(page, "2 films, 2 cannot be read")
     page.evaluate(drop, [["c.png"], ".lm-worklist"])
     counted(page, "3 films, 3 cannot be read")
+    keys(page, "q")
+    bad = tmp_path / "0_bad.png"
+    bad.write_bytes(b"no film")
+    give(page, [bad, *films(tmp_path, 2)])
+    walked_to(page, 5)  # the first of them that opens
+    expect(page.locator(".lm-first .lm-filmname")).to_have_text("Doe_0.png")
 
 
 def test_a_frame_chosen_on_a_film_of_the_list_comes_back_with_its_pins(

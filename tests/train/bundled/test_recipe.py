@@ -196,7 +196,11 @@ def test_cosines_of_label_tokens_are_one_where_all_labels_are_one() -> None:
 
 
 def test_a_run_becomes_a_checkpoint_that_loads(
-    data: Path, pack_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path,
+    pack_folder: Path,
+    checkpoint_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     config = small_config(64, layers=2, embedding_std=0.5)
     monkeypatch.setattr(run_module, "model_config", lambda size: config)
@@ -215,8 +219,9 @@ def test_a_run_becomes_a_checkpoint_that_loads(
         assert kept["test:lmeran"].shape == (4, 8, len(FINDINGS))
         assert np.isfinite(kept["validation:no_map_supervision"]).all()
         assert not np.array_equal(kept["test:lmeran"][0], kept["test:plain"][0])
-    assemble(tmp_path / "run", pack_folder, data, tmp_path / "checkpoint")
+    assemble(tmp_path / "run", pack_folder, data, checkpoint_folder, tmp_path / "checkpoint")
     checkpoint = load_checkpoint(tmp_path / "checkpoint")
+    assert checkpoint.training["initial"] == load_checkpoint(checkpoint_folder).training
     assert checkpoint.config == config
     assert checkpoint.training["train_images"] == int((read_pack(pack_folder).part == 0).sum())
     before, after = start["label_embedding"], checkpoint.model.label_embedding

@@ -301,7 +301,7 @@ def test_the_command_fits_into_the_checkpoint_and_leaves_the_weights(
     before = load_checkpoint(folder)
     assert (before.calibration, before.gate) == (None, None)
     fit = ["calibrate", "--checkpoint", str(folder), "--data", str(data), "--device", "cpu"]
-    assert main([*fit, "--min_positives", "3"]) == 0
+    assert main([*fit, "--min_positives", "3", "--pin_films", "4"]) == 0
     assert "calibration" in capsys.readouterr().out
     after = load_checkpoint(folder)
     assert after.identity == before.identity
@@ -314,10 +314,11 @@ def test_the_command_fits_into_the_checkpoint_and_leaves_the_weights(
     assert after.calibration.findings[FINDINGS.index("Effusion")].slope
     assert after.calibration.findings[FINDINGS.index("Hernia")].slope is None
     assert after.metrics["calibration"]["calibration"] == after.calibration.identity
+    assert after.gate.films == after.calibration.films == after.reference.films
+    assert after.reference.pinned_films == 4
     weight = after.metrics["counting"]["weight"]
     assert 0 <= weight <= 2
     assert LabelPrior.of(after).weight == weight
-    assert after.gate.films == after.calibration.films
     assert main([*fit, "--min_positives", "3", "--source", "nowhere"]) == 1
     assert "nowhere" in capsys.readouterr().err
     shutil.rmtree(folder)

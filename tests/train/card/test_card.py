@@ -30,6 +30,7 @@ from train.card.results import (
     beside_counting,
     figure,
     known_means,
+    recorded,
 )
 from train.card.write import TEMPLATE, read_metrics, write_card
 from train.data.index import DataError
@@ -126,16 +127,35 @@ def test_pages_get_their_figures_between_their_marks(
         for step in known_means(metrics):
             assert figure(step["auc"]) in text
     assert len(readme.read_text()) < len(text)
+    kept = load_checkpoint(folder).metrics["report"]
+    assert (kept["maps"], kept["best_map"]) == ({}, None), "no box, no map measured"
     records = metrics["discrimination"]["discrimination"]
     for finding in FINDINGS:
         positive, auc = (find(records, finding=finding, measure=m) for m in ("positive", "AUC"))
         assert f"| {positive['value']} | {figure(auc)} |" in text
+        assert kept["auc"][finding] == {name: auc[name] for name in ("value", "low", "high")}
     for template in (HEADLINE, RESULTS):
         assert not re.search(r"\d\.\d\d", template.read_text())
     readme.write_text("no marks")
     assert main([*arguments, "--readme", str(readme)]) == 1
     assert "needs the lines" in capsys.readouterr().err
     assert readme.read_text() == "no marks"
+
+
+def test_the_map_that_measured_best_is_recorded_for_the_viewer(
+    measured: tuple[Path, Path],
+) -> None:
+    found = {"Attention, last layer": (0.1, 0.9), "Exact CAM": (0.2, 0.3), "Grad-CAM": (0.6, 0.6)}
+    rows = [
+        {"map": name, "others_pinned": pinned, "measure": measure, "value": value * (1 + pinned)}
+        for name, values in found.items()
+        for measure, value in zip(("IoU", "pointing"), values, strict=True)
+        for pinned in (False, True)
+    ]
+    boxed = {"boxes": 9, "localisation": rows}
+    kept = recorded(read_metrics(measured[1]) | {"localisation": boxed})
+    assert (kept["best_map"], kept["boxes"]) == ("cam", 9), "Grad-CAM is none of the viewer's"
+    assert kept["maps"]["attention"] == {"IoU": 0.1, "pointing": 0.9}
 
 
 def test_a_report_on_other_weights_makes_no_card(

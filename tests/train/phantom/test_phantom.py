@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import cv2
 import numpy as np
-import pydicom
 import pytest
 
 from lmeran.findings import FINDINGS
-from tests.conftest import ROOT
 from train.phantom.drawing.anatomy import dome_points, draw_chest
 from train.phantom.drawing.draw import draw
 from train.phantom.drawing.frame import Frame, depth_inside, splat
 from train.phantom.drawing.patient import PhantomSpec, build_of, changed_build, frame_of
-from train.phantom.examples import EXAMPLES, boxes_of, write_examples
 
 SIZE = 256
-EXAMPLES_FOLDER = ROOT / "assets" / "examples"
-EXAMPLES_LIMIT = 3_000_000
 
 
 def small(seed: int, *findings: str, **options: object) -> PhantomSpec:
@@ -173,57 +164,3 @@ def test_splat_and_depth_measure_in_mm() -> None:
     assert (depth_inside(wide, half) > 0).sum() > 1.15 * (depth_inside(frame, half) > 0).sum()
     square = np.array([(-50, 100), (50, 100), (50, 200), (-50, 200)], dtype=float)
     assert depth_inside(frame, square).max() == pytest.approx(50, abs=2)
-
-
-def test_bundled_examples_match_their_list() -> None:
-    entries = json.loads((EXAMPLES_FOLDER / "examples.json").read_text(encoding="utf-8"))
-    files = {path.name for path in EXAMPLES_FOLDER.iterdir()} - {"examples.json"}
-    assert {entry["file"] for entry in entries} == files
-    assert sum((EXAMPLES_FOLDER / file).stat().st_size for file in files) < EXAMPLES_LIMIT
-    for entry, (file, title, spec) in zip(entries, EXAMPLES, strict=True):
-        assert (entry["file"], entry["title"], entry["synthetic"]) == (file, title, True)
-        assert entry["findings_drawn"] == list(spec.findings)
-        assert {box["finding"] for box in entry["boxes"]} == set(spec.findings)
-        for box in entry["boxes"]:
-            assert 0 <= box["left"] < box["left"] + box["width"] <= spec.width
-            assert 0 <= box["top"] < box["top"] + box["height"] <= spec.height
-        path = EXAMPLES_FOLDER / file
-        if path.suffix != ".dcm":
-            assert cv2.imread(str(path), cv2.IMREAD_UNCHANGED).shape == (spec.height, spec.width)
-            continue
-        data = pydicom.dcmread(path)
-        assert str(data.PatientName) == "SYNTHETIC^PHANTOM"
-        assert data.pixel_array.shape == (spec.height, spec.width)
-        assert 2048 < data.pixel_array.max() < 4096
-
-
-def test_boxes_stand_round_each_part_of_a_lesion_but_specks() -> None:
-    mask = np.zeros((60, 50), dtype=bool)
-    mask[5:15, 10:30] = mask[40:50, 3:8] = True
-    mask[55, 40] = True
-    assert boxes_of("Mass", mask) == [
-        {"finding": "Mass", "left": 10, "top": 5, "width": 20, "height": 10},
-        {"finding": "Mass", "left": 3, "top": 40, "width": 5, "height": 10},
-    ]
-    assert boxes_of("Mass", np.zeros((60, 50), dtype=bool)) == []
-
-
-def test_examples_are_written_as_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shrunk = (
-        ("a.jpg", "Synthetic: nodule", small(1, "Nodule")),
-        ("b.dcm", "Synthetic: normal", small(2, height=200)),
-    )
-    monkeypatch.setattr("train.phantom.examples.EXAMPLES", shrunk)
-    write_examples(tmp_path / "films")
-    picture = cv2.imread(str(tmp_path / "films" / "a.jpg"), cv2.IMREAD_GRAYSCALE)
-    assert np.abs(picture.astype(float) - draw(shrunk[0][2]).pixels).mean() < 4
-    data = pydicom.dcmread(tmp_path / "films" / "b.dcm")
-    film = draw(shrunk[1][2])
-    assert np.array_equal(data.pixel_array, film.values), "JPEG 2000 is lossless"
-    assert float(data.PixelSpacing[0]) == pytest.approx(film.spacing, abs=1e-4)
-    # The window in the file shows the film as it was drawn.
-    shown = pydicom.pixels.apply_voi_lut(data.pixel_array, data)
-    low, high = shown.min(), shown.max()
-    correlation = np.corrcoef(shown.ravel(), film.pixels.ravel())[0, 1]
-    assert high > low
-    assert correlation > 0.999
