@@ -15,7 +15,7 @@ from lmeran.imaging.decoding_process import DecodingProcess
 from lmeran.imaging.radiograph import Radiograph
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
-from tests.support.serving_here import PageRoutes
+from tests.support.serving import PageRoutes
 
 
 @pytest.fixture()
