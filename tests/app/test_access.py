@@ -34,6 +34,8 @@ OPEN_TO_ALL = {
     ("GET", "/lmeran/film/{token}"): "who knows the film's token",
     ("POST", "/lmeran/pins"): "the film's own session",
     ("POST", "/lmeran/why"): "the film's own session",
+    ("POST", "/lmeran/without"): "the film's own session",
+    ("GET", "/lmeran/study"): "the example study",
     ("GET", "/lmeran/session"): "the session itself",
     ("DELETE", "/lmeran/session"): "the session itself",
     ("POST", "/lmeran/export/{token}/{form}"): "who knows the film's token",
