@@ -76,7 +76,10 @@ def command_parser() -> argparse.ArgumentParser:
         "--steps", type=whole(0), nargs=4, default=[0, 0, 0, 0], help="0: by the clock"
     )
     run.add_argument(
-        "--sizes", type=whole(1), nargs="*", default=[], help="of the input, in pixels"
+        "--size", type=whole(0), default=0, help="of the checkpoint's input; 0: the pack's"
+    )
+    run.add_argument(
+        "--sizes", type=whole(1), nargs="*", default=[], help="of the input in training, in pixels"
     )
     run.add_argument("--keep", action="store_true", help="keep the backbone's state, to go on")
     run.add_argument("--batch", type=whole(0), default=0)

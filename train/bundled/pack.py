@@ -135,17 +135,18 @@ def add_weights(out: Path, name: str, tensors: dict[str, torch.Tensor]) -> None:
     save_file(halves, out / f"{name}.safetensors")
 
 
-def read_pack(folder: Path) -> Pack:
-    """Decode all of it, on every core."""
+def read_pack(folder: Path, side: int = 0) -> Pack:
+    """Decode all of it, on every core; films at `side` pixels, or as many as the pack has."""
     with np.load(folder / "index.npz") as index:
         kept = {name: index[name] for name in index.files}
-    data, starts, size = (folder / "films.bin").read_bytes(), kept.pop("starts"), kept.pop("size")
-    del kept["share"], kept["seed"]
+    data, starts = (folder / "films.bin").read_bytes(), kept.pop("starts")
+    size = side or int(kept["size"])
+    del kept["size"], kept["share"], kept["seed"]
     gray = np.empty((len(starts) - 1, size, size), np.uint8)
 
     def decode(k: int) -> None:
         film = np.frombuffer(data, np.uint8, starts[k + 1] - starts[k], starts[k])
-        gray[k] = resize(cv2.imdecode(film, cv2.IMREAD_GRAYSCALE), int(size))
+        gray[k] = resize(cv2.imdecode(film, cv2.IMREAD_GRAYSCALE), size)
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(decode, range(len(gray))))

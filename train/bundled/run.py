@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
-    pack = read_pack(pack_folder)
+    pack = read_pack(pack_folder, arguments.size)
     log(f"{device} torch {torch.__version__} {facts_of(pack)}")
     films = Films(pack, device, Augmentation(crop=0.75, rotate=7, contrast=0.25))
     size = pack.gray.shape[-1]
@@ -141,7 +141,7 @@ def run(arguments: argparse.Namespace) -> None:
         base = max((mixed(start, base, share) for share in SHARES), key=check)
         save_file({k: stored(v, half=True) for k, v in base.state_dict().items()}, trained)
     precision = recipe.precision
-    seen = encode_rows(films, base, train[:: max(1, len(train) // 2500)], precision)
+    seen = encode_rows(films, base, train[:: max(1, len(train) // 1000)], precision)
     log(f"plain, films learned from {_free(films, base, seen)}")
     del seen
     held = encode_rows(films, base, validation, precision)
