@@ -10,11 +10,12 @@ from typing import Any
 from app.boxes import Box, boxes_of_folder, parse_boxes
 from app.payload.packing import thumbnail
 from lmeran.findings import FINDINGS, State
+from lmeran.hub import assets_folder
 from lmeran.imaging.decoding_process import DecodingProcess
 from lmeran.imaging.files import FILM_SUFFIXES, read_file
 from lmeran.imaging.radiograph import ReadError
 
-BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "examples"
+BUNDLED = assets_folder() / "examples"
 MOST = 24
 THUMBNAIL_SIDE = 144
 

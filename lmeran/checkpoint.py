@@ -243,7 +243,8 @@ def _read_facts(folder: Path) -> dict[str, Any]:
 
 
 def _model_from(config: LMeRANConfig, tensors: dict[str, torch.Tensor]) -> LMeRAN:
-    model = LMeRAN(config)
+    with torch.device("meta"):  # every weight is in the file: random ones need not be drawn first
+        model = LMeRAN(config)
     expected = model.state_dict()
     missing = sorted(set(expected) - set(tensors))
     surplus = sorted(set(tensors) - set(expected))
@@ -254,15 +255,18 @@ def _model_from(config: LMeRANConfig, tensors: dict[str, torch.Tensor]) -> LMeRA
             f"The weights do not fit the configuration: the file {what}"
             + (f" (and {more} more differ)." if more else ".")
         )
+    weights: dict[str, torch.Tensor] = {}
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
             raise CheckpointError(
                 f"The weights do not fit the configuration: {name} has shape "
                 f"{tuple(tensor.shape)} and should have {tuple(expected[name].shape)}."
             )
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        weights[name] = tensor.to(expected[name].dtype, copy=True)
+        # The extremes of a tensor with a non-number in it are non-numbers: one quick pass.
+        if not torch.isfinite(torch.stack(weights[name].aminmax())).all():
             raise CheckpointError(f"The weights are damaged: {name} holds non-numbers.")
-    model.load_state_dict({name: t.to(expected[name].dtype) for name, t in tensors.items()})
+    model.load_state_dict(weights, assign=True)
     return model.eval()
 
 

@@ -32,7 +32,6 @@ BUNDLED = assets_folder() / "checkpoint"
 """The checkpoint that comes with the program."""
 
 _NAME = r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?"
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -80,19 +79,9 @@ def _download(repo: str, revision: str | None, hub: Hub) -> Path:
         RevisionNotFoundError,
     )
 
-    # A commit never changes: what is cached of it is final and needs no look at the network.
-    frozen = revision is not None and _COMMIT.fullmatch(revision) is not None
-    place = {"endpoint": hub.endpoint, "cache_dir": hub.cache_dir}
-
     def fetch(name: str) -> Path:
-        if frozen:
-            try:
-                cached = hf_hub_download(
-                    repo, name, revision=revision, local_files_only=True, **place
-                )
-                return Path(cached)
-            except LocalEntryNotFoundError:
-                pass
+        # Of a commit, which never changes, what is cached is taken without a look at the network.
+        place = {"endpoint": hub.endpoint, "cache_dir": hub.cache_dir}
         return Path(hf_hub_download(repo, name, revision=revision, **place))
 
     def fetch_config() -> Path:
@@ -107,7 +96,7 @@ def _download(repo: str, revision: str | None, hub: Hub) -> Path:
     try:
         config = fetch_config()
         # The commit that the first file resolved to, so that all come from one revision.
-        revision, frozen = config.parent.name, True
+        revision = config.parent.name
         for name in (WEIGHTS_FILE, *files_beside(config.parent)):
             fetch(name)
     except RepositoryNotFoundError:

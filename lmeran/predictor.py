@@ -171,27 +171,18 @@ class Predictor:
         together = self._model.encode(images)
         states = np.repeat(states_of({})[None], len(squares), axis=0)
         logits, attention = self._condition(together, states)
-        films = zip(split(together), squares, sizes, logits, attention, strict=True)
-        return [self._encoded(*film) for film in films]
-
-    def _encoded(
-        self,
-        encoding: Encoding,
-        square: np.ndarray,
-        size: tuple[int, int],
-        logits: torch.Tensor,
-        attention: np.ndarray,
-    ) -> EncodedRadiograph:
-        geometry = Geometry(*size, self._preprocessing.image_size)
-        gate = self.checkpoint.gate
-        return EncodedRadiograph(
-            encoding=encoding,
-            square=square,
-            geometry=geometry,
-            free_logits=logits,
-            free_attention=attention,
-            gate=None if gate is None else judge(gate, encoding),
-        )
+        gate, side = self.checkpoint.gate, self._preprocessing.image_size
+        return [
+            EncodedRadiograph(
+                encoding=encoding,
+                square=squares[row],
+                geometry=Geometry(*sizes[row], side),
+                free_logits=logits[row],
+                free_attention=attention[row],
+                gate=None if gate is None else judge(gate, encoding),
+            )
+            for row, encoding in enumerate(split(together))
+        ]
 
     def read(
         self,
@@ -233,26 +224,20 @@ class Predictor:
                 else join([film.encoding for film in films])
             )
             logits, attention = self._condition(encoding, states)
-        rows = zip(films, states, logits, attention, strict=True)
-        return [self._reading(*row) for row in rows]
-
-    def _reading(
-        self,
-        film: EncodedRadiograph,
-        states: np.ndarray,
-        logits: torch.Tensor,
-        attention: np.ndarray,
-    ) -> Reading:
-        """A reading from the logits (14,) and the attention under states (14,)."""
-        return Reading(
-            states=states,
-            free=_probabilities(film.free_logits),
-            conditioned=np.where(states != State.UNKNOWN, np.nan, _probabilities(logits)),
-            free_attention=film.free_attention,
-            attention=attention,
-            calibration=self.checkpoint.calibration,
-            reference=self.checkpoint.reference,
-        )
+        return [
+            Reading(
+                states=states[row],
+                free=_probabilities(film.free_logits),
+                conditioned=np.where(
+                    states[row] != State.UNKNOWN, np.nan, _probabilities(logits[row])
+                ),
+                free_attention=film.free_attention,
+                attention=attention[row],
+                calibration=self.checkpoint.calibration,
+                reference=self.checkpoint.reference,
+            )
+            for row, film in enumerate(films)
+        ]
 
     @torch.inference_mode()
     def rollouts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lmeran.calibration import Calibration, FindingCalibration, calibrate, is_above
 from lmeran.checkpoint import Checkpoint
@@ -58,7 +59,7 @@ def raw_findings(reading: Reading) -> list[dict[str, Any]]:
             "finding": finding,
             "state": State(int(reading.states[i])).name.lower(),
             "free": round(float(reading.free[i]), DIGITS),
-            "conditioned": _number(reading.conditioned[i]),
+            "conditioned": plain(reading.conditioned[i]),
         }
         for i, finding in enumerate(FINDINGS)
     ]
@@ -85,8 +86,8 @@ def fitted_findings(reading: Reading) -> list[dict[str, Any]]:
     percentile = reading.percentile
     return [
         {
-            "calibrated_free": _number(free[i]),
-            "calibrated": _number(calibrated[i]),
+            "calibrated_free": plain(free[i]),
+            "calibrated": plain(calibrated[i]),
             "percentile": round(float(percentile[i]), 1),
             **_above(reading.calibration.findings[i], float(reading.conditioned[i])),
         }
@@ -156,5 +157,9 @@ def _above(fitted: FindingCalibration, raw: float) -> dict[str, bool | None]:
     }
 
 
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), DIGITS)
+def plain(values: ArrayLike) -> Any:
+    """A number or an array as JSON has it: rounded, in nested lists, null in place of NaN."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim:
+        return [plain(row) for row in array]
+    return None if np.isnan(array) else round(float(array), DIGITS)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+# One thread for each worker of pytest-xdist and for every process that a test starts: read when
+# torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import cv2
 import numpy as np
@@ -18,6 +23,12 @@ from lmeran.predictor import Predictor
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = Backbone(growth_rate=8, layers_per_block=(2, 2, 2, 2), initial_features=16)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two processes for folders; a few files take less time than importing PyTorch twice more."""
+    files = [argument for argument in config.args if ".py" in argument]
+    return 0 if len(files) == len(config.args) < 4 else 2
 
 
 def small_config(size: int = 96, **changes: object) -> LMeRANConfig:

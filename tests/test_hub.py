@@ -62,7 +62,7 @@ def hub(checkpoint_folder: Path) -> Iterator[FakeHub]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     fake.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield fake
     server.shutdown()
     server.server_close()
@@ -91,7 +91,8 @@ def test_a_commit_is_fetched_once_and_then_opens_without_any_network(
     assert len(hub.asked) == asked
 
 
-def test_a_hub_out_of_reach_is_said(hub: FakeHub, tmp_path: Path) -> None:
+def test_a_hub_out_of_reach_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)  # the Hub's client tries six times in 23 s
     nowhere = FakeHub({}, "http://127.0.0.1:9")
     assert "cannot be reached" in refusal("hf://lab/lmeran", tmp_path, nowhere)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,14 +15,14 @@ from lmeran.hub import BUNDLED, open_checkpoint
 from lmeran.imaging.files import read_file
 from lmeran.imaging.preprocess import network_pixels, to_input
 from lmeran.imaging.radiograph import Radiograph
-from lmeran.model.maps import attention_map, attention_maps
+from lmeran.model.maps import attention_maps
 from lmeran.model.rollout import rollout
 from lmeran.ood import UNLIKE, gate_scores
 from lmeran.predictor import Predictor
 from lmeran.serialize import csv_columns, csv_row, fitted_findings
-from tests.conftest import ROOT, film_pixels
+from tests.conftest import film_pixels
 from tests.support.fitting import OFFSET, SLOPE, UNCALIBRATED, a_calibration, fitted_copy
-from tests.support.predicting import predict_file
+from tests.support.readings import predict_file
 
 
 def radiograph(height: int = 120, width: int = 100, seed: int = 0) -> Radiograph:
@@ -114,7 +112,7 @@ def test_maps_name_themselves_and_differ_between_findings(predictor: Predictor) 
     assert maps[2].name == "Effusion: attention, layer 3, mean of heads"
     assert maps[2].values.shape == (3, 3)
     assert np.abs(maps[2].values - maps[3].values).max() > 1e-6
-    by_head = [attention_map(reading.attention, "Effusion", 3, h).values for h in (1, 2, 3, 4)]
+    by_head = [reading.maps(3, h)[2].values for h in (1, 2, 3, 4)]
     np.testing.assert_allclose(np.mean(by_head, axis=0), maps[2].values, atol=1e-7)
     first = reading.maps(layer=1)[0].values
     assert np.array_equal(first.ravel(), reading.attention[0, :, 0, :9].mean(0))
@@ -163,7 +161,7 @@ def test_colour_is_absolute_so_an_improbable_finding_stays_pale(predictor: Predi
 
 
 def test_a_zero_map_stays_zero() -> None:
-    values = attention_map(np.zeros((1, 1, 14, 9 + 14), np.float32), "Mass")
+    values = attention_maps(np.zeros((1, 1, 14, 9 + 14), np.float32))[4]
     assert values.relative().max() == 0
     assert values.absolute(1.0).max() == 0
 
@@ -277,8 +275,3 @@ def test_four_lines_read_a_film(
     assert np.array_equal(predictor.read(read_file(film_file)).free, expected.free)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = lmeran.nothing
-
-
-def test_importing_the_package_does_not_wait_for_torch() -> None:
-    code = "import sys, lmeran; lmeran.FINDINGS; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -18,7 +18,7 @@ from train.config import TrainConfig
 from train.distill.teacher import TeacherConfig, run_teach
 from train.evaluation.evaluate import EvaluateConfig, run_evaluate
 from train.fit import run_fit
-from train.phantom.commands import phantom_parser, run_phantom
+from train.phantom.commands import phantom
 from train.phantom.proof.prove import prove
 from train.processes import device_named
 from train.release.build import run_index
@@ -57,7 +57,7 @@ def commands() -> dict[str, Command]:
         "card": (card_parser(), run_card),
         "publish": _command(publish),
         "ablate": _command(run_ablate, arguments=variants),
-        "phantom": (phantom_parser(), run_phantom),
+        "phantom": _command(phantom),
         "prove": _command(prove),
         "index": _command(run_index, arguments=release),
     }

@@ -1,4 +1,4 @@
-"""Answers of the command line as lines of text: JSON or CSV, a film and line."""
+"""Answers of the command line as lines of text, JSON or CSV: one line per film."""
 
 from __future__ import annotations
 

@@ -7,32 +7,53 @@ makes files of one reading; replay recomputes a reading file.
 from __future__ import annotations
 
 import argparse
+import importlib
+import math
 import os
 import sys
+from pathlib import Path
 
-from lmeran.cli.export import add_export
-from lmeran.cli.options import ON_MANY, common_arguments, pixel_box
-from lmeran.cli.predict import explain, predict
-from lmeran.cli.replay import add_replay
 from lmeran.errors import UserError
 
 USAGE_ERROR = 2
 STOPPED = 130
 """What a shell gives for a program that Ctrl-C ended."""
 
+_MANY = """
+Films are files, the films in folders at any depth, and the films in zip files, answered in that
+order, one line each. A film that cannot be read is a line with its reason.
+With --out, the same command resumes a run that was stopped.
+Several processes, GPUs or machines share the films when started by
+torchrun --nproc_per_node N -m lmeran ...; each writes a file of its own beside OUT.
+"""
+_EXPORT = """
+Read one film and write the reading in one or more forms.
+pdf: report of one page. csv, json: the 14 findings. png: film with map. boxes: peak, centroid and
+boxes of the map in pixels of the film, as CSV. reading: file that `replay` recomputes.
+None of these names a patient or a file.
+sr, seg, sc: DICOM structured report (TID 1500), fractional segmentation and secondary capture.
+These refer to the source image and carry its patient and study by nature: FILE must be DICOM, and
+what DICOM requires of patient and study is copied from it. They need requirements-dicom.txt.
+"""
+_REPLAY = """
+Recompute a reading file on its image. Exit status 0: equal; 1: something differs, finding by
+finding on standard output; 2: it could not be recomputed.
+"""
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status: 0, 1 when a film failed, 2 when nothing could start or go on."""
+    """Exit status: 0, 1 when a film failed, 2 when nothing could start or continue."""
     given = _parser().parse_args(arguments)
     try:
-        return given.run(given)
+        # Only now: PyTorch takes seconds to import, and nobody waits that long for --help.
+        return importlib.import_module(f"lmeran.cli.{given.module}").run(given)
     except BrokenPipeError:
         # Whoever read standard output has enough; Python would complain about it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return USAGE_ERROR
     except KeyboardInterrupt:
-        goes_on = " The same command goes on from here." if "out" in given and given.out else ""
-        print(f"Stopped.{goes_on}", file=sys.stderr)
+        resumes = " The same command resumes from here." if "out" in given and given.out else ""
+        print(f"Stopped.{resumes}", file=sys.stderr)
         return STOPPED
     except UserError as error:
         print(error, file=sys.stderr)
@@ -42,36 +63,164 @@ def main(arguments: list[str] | None = None) -> int:
         return USAGE_ERROR
 
 
+def from_one(text: str) -> int:
+    """1, 2, ... Raises `ArgumentTypeError`."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("give a whole number from 1 on")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """0 to 1. Raises `ArgumentTypeError`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("give a number from 0 to 1")
+    return value
+
+
+def pixel_box(text: str) -> tuple[float, ...]:
+    """'10,20,300,200' to four numbers. Raises `ArgumentTypeError`."""
+    try:
+        box = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        box = ()
+    if len(box) != 4 or not all(map(math.isfinite, box)) or min(box[2:]) <= 0:
+        raise argparse.ArgumentTypeError("give left, top, width and height as X,Y,W,H")
+    return box
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lmeran",
         description="Label-conditioned chest X-ray reading. Research use, not for diagnosis.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    common = common_arguments()
-    reading = commands.add_parser(
+
+    def add(name: str, module: str, words: str, about: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name,
+            help=words,
+            description=about,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(module=module)
+        return command
+
+    predict = add(
         "predict",
-        parents=[common],
-        help="probabilities of the 14 findings, free and under pins, raw and as calibrated",
-        description=ON_MANY,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "predict",
+        "probabilities of the 14 findings, free and under pins, raw and as calibrated",
+        _MANY,
     )
-    reading.add_argument("--format", choices=("json", "csv"), default="json")
-    reading.set_defaults(describe=predict, without=None)
-    why = commands.add_parser(
+    _add_many(predict)
+    predict.add_argument("--format", choices=("json", "csv"), default="json")
+    predict.set_defaults(without=None)
+    explain = add(
         "explain",
-        parents=[common],
-        help="why: logits by part and pin, influence, next finding, label-only baseline",
-        description=ON_MANY,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "predict",
+        "why: logits by part and pin, influence, next finding, label-only baseline",
+        _MANY,
     )
-    why.add_argument(
+    _add_many(explain)
+    explain.add_argument(
         "--without",
         type=pixel_box,
         metavar="X,Y,W,H",
         help="also read each film without this box, in pixels from its left and top edge",
     )
-    why.set_defaults(describe=explain, format="json")
-    add_export(commands)
-    add_replay(commands)
+    explain.set_defaults(format="json")
+    words = "the reading as PDF, CSV, JSON, PNG, reading file or DICOM SR, SEG, SC"
+    _add_export(add("export", "export", words, _EXPORT))
+    words = "recompute a reading file and say equal, or what differs"
+    _add_replay(add("replay", "replay", words, _REPLAY))
     return parser
+
+
+def _add_common(command: argparse.ArgumentParser, device: str, device_help: str) -> None:
+    """Options that every command has."""
+    command.add_argument("--checkpoint", help="folder or hf://OWNER/REPO@REVISION")
+    command.add_argument(
+        "--frame", type=from_one, default=1, help="of a file that holds several (default: 1)"
+    )
+    command.add_argument("--device", default=device, help=device_help)
+
+
+def _add_pin(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--pin",
+        action="append",
+        default=[],
+        metavar="FINDING=STATE",
+        help="what is known, e.g. Effusion=positive; repeat for more",
+    )
+
+
+def _add_many(command: argparse.ArgumentParser) -> None:
+    """Options of the commands that read any number of films."""
+    command.add_argument(
+        "films", nargs="+", metavar="FILE_OR_DIR", help="DICOM, PNG, JPEG, zip or a folder of them"
+    )
+    _add_pin(command)
+    _add_common(command, "auto", "cpu, cuda, cuda:N or auto (default: a GPU where there is one)")
+    command.add_argument("--out", metavar="FILE", help="write here instead of standard output")
+    command.add_argument(
+        "--restart", action="store_true", help="begin --out again instead of resuming it"
+    )
+    command.add_argument(
+        "--batch",
+        type=from_one,
+        default=16,
+        help="films in one pass of the network (default: %(default)s)",
+    )
+    command.add_argument(
+        "--workers",
+        type=from_one,
+        help="processes that decode films (default: one per core, one in all for a few films)",
+    )
+
+
+def _add_export(command: argparse.ArgumentParser) -> None:
+    command.add_argument("film", metavar="FILE", help="DICOM, PNG or JPEG")
+    command.add_argument(
+        "--as",
+        dest="forms",
+        default="pdf",
+        metavar="FORMS",
+        help="some of the forms above, with commas between (default: pdf)",
+    )
+    command.add_argument(
+        "--out", type=Path, default=Path(), metavar="DIR", help="where to (default: here)"
+    )
+    _add_pin(command)
+    command.add_argument(
+        "--finding", help="of the map and the logit's parts (default: the most probable one)"
+    )
+    command.add_argument("--layer", type=int, help="of the map; 0: rollout (default: the last)")
+    command.add_argument("--head", type=int, help="of the map (default: mean of all)")
+    command.add_argument(
+        "--scale",
+        choices=("absolute", "relative"),
+        default="absolute",
+        help="colours of the map (default: %(default)s; relative: of its own maximum)",
+    )
+    command.add_argument(
+        "--reader", metavar="FAMILY^GIVEN", help="who pinned, for the structured report"
+    )
+    _add_common(command, "cpu", "cpu (default), cuda or cuda:N")
+
+
+def _add_replay(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", type=Path, help="reading file (JSON)")
+    command.add_argument(
+        "--image", metavar="F", required=True, help="the film it is of: DICOM, PNG or JPEG"
+    )
+    command.add_argument(
+        "--tolerance",
+        type=share,
+        help="how far probabilities may lie apart (default: as far as the checkpoint's self-test "
+        "allows, 0.002)",
+    )
+    _add_common(command, "cpu", "cpu (default), cuda or cuda:N")

@@ -1,8 +1,8 @@
-"""A file of answers, a film and line, that a run which was stopped goes on with.
+"""A file of answers, one line per film, that a stopped run resumes.
 
 Beside OUT lie OUT.run.json, which says what made it (checkpoint, pins, ...: no file names), and
-while a run goes on OUT.lock. Lines are appended one by one, so a kill leaves at most one torn line
-at the end, which is cut off before the run goes on.
+during a run OUT.lock. Lines are appended one by one, so a kill leaves at most one torn line at the
+end, which is cut off before the run resumes.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from filelock import FileLock, Timeout
 
 from lmeran.cli.lines import Form
 from lmeran.errors import UserError
+from lmeran.files import write_atomic
 
 
 class OutFileError(UserError):
-    """A file that this run must not go on with: one sentence."""
+    """A file that this run must not continue: one sentence."""
 
 
 class OutFile:
@@ -39,7 +40,7 @@ class OutFile:
         self.done: set[str] = set()
         self.failed = 0
         with contextlib.ExitStack() as stack, _in_words(path):
-            if path.exists() and not path.is_file():  # a pipe or a terminal: nothing to go on with
+            if path.exists() and not path.is_file():  # a pipe or a terminal: nothing to resume
                 self._file = stack.enter_context(path.open("wb", buffering=0))
                 self._append(form.head())
             else:
@@ -64,11 +65,11 @@ class OutFile:
         self.failed += film["error"] is not None
 
     def _opened(self, made: dict[str, Any], restart: bool) -> io.FileIO:
-        facts = _facts_file(self._path)
+        facts = self._path.with_name(f"{self._path.name}.run.json")
         if restart:
             self._path.unlink(missing_ok=True)
         if not self._path.exists() or not self._path.stat().st_size:
-            _replace(facts, json.dumps(made, indent=1) + "\n")
+            write_atomic(facts, json.dumps(made, indent=1) + "\n")
         else:
             _check_made(self._path, facts, made)
             self._take_up()
@@ -109,7 +110,7 @@ class OutFile:
                 rest = rest[self._file.write(rest) or 0 :]
 
 
-_ELSE = "give another --out, or --restart to begin anew."
+_ELSE = "give another --out, or --restart to begin again."
 _WORDS = {
     "command": "another command",
     "format": "another --format",
@@ -122,10 +123,6 @@ _WORDS = {
 }
 
 
-def _facts_file(path: Path) -> Path:
-    return path.with_name(f"{path.name}.run.json")
-
-
 def _check_made(path: Path, facts: Path, made: dict[str, Any]) -> None:
     try:
         before = json.loads(facts.read_bytes())
@@ -136,13 +133,6 @@ def _check_made(path: Path, facts: Path, made: dict[str, Any]) -> None:
     for name, value in made.items():
         if before.get(name) != value:
             raise OutFileError(f"{path} was made with {_WORDS[name]}; {_ELSE}")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    half = path.with_name(f"{path.name}.part")
-    half.write_text(text, encoding="utf-8")
-    half.replace(path)
 
 
 @contextlib.contextmanager

@@ -38,9 +38,8 @@ from lmeran.ood import identity as gate_identity
 from lmeran.predictor import EncodedRadiograph, Predictor
 from lmeran.serialize import csv_columns, error_object, reading_object
 
-BATCH = 16
 FEW = 8
-"""Up to so many films are decoded by one process: others would take longer to start."""
+"""Up to this many films are decoded by one process: more would take longer to start."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +87,13 @@ def explain_without(
     return explained
 
 
-def run_films(given: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
     """Exit status 0, or 1 where a film could not be read and there is no launcher.
 
     A launcher takes any other status for a failure of the process and ends the others.
     """
     launch, pins = Launch.of(os.environ), parse_pins(given.pin)
-    describe = given.describe
+    describe: Describe = predict if given.command == "predict" else explain
     if given.without:
         describe = functools.partial(explain_without, box=given.without)
     alone = launch.world == 1
@@ -114,7 +113,14 @@ def run_films(given: argparse.Namespace) -> int:
             Decoder(checkpoint.config.preprocessing, given.frame), new, given, launch
         )
         answered = len(sink.done)
-        with contextlib.closing(outcomes), _bar(answered, launch) as bar:
+        bar = tqdm(
+            desc="films",
+            unit=" films",
+            initial=answered,
+            disable=None if launch.rank == 0 else True,  # None: a bar on a terminal only
+            file=sys.stderr,
+        )
+        with contextlib.closing(outcomes), bar:
             for film in _answers(predictor, outcomes, given.batch, describe, pins):
                 sink.write(film)
                 bar.update()
@@ -146,7 +152,7 @@ def _answers(
     describe: Describe,
     pins: Pins,
 ) -> Iterator[dict[str, Any]]:
-    """One object a film, in order; the network runs on up to `batch` films at once."""
+    """One object per film, in order; the network runs on up to `batch` films at once."""
     for chunk in _chunks(outcomes, batch):
         decoded = [(source, it) for source, it in chunk if isinstance(it, Decoded)]
         described = iter(describe(predictor, _encoded(predictor, decoded), pins))
@@ -224,7 +230,7 @@ def _sink(
 
 
 def _made(given: argparse.Namespace, checkpoint: Checkpoint, pins: Pins) -> dict[str, Any]:
-    """All that the answers depend on but for the films: a run goes on only with the same."""
+    """All that the answers depend on but for the films: a run resumes only with the same."""
     config = json.dumps(checkpoint.config.to_dict(), sort_keys=True).encode()
     fitted, gate = checkpoint.calibration, checkpoint.gate
     return {
@@ -238,12 +244,6 @@ def _made(given: argparse.Namespace, checkpoint: Checkpoint, pins: Pins) -> dict
         "frame": given.frame,
         **({"without": list(given.without)} if given.without else {}),
     }
-
-
-def _bar(answered: int, launch: Launch) -> tqdm[Any]:
-    # disable=None: a bar on a terminal only
-    disable = None if launch.rank == 0 else True
-    return tqdm(desc="films", unit=" films", initial=answered, disable=disable, file=sys.stderr)
 
 
 def _summary(answered: int, before: int, failed: int) -> str:

@@ -1,4 +1,4 @@
-"""Where a label token's attention goes (image, own label, other labels), and how pins move it.
+"""Where a label token's attention goes: image, own label, other labels.
 
 Only the label tokens' rows of alpha exist (`Reading.attention`), so attention rollout, which needs
 the image tokens' rows of every layer as well, cannot be computed from them.
@@ -10,9 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lmeran.findings import finding_index
-from lmeran.model.maps import attention_maps, place_name
-from lmeran.predictor import Reading
+from lmeran.model.maps import attention_maps
 
 MOVED_FULL_SCALE = 1.0
 """Scale of a difference map, the same for every finding and film: the attention a cell gained or
@@ -40,30 +38,6 @@ class AttentionSplit:
         return np.diag(self.labels).copy()
 
 
-@dataclass(frozen=True, eq=False)
-class AttentionMoved:
-    """Signed difference of one finding's attention on the image cells, pinned minus free.
-
-    values: float32 (h, w). layer, head, tokens: as in `AttentionMap`.
-    """
-
-    finding: str
-    layer: int
-    head: int | None
-    values: np.ndarray
-    tokens: int
-
-    @property
-    def name(self) -> str:
-        """What the map is, in words that stand beside it."""
-        place = place_name(self.layer, self.head)
-        return f"{self.finding}: attention moved by the pins, {place}"
-
-    def absolute(self) -> np.ndarray:
-        """-1 .. 1 on the absolute scale: difference x M / `MOVED_FULL_SCALE`."""
-        return np.clip(self.values * self.tokens / MOVED_FULL_SCALE, -1, 1)
-
-
 def attention_split(
     attention: np.ndarray, layer: int | None = None, head: int | None = None
 ) -> AttentionSplit | None:
@@ -80,15 +54,3 @@ def attention_split(
     chosen = attention[layer - 1].astype(np.float64)
     mixed = chosen.mean(axis=0) if head is None else chosen[head - 1]
     return AttentionSplit(layer, head, mixed[:, :-n].sum(axis=1), mixed[:, -n:])
-
-
-def attention_moved(
-    reading: Reading, finding: str, layer: int | None = None, head: int | None = None
-) -> AttentionMoved | None:
-    """How the pins moved a finding's attention; None without attention. See `attention_split`."""
-    pinned = reading.maps(layer, head)
-    if not pinned:
-        return None
-    i = finding_index(finding)
-    now, free = pinned[i], reading.maps(layer, head, free=True)[i]
-    return AttentionMoved(now.finding, now.layer, now.head, now.values - free.values, now.tokens)

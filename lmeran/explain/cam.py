@@ -44,17 +44,17 @@ def image_maps(predictor: Predictor, film: EncodedRadiograph) -> list[LogitMap]:
 
 
 def sum_maps(
-    cams: list[LogitMap], ledger: LogitDecomposition, reading: Reading
+    cams: list[LogitMap], decomposition: LogitDecomposition, reading: Reading
 ) -> list[LogitMap | None]:
     """Image part plus label branch, attention-weighted, not exact: each sums to logit - bias.
 
-    cams: from `image_maps`; ledger and reading: of the same film and pins. The class activation
+    cams: from `image_maps`; decomposition, reading: of the same film and pins. The class activation
     map is exact. The label-branch logit (free + shift) is a single number that several layers of
     attention made and that no cell owns; it is spread over the cells in proportion to the last
     layer's attention (mean of the heads) on them. That shows where the token looked last, not
     which cell gave how much. None where pinned; empty without attention.
     """
-    label_branch = ledger.label_free + ledger.shift
+    label_branch = decomposition.label_free + decomposition.shift
     sums: list[LogitMap | None] = []
     for i, attention in enumerate(reading.maps()):
         if reading.states[i] != State.UNKNOWN:

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from lmeran.explain.attention_split import AttentionSplit, attention_split
 from lmeran.explain.caveats import Caveat, caveats, prevalence_of
@@ -15,7 +14,7 @@ from lmeran.explain.influence import Influence, NextFinding, influence, next_fin
 from lmeran.explain.label_prior import LabelPrior
 from lmeran.findings import FINDINGS, Pins, State
 from lmeran.predictor import EncodedRadiograph, Predictor, Reading
-from lmeran.serialize import DIGITS, reading_object
+from lmeran.serialize import plain, reading_object
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +86,8 @@ def explanation_object(
             for i, entry in enumerate(base["findings"])
         ],
         "influence": {
-            "positive": _plain(given.influence.positive),
-            "negative": _plain(given.influence.negative),
+            "positive": plain(given.influence.positive),
+            "negative": plain(given.influence.negative),
         },
         "next": [_rounded(asdict(entry)) for entry in given.next_by_change],
         "next_by_entropy": [_rounded(asdict(entry)) for entry in given.next_by_entropy],
@@ -105,12 +104,12 @@ def _decomposition_entry(decomposition: LogitDecomposition, i: int) -> dict[str,
     errors = decomposition.per_pin_error
     return {
         "ledger": {
-            "bias": _plain(decomposition.bias[i]),
-            "image": _plain(decomposition.image[i]),
-            "label_free": _plain(decomposition.label_free[i]),
-            "free_logit": _plain(decomposition.free_logit[i]),
-            "shift": _plain(decomposition.shift[i]),
-            "logit": _plain(decomposition.logit[i]),
+            "bias": plain(decomposition.bias[i]),
+            "image": plain(decomposition.image[i]),
+            "label_free": plain(decomposition.label_free[i]),
+            "free_logit": plain(decomposition.free_logit[i]),
+            "shift": plain(decomposition.shift[i]),
+            "logit": plain(decomposition.logit[i]),
         },
         "per_pin": None if pinned else _by_pin(decomposition, decomposition.per_pin[:, i]),
         "per_pin_error": None if pinned or errors is None else _by_pin(decomposition, errors[:, i]),
@@ -119,7 +118,7 @@ def _decomposition_entry(decomposition: LogitDecomposition, i: int) -> dict[str,
 
 
 def _by_pin(decomposition: LogitDecomposition, values: np.ndarray) -> dict[str, float]:
-    return dict(zip(decomposition.pins, _plain(values), strict=True))
+    return dict(zip(decomposition.pins, plain(values), strict=True))
 
 
 def _label_only(given: Explanation) -> dict[str, Any] | None:
@@ -131,8 +130,8 @@ def _label_only(given: Explanation) -> dict[str, Any] | None:
     return {
         "description": prior.description,
         "films": prior.seen(given.pins),
-        "probabilities": _plain(alone),
-        "counted": _plain(prior.counted(given.reading.free, alone)),
+        "probabilities": plain(alone),
+        "counted": plain(prior.counted(given.reading.free, alone)),
         "weight": prior.used_weight,
         "weight_fitted": prior.weight is not None,
     }
@@ -144,20 +143,12 @@ def attention_shares(split: AttentionSplit | None, reading: Reading) -> dict[str
         return None
     shares: dict[str, Any] = {}
     for i, finding in enumerate(FINDINGS):
-        others = {FINDINGS[j]: _plain(split.labels[i, j]) for j in range(len(FINDINGS)) if j != i}
-        own, image = _plain(split.own[i]), _plain(split.image[i])
+        others = {FINDINGS[j]: plain(split.labels[i, j]) for j in range(len(FINDINGS)) if j != i}
+        own, image = plain(split.own[i]), plain(split.image[i])
         pinned = reading.states[i] != State.UNKNOWN
         shares[finding] = None if pinned else {"image": image, "own": own, "labels": others}
     return shares
 
 
-def _plain(values: ArrayLike) -> Any:
-    """An array or number to (nested lists of) rounded floats, NaN to None."""
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim:
-        return [_plain(row) for row in array]
-    return None if np.isnan(array) else round(float(array), DIGITS)
-
-
 def _rounded(entry: dict[str, Any]) -> dict[str, Any]:
-    return {k: _plain(v) if isinstance(v, float) else v for k, v in entry.items()}
+    return {k: plain(v) if isinstance(v, float) else v for k, v in entry.items()}

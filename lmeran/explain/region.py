@@ -17,7 +17,7 @@ import numpy as np
 from lmeran.errors import UserError
 from lmeran.findings import FINDINGS, Pins
 from lmeran.predictor import EncodedRadiograph, Predictor
-from lmeran.serialize import DIGITS
+from lmeran.serialize import plain
 
 CONTROLS = 5
 """Boxes elsewhere on the body."""
@@ -135,19 +135,14 @@ def region_object(reading: RegionReading, size: tuple[int, int]) -> dict[str, An
         "control_boxes": others,
         "findings": {
             finding: {
-                "whole": _plain(reading.whole[i]),
-                "without": _plain(reading.without[i]),
-                "only": _plain(reading.only[i]),
-                "without_controls": [_plain(row[i]) for row in reading.controls],
+                "whole": plain(reading.whole[i]),
+                "without": plain(reading.without[i]),
+                "only": plain(reading.only[i]),
+                "without_controls": plain(reading.controls[:, i]),
             }
             for i, finding in enumerate(FINDINGS)
         },
     }
-
-
-def _plain(value: float) -> float | None:
-    """A probability for JSON; null of a pinned finding."""
-    return None if np.isnan(value) else round(float(value), DIGITS)
 
 
 def control_boxes(square: np.ndarray, region: Region) -> tuple[Region, ...]:

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lmeran.exports.picture import Scale, picture_png
 from lmeran.exports.reading_file import write_reading_file
@@ -57,25 +57,27 @@ def _reading(request: Request) -> bytes:
     return file.to_bytes()
 
 
-def _sr(request: Request) -> bytes:
-    from lmeran.exports.dicom.structured_report import structured_report  # highdicom is an extra
-
-    source = _source(request)
-    return _object(lambda: structured_report(request.record, source, request.reader))
-
-
-def _seg(request: Request) -> bytes:
+def _dicom(request: Request, kind: Literal["sr", "seg", "sc"]) -> bytes:
+    if request.source is None:
+        raise ExportError("DICOM objects need the DICOM file the film was read from.")
+    from lmeran.exports.dicom.secondary_capture import secondary_capture  # highdicom is an extra
     from lmeran.exports.dicom.segmentation import segmentation
+    from lmeran.exports.dicom.structured_report import structured_report
 
-    source = _source(request)
-    return _object(lambda: segmentation(request.record, source))
-
-
-def _sc(request: Request) -> bytes:
-    from lmeran.exports.dicom.secondary_capture import secondary_capture
-
-    source = _source(request)
-    return _object(lambda: secondary_capture(request.record, source, request.scale))
+    try:
+        if kind == "sr":
+            return structured_report(request.record, request.source, request.reader)
+        if kind == "seg":
+            return segmentation(request.record, request.source)
+        return secondary_capture(request.record, request.source, request.scale)
+    except ExportError:
+        raise
+    except Exception as error:
+        # The library raises whatever it pleases on a header it does not expect.
+        raise ExportError(
+            f"No DICOM object can be made of this file's header ({type(error).__name__}); export "
+            "pdf, csv, json, png or reading."
+        ) from None
 
 
 FORMATS: dict[str, Format] = {
@@ -85,9 +87,9 @@ FORMATS: dict[str, Format] = {
     "png": Format(".png", lambda request: picture_png(request.record, request.scale)),
     "boxes": Format("-boxes.csv", lambda request: regions_csv(request.record)),
     "reading": Format(".reading.json", _reading),
-    "sr": Format("-sr.dcm", _sr, dicom=True),
-    "seg": Format("-seg.dcm", _seg, dicom=True),
-    "sc": Format("-sc.dcm", _sc, dicom=True),
+    "sr": Format("-sr.dcm", lambda request: _dicom(request, "sr"), dicom=True),
+    "seg": Format("-seg.dcm", lambda request: _dicom(request, "seg"), dicom=True),
+    "sc": Format("-sc.dcm", lambda request: _dicom(request, "sc"), dicom=True),
 }
 
 
@@ -108,22 +110,3 @@ def check_extra(names: Sequence[str]) -> None:
             "DICOM objects need the package highdicom; install it with "
             "`pip install -r requirements-dicom.txt`."
         )
-
-
-def _object(make: Callable[[], bytes]) -> bytes:
-    try:
-        return make()
-    except ExportError:
-        raise
-    except Exception as error:
-        # The library raises whatever it pleases on a header it does not expect.
-        raise ExportError(
-            f"No DICOM object can be made of this file's header ({type(error).__name__}); export "
-            "pdf, csv, json, png or reading."
-        ) from None
-
-
-def _source(request: Request) -> SourceImage:
-    if request.source is None:
-        raise ExportError("DICOM objects need the DICOM file the film was read from.")
-    return request.source

@@ -13,7 +13,7 @@ from lmeran import __version__
 from lmeran.exports.record import NOTICE, ExportError, Record
 from lmeran.exports.words import finding_in_words, map_in_words, pins_in_words
 from lmeran.imaging.radiograph import Radiograph
-from lmeran.model.maps import CONTOUR_LEVEL, FULL_SCALE
+from lmeran.model.maps import CONTOUR_LEVEL
 
 Scale = Literal["absolute", "relative"]
 """Colours of a map: on one scale for all films and findings, or of its own maximum."""
@@ -38,7 +38,9 @@ def overlay(record: Record, scale: Scale = "absolute", longest: int | None = Non
         return gray
     place = replace(record.geometry, height=film.shape[0], width=film.shape[1])
     field = place.map_to_original(record.map.values)
-    return _with_contour(_coloured(gray, _share(record, field, scale)), field)
+    shown = replace(record.map, values=field)
+    share = shown.absolute(record.map_probability) if scale == "absolute" else shown.relative()
+    return _with_contour(_coloured(gray, share), field)
 
 
 def reduced(film: Radiograph, longest: int) -> Radiograph:
@@ -88,14 +90,6 @@ def colour_table() -> np.ndarray:
     """256 colours from faint to full, uint8 RGB (256, 3): the upper part of inferno."""
     steps = np.rint(np.linspace(_DARKEST, 1, 256) * 255).astype(np.uint8)
     return cv2.applyColorMap(steps, cv2.COLORMAP_INFERNO).reshape(256, 3)[:, ::-1]
-
-
-def _share(record: Record, field: np.ndarray, scale: Scale) -> np.ndarray:
-    """0 .. 1 of full colour at each pixel; see `AttentionMap.absolute` and `relative`."""
-    if scale == "absolute":
-        return np.clip(record.map_probability * field * record.map.tokens / FULL_SCALE, 0, 1)
-    top = field.max()
-    return field / top if top > 0 else np.zeros_like(field)
 
 
 def _coloured(gray: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import re
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 import torch
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from typing_extensions import TypeAliasType
 
 from lmeran import __version__
 from lmeran.errors import UserError
-from lmeran.explain.decomposition import DecompositionEntry, LogitDecomposition, decompose_logits
+from lmeran.explain.decomposition import LogitDecomposition, decompose_logits
 from lmeran.findings import FINDINGS, PinError, Pins, State, parse_pins
 from lmeran.imaging.radiograph import Radiograph
 from lmeran.predictor import EncodedRadiograph, Predictor
@@ -29,16 +30,14 @@ SCHEMA = "lmeran-reading"
 SCHEMA_VERSION = 1
 MAX_BYTES = 2**20
 MAX_VIEW_BYTES = 16 * 2**10
-MAX_VIEW_TEXT = 64
-"""Characters of a text in the view state: names of choices, never prose."""
-LARGEST = 1e9
-"""No number of a reading file is larger; not-a-numbers fail the comparison too."""
-
-_KEYS = (
-    *("schema", "version", "image", "checkpoint", "calibration"),
-    *("pins", "view", "findings", "versions"),
-)
 _DAMAGED = "The reading file is damaged ({}); export it again."
+
+Number = Annotated[float, Field(gt=-1e9, lt=1e9)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(max_length=64)]
+"""Of a choice or a library, never prose."""
+Plain = TypeAliasType("Plain", "bool | Number | Name | list[Plain] | dict[Name, Plain] | None")
+_VIEW = TypeAdapter(dict[Name, Plain])
 
 
 def versions() -> dict[str, str]:
@@ -110,11 +109,9 @@ class ReadingFile:
 def reading_outputs(
     predictor: Predictor, film: EncodedRadiograph, pins: Pins
 ) -> list[dict[str, Any]]:
-    """What the model says of each finding: its entry of `raw_findings`, and its
-    decomposition.
+    """What the model says of each finding: its entry of `raw_findings`, and its decomposition.
 
-    The "ledger" is a list of lines in logits: "part", "finding" and "state" of a pin (else null)
-    and "logits".
+    That is "ledger", a list of lines: "part", "finding" and "state" of a pin (else null), "logits".
     """
     entries = raw_findings(predictor.read(film, pins))
     decomposition = decompose_logits(predictor, film, pins)
@@ -127,7 +124,15 @@ def reading_outputs(
 def decomposition_lines(decomposition: LogitDecomposition, finding: str) -> list[dict[str, Any]]:
     """One finding's decomposition as plain values, in logits; of a pinned finding its free part
     alone."""
-    return [_line(entry) for entry in decomposition.entries(finding)]
+    return [
+        {
+            "part": entry.kind,
+            "finding": entry.finding,
+            "state": None if entry.state is None else entry.state.name.lower(),
+            "logits": round(entry.value, DIGITS),
+        }
+        for entry in decomposition.entries(finding)
+    ]
 
 
 def calibration_identity(predictor: Predictor) -> str | None:
@@ -158,22 +163,70 @@ def write_reading_file(
     )
 
 
+class _Image(BaseModel, strict=True, extra="forbid"):
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    height: Annotated[int, Field(ge=1)]
+    width: Annotated[int, Field(ge=1)]
+
+
+class _Line(BaseModel, strict=True, extra="forbid"):
+    part: str
+    finding: str | None
+    state: str | None
+    logits: Number
+
+
+class _Finding(BaseModel, strict=True):
+    """What is needed of a finding's entry; it may hold more."""
+
+    finding: str
+    state: str
+    free: Probability
+    conditioned: Probability | None
+    ledger: list[_Line]
+
+
+class _Content(BaseModel, strict=True, extra="forbid"):
+    """What a file must hold; the view is checked by itself."""
+
+    schema_: str = Field(alias="schema")
+    version: int
+    image: _Image
+    checkpoint: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+    calibration: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")] | None
+    pins: dict[str, str]
+    view: dict[str, Any]
+    findings: list[_Finding]
+    versions: dict[Name, Name]
+
+
 def parse_reading_file(data: bytes) -> ReadingFile:
     """Read and check every part. Raises `ReadingFileError`: one sentence, quoting nothing."""
     content = _content(data)
     try:
-        image = _image(content["image"])
-        checkpoint = _text(content["checkpoint"], r"[0-9a-f]{12}", "checkpoint")
-        calibration = content["calibration"]
-        if calibration is not None:
-            _text(calibration, r"[0-9a-f]{8}", "calibration")
-        pins = _pins(content["pins"])
-        view = _checked_view(content["view"])
-        findings = _findings(content["findings"], pins)
-        made_with = _versions(content["versions"])
-    except RecursionError:
-        raise ReadingFileError(_DAMAGED.format("nested too deep")) from None
-    return ReadingFile(image, checkpoint, calibration, pins, view, findings, made_with)
+        checked = _Content.model_validate_json(data)
+        pins = parse_pins(checked.pins)
+    except ValidationError as error:
+        first = error.errors()[0]
+        is_part = len(first["loc"]) == 1 and first["type"] in ("missing", "extra_forbidden")
+        part = "parts are missing or unknown" if is_part else (*first["loc"], "nested too deep")[0]
+        raise ReadingFileError(_DAMAGED.format(part)) from None
+    except PinError:
+        raise ReadingFileError(_DAMAGED.format("pins")) from None
+    if len(pins) != len(checked.pins):
+        raise ReadingFileError(_DAMAGED.format("pins"))
+    expected = [(f, pins.get(f, State.UNKNOWN).name.lower(), f in pins) for f in FINDINGS]
+    if [(f.finding, f.state, f.conditioned is None) for f in checked.findings] != expected:
+        raise ReadingFileError(_DAMAGED.format("findings"))
+    return ReadingFile(
+        image=ImageIdentity(**content["image"]),
+        checkpoint=checked.checkpoint,
+        calibration=checked.calibration,
+        pins=pins,
+        view=_checked_view(content["view"]),
+        findings=content["findings"],
+        versions=content["versions"],
+    )
 
 
 def _content(data: bytes) -> dict[str, Any]:
@@ -198,111 +251,19 @@ def _content(data: bytes) -> dict[str, Any]:
             f"The reading file has another version of its format than {SCHEMA_VERSION}, the one "
             "this program reads; open it with the program that wrote it."
         )
-    if set(content) != set(_KEYS):
-        raise ReadingFileError(_DAMAGED.format("parts are missing or unknown"))
     return content
 
 
-def _image(value: Any) -> ImageIdentity:
-    if not isinstance(value, dict) or set(value) != {"sha256", "height", "width"}:
-        raise ReadingFileError(_DAMAGED.format("image"))
-    sha256 = _text(value["sha256"], r"[0-9a-f]{64}", "image")
-    sides = (value["height"], value["width"])
-    if any(type(side) is not int or side < 1 for side in sides):
-        raise ReadingFileError(_DAMAGED.format("image"))
-    return ImageIdentity(sha256, *sides)
-
-
-def _pins(value: Any) -> Pins:
-    if not isinstance(value, dict) or not all(isinstance(s, str) for s in value.values()):
-        raise ReadingFileError(_DAMAGED.format("pins"))
-    try:
-        pins = parse_pins(value)
-    except PinError:
-        raise ReadingFileError(_DAMAGED.format("pins")) from None
-    if len(pins) != len(value):
-        raise ReadingFileError(_DAMAGED.format("pins"))
-    return pins
-
-
-def _checked_view(view: Any) -> dict[str, Any]:
+def _checked_view(view: dict[str, Any]) -> dict[str, Any]:
     """The view state as it is, if it is small and plain."""
-    if not isinstance(view, dict) or not _is_plain(view):
-        raise ReadingFileError(_DAMAGED.format("view"))
-    if len(json.dumps(view)) > MAX_VIEW_BYTES:
+    text = json.dumps(view)
+    try:
+        _VIEW.validate_json(text, strict=True)
+    except ValidationError:
+        raise ReadingFileError(_DAMAGED.format("view")) from None
+    if len(text) > MAX_VIEW_BYTES:
         raise ReadingFileError(_DAMAGED.format("view"))
     return view
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(len(key) <= MAX_VIEW_TEXT and _is_plain(v) for key, v in value.items())
-    if isinstance(value, list):
-        return all(_is_plain(v) for v in value)
-    if isinstance(value, str):
-        return len(value) <= MAX_VIEW_TEXT
-    return value is None or isinstance(value, bool) or _is_number(value)
-
-
-def _findings(value: Any, pins: Pins) -> list[dict[str, Any]]:
-    if not isinstance(value, list) or len(value) != len(FINDINGS):
-        raise ReadingFileError(_DAMAGED.format("findings"))
-    for finding, entry in zip(FINDINGS, value, strict=True):
-        state = pins.get(finding, State.UNKNOWN)
-        if (
-            not isinstance(entry, dict)
-            or not {"finding", "state", "free", "conditioned", "ledger"} <= set(entry)
-            or (entry["finding"], entry["state"]) != (finding, state.name.lower())
-            or not _is_probability(entry["free"])
-            or (entry["conditioned"] is None) != (state is not State.UNKNOWN)
-            or not (entry["conditioned"] is None or _is_probability(entry["conditioned"]))
-            or not _is_decomposition(entry["ledger"])
-        ):
-            raise ReadingFileError(_DAMAGED.format("findings"))
-    return value
-
-
-def _is_decomposition(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(line, dict)
-        and set(line) == {"part", "finding", "state", "logits"}
-        and isinstance(line["part"], str)
-        and all(line[key] is None or isinstance(line[key], str) for key in ("finding", "state"))
-        and _is_number(line["logits"])
-        for line in value
-    )
-
-
-def _versions(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(
-        len(name) <= MAX_VIEW_TEXT and isinstance(v, str) and len(v) <= MAX_VIEW_TEXT
-        for name, v in value.items()
-    ):
-        raise ReadingFileError(_DAMAGED.format("versions"))
-    return value
-
-
-def _line(entry: DecompositionEntry) -> dict[str, Any]:
-    return {
-        "part": entry.kind,
-        "finding": entry.finding,
-        "state": None if entry.state is None else entry.state.name.lower(),
-        "logits": round(entry.value, DIGITS),
-    }
-
-
-def _text(value: Any, pattern: str, part: str) -> str:
-    if not isinstance(value, str) or re.fullmatch(pattern, value) is None:
-        raise ReadingFileError(_DAMAGED.format(part))
-    return value
-
-
-def _is_probability(value: Any) -> bool:
-    return _is_number(value) and 0 <= value <= 1
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < LARGEST
 
 
 def _no_constant(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,7 @@ class Replay:
     def lines(self) -> list[str]:
         """The result in words: a sentence, then each difference."""
         bounds = (
-            f"probabilities within {self.tolerance:g} and ledger within "
+            f"probabilities within {self.tolerance:g} and parts of logits within "
             f"{self.tolerance * LOGITS_PER_PROBABILITY:g} logits; farthest off: "
             f"{self.largest:.2g} and {self.largest_logit:.2g}"
         )
@@ -82,73 +83,41 @@ def replay(
     the numbers are compared all the same.
     """
     found = reading_outputs(predictor, film, file.pins)
-    identities = [
+    differences = [
         *_unequal("image", "SHA-256 of the pixels", file.image.sha256, image.sha256),
         *_unequal("image", "size", _size(file.image), _size(image)),
         *_unequal("checkpoint", "identity", file.checkpoint, predictor.checkpoint.identity),
     ]
     # A calibration that came later is an addition; another one than recorded is a difference.
     if file.calibration is not None:
-        now = calibration_identity(predictor) or "not there"
-        identities += _unequal("calibration", "identity", file.calibration, now)
-    compared = [
-        part
-        for recorded, now in zip(file.findings, found, strict=True)
-        for part in _compared(recorded, now)
-    ]
-    probabilities = [p for p in compared if not p.logits]
-    decomposition = [p for p in compared if p.logits]
-    return Replay(
-        differences=(*identities, *(p.as_difference() for p in compared if p.exceeds(tolerance))),
-        tolerance=tolerance,
-        largest=max((p.distance for p in probabilities), default=0.0),
-        largest_logit=max((p.distance for p in decomposition), default=0.0),
-    )
+        calibration = calibration_identity(predictor) or "not there"
+        differences += _unequal("calibration", "identity", file.calibration, calibration)
+    largest = {1.0: 0.0, LOGITS_PER_PROBABILITY: 0.0}  # distance by multiple of the tolerance
+    for recorded, now in zip(file.findings, found, strict=True):
+        for what, before, after, scale in _pairs(recorded, now):
+            distance = abs(before - after) if None not in (before, after) else 0.0
+            largest[scale] = max(largest[scale], distance)
+            if (before is None) != (after is None) or distance > tolerance * scale:
+                words = ("not there" if v is None else f"{v:.6f}" for v in (before, after))
+                differences.append(Difference(recorded["finding"], what, *words))
+    return Replay(tuple(differences), tolerance, *largest.values())
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """One value as recorded and as found; None where there is none."""
-
-    finding: str
-    what: str
-    recorded: float | None
-    found: float | None
-    logits: bool = False
-
-    @property
-    def distance(self) -> float:
-        """0 where a value is missing on either side: it then has no distance."""
-        if self.recorded is None or self.found is None:
-            return 0.0
-        return abs(self.recorded - self.found)
-
-    def exceeds(self, tolerance: float) -> bool:
-        if (self.recorded is None) != (self.found is None):
-            return True
-        return self.distance > tolerance * (LOGITS_PER_PROBABILITY if self.logits else 1)
-
-    def as_difference(self) -> Difference:
-        return Difference(self.finding, self.what, _number(self.recorded), _number(self.found))
-
-
-def _compared(recorded: dict[str, Any], found: dict[str, Any]) -> list[_Pair]:
-    """Every number of a finding's entry that the file holds, and its decomposition line by line.
+def _pairs(
+    recorded: dict[str, Any], found: dict[str, Any]
+) -> Iterator[tuple[str, float | None, float | None, float]]:
+    """Every number of a finding's entry in the file, then its decomposition line by line: the name,
+    the value as recorded and as found (None where there is none), and the tolerance's multiple.
 
     Numbers that only a newer program computes are not in the file and are passed over.
     """
-    finding = recorded["finding"]
-    numbers = [
-        _Pair(finding, name, value, _or_none(found.get(name)))
-        for name, value in recorded.items()
-        if name == "conditioned" or type(value) in (int, float)
-    ]
+    for name, value in recorded.items():
+        if name == "conditioned" or type(value) in (int, float):
+            now = found.get(name)
+            yield name, value, now if type(now) in (int, float) else None, 1.0
     before, now = _decomposition(recorded), _decomposition(found)
-    lines = [
-        _Pair(finding, f"ledger, {name}", before.get(name), now.get(name), logits=True)
-        for name in dict.fromkeys((*before, *now))
-    ]
-    return numbers + lines
+    for name in dict.fromkeys((*before, *now)):
+        yield f"logit, {name}", before.get(name), now.get(name), LOGITS_PER_PROBABILITY
 
 
 def _decomposition(entry: dict[str, Any]) -> dict[str, float]:
@@ -165,11 +134,3 @@ def _unequal(where: str, what: str, recorded: str, found: str) -> list[Differenc
 
 def _size(image: ImageIdentity) -> str:
     return f"{image.width} x {image.height}"
-
-
-def _number(value: float | None) -> str:
-    return "not there" if value is None else f"{value:.6f}"
-
-
-def _or_none(value: Any) -> float | None:
-    return value if type(value) in (int, float) else None

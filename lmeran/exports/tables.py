@@ -28,12 +28,12 @@ def finding_rows(record: Record) -> list[dict[str, Any]]:
 
 
 def reading_csv(record: Record) -> bytes:
-    """One row a finding, UTF-8; an empty field where a pinned finding has no value."""
+    """One row per finding, UTF-8; an empty field where a pinned finding has no value."""
     return _csv(finding_rows(record))
 
 
 def regions_csv(record: Record) -> bytes:
-    """The map's peak, its centroid and each region, in pixels of the original film, a row each."""
+    """The map's peak, its centroid and each region, one row each, in pixels of the film."""
     if record.map is None:
         return _csv([_place(record, "no map: the model has no attention")])
     found = map_regions(record.map, record.geometry)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 
 from lmeran.imaging.decoding import Decoded, Decoder, Refused
 from lmeran.imaging.decoding_process import CrashError, DecodingProcess
@@ -20,50 +21,28 @@ def decode_in_pool(
 ) -> Generator[tuple[Source, Outcome]]:
     """Sources and what became of them, in order, by `workers` processes that are at most `ahead`
     films ahead."""
-    pool = _Pool(decoder, workers)
-    waiting: deque[tuple[Source, Future[Outcome]]] = deque()
-    try:
-        for source in sources:
-            if len(waiting) >= ahead:
-                yield _taken(waiting)
-            waiting.append((source, pool.give(source)))
-        while waiting:
-            yield _taken(waiting)
-    finally:
-        pool.close()
+    idle: SimpleQueue[DecodingProcess] = SimpleQueue()
 
-
-def _taken(waiting: deque[tuple[Source, Future[Outcome]]]) -> tuple[Source, Outcome]:
-    source, future = waiting.popleft()
-    return source, future.result()
-
-
-class _Pool:
-    """A thread for each process, which hands it one film after the other."""
-
-    def __init__(self, decoder: Decoder, workers: int) -> None:
-        self._decoder = decoder
-        self._processes = [DecodingProcess(decoder.seconds) for _ in range(workers)]
-        for process in self._processes:
-            process.start()
-        self._idle = deque(self._processes)
-        self._own = threading.local()
-        self._threads = ThreadPoolExecutor(workers, initializer=self._adopt)
-
-    def give(self, source: Source) -> Future[Outcome]:
-        return self._threads.submit(self._decode, source)
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
-        for process in self._processes:
-            process.close()
-
-    def _adopt(self) -> None:
-        self._own.process = self._idle.popleft()
-
-    def _decode(self, source: Source) -> Outcome:
+    def decode(source: Source) -> Outcome:
+        process = idle.get()
         try:
-            outcome: Outcome = self._own.process.call(self._decoder.decode, source)
+            outcome: Outcome = process.call(decoder.decode, source)
         except CrashError as error:
             return Refused(str(error))
+        finally:
+            idle.put(process)
         return outcome
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(workers):
+            idle.put(stack.enter_context(DecodingProcess(decoder.seconds)))
+        threads = ThreadPoolExecutor(workers)  # each hands one process a film and waits for it
+        stack.callback(threads.shutdown, wait=True, cancel_futures=True)
+        waiting: deque[tuple[Source, Future[Outcome]]] = deque()
+        for source in sources:
+            if len(waiting) >= ahead:
+                first, future = waiting.popleft()
+                yield first, future.result()
+            waiting.append((source, threads.submit(decode, source)))
+        for source, future in waiting:
+            yield source, future.result()

@@ -7,7 +7,10 @@ them run for ever or fill the memory. In a process of their own they take nothin
 from __future__ import annotations
 
 import contextlib
+import itertools
+import mmap
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -15,6 +18,7 @@ from collections.abc import Callable
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +29,7 @@ MEMORY_BYTES = 4 * 2**30
 """What a film may take beyond what the process holds before. The largest take 1.5 GiB."""
 
 WAIT_FACTOR = 10
-"""A process that computes nothing is given up after so many times its seconds."""
+"""A process that does not compute is given up after this many times its seconds."""
 
 Result = TypeVar("Result")
 
@@ -74,7 +78,7 @@ class DecodingProcess:
                 connection.send((act, arguments))
                 if not connection.poll(self.seconds * WAIT_FACTOR):
                     raise TimeoutError
-                error, result = connection.recv()
+                error, result = _receive(connection)
             except (EOFError, OSError):
                 self.crashes += 1
                 self._end()
@@ -141,8 +145,35 @@ def _serve(connection: Connection, seconds: int, memory: int) -> None:
             _limit_seconds(seconds)
             answer = _answer(act, arguments)
             _limit_seconds(0)
-            connection.send(answer)
+            _send(connection, answer)
             del act, arguments, answer  # a film's memory is not held until the next one
+
+
+def _send(connection: Connection, answer: Any) -> None:
+    """Hand over an answer, its arrays as memory that both processes see: written to the pipe and
+    read from it, a large film would take twice as long."""
+    buffers: list[pickle.PickleBuffer] = []
+    is_shared = hasattr(os, "memfd_create")  # on Linux
+    head = pickle.dumps(answer, 5, buffer_callback=buffers.append if is_shared else None)
+    parts = [buffer.raw() for buffer in buffers]
+    connection.send((head, [part.nbytes for part in parts]))
+    if parts:
+        with os.fdopen(os.memfd_create("film"), "wb") as file:
+            file.writelines(parts)
+            file.flush()
+            send_handle(connection, file.fileno(), os.getppid())
+
+
+def _receive(connection: Connection) -> Any:
+    """What `_send` sent."""
+    head, sizes = connection.recv()
+    if not sizes:
+        return pickle.loads(head)
+    with os.fdopen(recv_handle(connection), "rb") as file:
+        memory = memoryview(mmap.mmap(file.fileno(), sum(sizes), access=mmap.ACCESS_COPY))
+    ends = list(itertools.accumulate(sizes))
+    parts = [memory[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    return pickle.loads(head, buffers=parts)
 
 
 def _answer(act: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str | None, Any]:

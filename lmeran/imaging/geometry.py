@@ -19,14 +19,6 @@ class Geometry:
     width: int
     size: int
 
-    def to_network(self, x: float, y: float) -> tuple[float, float]:
-        """Original pixels to network pixels."""
-        return x * self.size / self.width, y * self.size / self.height
-
-    def to_original(self, x: float, y: float) -> tuple[float, float]:
-        """Network pixels to original pixels; the inverse of `to_network`."""
-        return x * self.width / self.size, y * self.height / self.size
-
     def map_to_original(self, values: np.ndarray) -> np.ndarray:
         """A map over cells (h, w) to float32 (height, width), bilinear between cell centres."""
         return cv2.resize(

@@ -15,7 +15,7 @@ class BrokenError(ValueError):
 class LookUpTable:
     """A LUT of PS3.3 C.11.1.1 or C.11.2.1.1: entries from the value `first` on.
 
-    white: the entry that is shown white. name: what a reader is told of it.
+    white: the entry that is shown white. name: what the reader sees.
     """
 
     first: int

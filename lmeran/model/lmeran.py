@@ -1,4 +1,4 @@
-"""LMeRAN: DenseNet cells, label tokens with states, residual attention, one classifier a finding.
+"""LMeRAN: DenseNet cells, label tokens with states, residual attention, one classifier per finding.
 
 Fu et al., "LMeRAN: Label Masking-Enhanced Residual Attention Network for Multi-Label Chest X-Ray
 Disease Aided Diagnosis", Sensors 2025, 25(18), 5676. B images, n findings, width d, h x w cells.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lmeran.findings import FINDINGS, finding_index
+from lmeran.findings import FINDINGS
 
 ROLLOUT = 0
 """In place of a layer: attention rolled out over all layers, heads averaged."""
@@ -44,7 +44,8 @@ class AttentionMap:
         """What the map is, in words that stand beside it."""
         if self.layer == ROLLOUT:
             return f"{self.finding}: attention rollout over all layers, mean of heads"
-        return f"{self.finding}: attention, {place_name(self.layer, self.head)}"
+        head = "mean of heads" if self.head is None else f"head {self.head}"
+        return f"{self.finding}: attention, layer {self.layer}, {head}"
 
     def absolute(self, probability: float) -> np.ndarray:
         """0 .. 1 on the absolute scale: probability x alpha M / `FULL_SCALE`."""
@@ -54,11 +55,6 @@ class AttentionMap:
         """0 .. 1 of the map's own maximum; a zero map stays zero."""
         top = float(self.values.max())
         return self.values / top if top > 0 else np.zeros_like(self.values)
-
-
-def place_name(layer: int, head: int | None) -> str:
-    """'layer 4, mean of heads': where in the label branch an attention was read."""
-    return f"layer {layer}, {'mean of heads' if head is None else f'head {head}'}"
 
 
 def attention_maps(
@@ -83,13 +79,6 @@ def attention_maps(
 def rollout_maps(rows: np.ndarray) -> list[AttentionMap]:
     """The maps of all findings from the label tokens' rows of a rollout, (n, h w + n)."""
     return _maps_of_rows(rows, ROLLOUT, None)
-
-
-def attention_map(
-    attention: np.ndarray, finding: str, layer: int | None = None, head: int | None = None
-) -> AttentionMap:
-    """The map of one finding; see `attention_maps`."""
-    return attention_maps(attention, layer, head)[finding_index(finding)]
 
 
 def _maps_of_rows(rows: np.ndarray, layer: int, head: int | None) -> list[AttentionMap]:

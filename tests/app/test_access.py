@@ -16,10 +16,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from app.http.basic import TRIES
 from app.http.gateway import FILES_ROOM, ViewerServer
 from app.http.hosts import Hosts, host_name
-from app.http.routes import CLIENTS, GRADIO, MCP, PAGE, START
+from app.http.routes import CLIENTS, GRADIO, PAGE, START
 from app.page import SESSION
 from lmeran.imaging.radiograph import MAX_FILE_BYTES
-from tests.support.serving_here import launched
+from tests.support.serving import launched
 
 USER, PASSWORD = "ann", "correct horse battery"
 
@@ -289,7 +289,3 @@ def test_logs_carry_nothing_that_a_client_sent(
     time.sleep(1)
     said = capfd.readouterr()
     assert word not in said.out + said.err + caplog.text
-
-
-def test_mcp_is_off_unless_wanted() -> None:
-    assert not set(MCP) & {*PAGE, *CLIENTS}

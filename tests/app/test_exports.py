@@ -22,7 +22,7 @@ from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
 from tests.support import dicom_making
-from tests.support.serving_here import PageRoutes
+from tests.support.serving import PageRoutes
 
 PINS = {"Effusion": "positive", "Pleural Thickening": "negative"}
 ASKED: dict[str, Any] = {

@@ -21,7 +21,7 @@ from app.service import ROW_PIXELS
 from lmeran.imaging.radiograph import MAX_FILE_BYTES, Radiograph
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
-from tests.support.serving_here import PageRoutes, session
+from tests.support.serving import PageRoutes, session
 
 
 def png(seed: int = 0, height: int = 120, width: int = 100) -> bytes:

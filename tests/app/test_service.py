@@ -24,7 +24,7 @@ from lmeran.imaging.files import read_bytes, read_file
 from lmeran.imaging.radiograph import ReadError
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
-from tests.support.predicting import predict_file
+from tests.support.readings import predict_file
 
 
 @pytest.fixture()

@@ -1,4 +1,4 @@
-"""Open films: one a reader, bounded in bytes and time, never another reader's."""
+"""Open films: one per reader and a prior one beside it, bounded in bytes and time."""
 
 from __future__ import annotations
 
@@ -68,3 +68,22 @@ def test_memory_is_bounded_and_the_least_recently_used_goes_first(
     films.get(held[0].token)
     films.add("3", encoded, bytes(1000), {}, PREVIEW)
     assert [films.get(f.token) is f for f in held] == [True, False, True]
+
+
+def test_a_prior_film_stands_beside_and_goes_with_the_next_film(encoded: EncodedRadiograph) -> None:
+    films = RadiographStore()
+    main = films.add("me", encoded, b"1", {}, PREVIEW)
+    prior = films.add("me", encoded, b"2", {}, PREVIEW, prior=True)
+    other = films.add("me", encoded, b"3", {}, PREVIEW, prior=True)
+    assert [films.get(f.token) is f for f in (main, prior, other)] == [True, False, True]
+    films.add("me", encoded, b"4", {}, PREVIEW)
+    assert [films.get(f.token) for f in (main, prior, other)] == [None] * 3
+    assert len(films) == 1
+
+
+def test_forgetting_takes_the_prior_film_too(encoded: EncodedRadiograph) -> None:
+    films = RadiographStore()
+    films.add("me", encoded, b"1", {}, PREVIEW)
+    prior = films.add("me", encoded, b"2", {}, PREVIEW, prior=True)
+    films.forget("me")
+    assert films.get(prior.token) is None

@@ -31,8 +31,7 @@ from lmeran.imaging.decoding_process import CrashError, DecodingProcess
 from lmeran.imaging.radiograph import ReadError
 from tests.conftest import ROOT, film_pixels
 from tests.imaging.test_codestreams import encapsulated
-from tests.support.dicom_making import film, jpeg_film, written
-from tests.support.lossless_jpeg import lossless_jpeg
+from tests.support.dicom_making import film, jpeg_film, lossless_jpeg, written
 
 SECONDS = 20
 """Of computing that one damaged film may take."""

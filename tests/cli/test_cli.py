@@ -106,16 +106,13 @@ def test_a_folder_without_films_says_so(capsys: pytest.CaptureFixture[str], tmp_
     assert "No film" in err
 
 
-def test_it_runs_as_a_module(film_file: Path, checkpoint_folder: Path) -> None:
-    command = [sys.executable, "-m", "lmeran", "predict", str(film_file)]
-    done = subprocess.run(
-        [*command, "--checkpoint", str(checkpoint_folder)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert len(json.loads(done.stdout)["findings"]) == 14
+def test_neither_the_package_nor_its_help_waits_for_pytorch() -> None:
+    code = "import atexit, sys, lmeran; from lmeran.cli.main import main; lmeran.FINDINGS\n"
+    code += "atexit.register(lambda: print('torch' in sys.modules)); main(['predict', '--help'])"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "FILE_OR_DIR" in done.stdout
+    assert done.stdout.endswith("False\n")
 
 
 def test_explain_without_a_box_adds_what_it_is_worth(

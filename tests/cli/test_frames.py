@@ -14,7 +14,7 @@ from lmeran.cli.main import main
 from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
 from tests.support import dicom_making
-from tests.support.predicting import predict_file
+from tests.support.readings import predict_file
 
 REFERENCES = {"StudyInstanceUID": "1.2.3.5", "SeriesInstanceUID": "1.2.3.6"}
 

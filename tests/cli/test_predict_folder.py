@@ -22,7 +22,7 @@ from lmeran.predictor import Predictor
 from tests.conftest import ROOT, film_pixels
 from tests.imaging.test_zipped import png, zipped
 from tests.support.dicom_making import film, written
-from tests.support.predicting import predict_file
+from tests.support.readings import predict_file
 
 PIN = ("--pin", "Effusion=positive")
 
@@ -156,19 +156,20 @@ def test_what_is_answered_is_not_read_again(
     assert len(told.splitlines()) == 1
 
 
-def test_two_processes_of_torchrun_share_the_films(
-    whole: Path, folder: Path, checkpoint_folder: Path, tmp_path: Path
+def test_processes_of_a_launcher_share_the_films(
+    whole: Path,
+    folder: Path,
+    checkpoint_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    out = tmp_path / "out.jsonl"
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    given = [*torchrun, "-m", "lmeran", *command(folder, checkpoint_folder, "--out", out)]
-    done = subprocess.run(
-        [sys.executable, *given], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    files = sorted(tmp_path.glob("*.jsonl"))
-    assert [file.name for file in files] == ["out.0-of-2.jsonl", "out.1-of-2.jsonl"]
-    shares = [answers(file) for file in files]
+    """Told of each other by torchrun's variables alone."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in "01":
+        monkeypatch.setenv("RANK", rank)
+        options = ("--workers", 1, "--out", tmp_path / "out.jsonl")
+        assert main(command(folder, checkpoint_folder, *options)) == 0
+    shares = [answers(tmp_path / f"out.{rank}-of-2.jsonl") for rank in range(2)]
     assert all(shares)
     together = sorted([film for share in shares for film in share], key=lambda film: film["file"])
     assert_same(together, sorted(answers(whole), key=lambda film: film["file"]))

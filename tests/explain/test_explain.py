@@ -11,7 +11,7 @@ import pytest
 
 from lmeran.checkpoint import save_checkpoint
 from lmeran.cli.main import main
-from lmeran.explain.attention_split import attention_moved, attention_split
+from lmeran.explain.attention_split import attention_split
 from lmeran.explain.decomposition import decompose_logits
 from lmeran.explain.explain import explain_object
 from lmeran.findings import FINDINGS, Pins, State
@@ -52,19 +52,6 @@ def test_a_tokens_attention_splits_into_image_and_labels(
         for j in range(N):
             assert split.labels[i, j] == pytest.approx(alpha[i, 9 + j], abs=1e-6)
     assert (split.layer, split.head) == (layer or 3, head)
-
-
-def test_attention_moved_is_pinned_minus_free(
-    predictor: Predictor, film: EncodedRadiograph
-) -> None:
-    reading = predictor.read(film, PINS)
-    moved = attention_moved(reading, "Effusion", layer=2, head=3)
-    free, now = reading.free_attention[1, 2, 2, :9], reading.attention[1, 2, 2, :9]
-    np.testing.assert_allclose(moved.values.ravel(), now - free, atol=1e-7)
-    assert moved.values.min() < 0 or moved.values.max() > 0
-    assert np.abs(moved.absolute()).max() <= 1
-    assert moved.name == "Effusion: attention moved by the pins, layer 2, head 3"
-    assert not attention_moved(predictor.read(film, {}), "Effusion").values.any()
 
 
 def test_a_layer_the_model_has_not_is_refused(

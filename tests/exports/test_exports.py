@@ -24,7 +24,7 @@ from lmeran.imaging.radiograph import Radiograph
 from lmeran.model.maps import ROLLOUT, AttentionMap
 from lmeran.predictor import Predictor
 from tests.support import dicom_making
-from tests.support.exporting import PINS, described_film, rows
+from tests.support.readings import PINS, rows
 
 SENTINELS = {
     "PatientName": "Sentinel^Josephine",
@@ -37,16 +37,6 @@ SENTINELS = {
     "StudyInstanceUID": "1.2.3.987654321",
 }
 SENTINEL_WORDS = (b"entinel", b"SENTINEL", b"19010203", b"987654321", b"Josephine")
-
-
-@pytest.fixture(scope="module")
-def film() -> Radiograph:
-    return described_film()
-
-
-@pytest.fixture(scope="module")
-def record(predictor: Predictor, film: Radiograph) -> Record:
-    return record_of(predictor, film, predictor.encode(film), PINS, "Pleural thickening")
 
 
 def test_csv_is_the_reading(record: Record) -> None:

@@ -27,18 +27,8 @@ from lmeran.model.lmeran import LMeRAN
 from lmeran.ood import UNLIKE
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels, lively_model, small_config
-from tests.support.exporting import PINS, described_film, page_text, rows
 from tests.support.fitting import a_calibration, a_gate
-
-
-@pytest.fixture(scope="module")
-def film() -> Radiograph:
-    return described_film()
-
-
-@pytest.fixture(scope="module")
-def record(predictor: Predictor, film: Radiograph) -> Record:
-    return record_of(predictor, film, predictor.encode(film), PINS, "Pleural thickening")
+from tests.support.readings import PINS, page_text, rows
 
 
 def test_the_picture_keeps_the_films_pixels_in_their_places(record: Record) -> None:

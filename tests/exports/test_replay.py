@@ -85,7 +85,9 @@ def test_replay_on_the_same_film_is_equal(
     result = replay(written, predictor, written.image, encoded)
     assert result.equal
     assert result.largest <= 1e-6
-    assert result.lines()[0].startswith("Equal (probabilities within 0.002 and ledger within 0.02")
+    assert result.lines()[0].startswith(
+        "Equal (probabilities within 0.002 and parts of logits within 0.02"
+    )
 
 
 def test_replay_names_each_value_that_differs(
@@ -99,7 +101,7 @@ def test_replay_names_each_value_that_differs(
     result = replay(replace(written, findings=findings), predictor, written.image, encoded)
     assert [(d.where, d.what) for d in result.differences] == [
         ("Edema", "conditioned"),
-        ("Hernia", "ledger, image"),
+        ("Hernia", "logit, image"),
     ]
     assert f"Edema: conditioned was {recorded:.6f} and is " in "\n".join(result.lines())
     assert result.largest == pytest.approx(abs(1 - 2 * recorded), abs=1e-6)

@@ -1,4 +1,4 @@
-"""What compressed streams say and the header does not: signs, and damage in JPEG Lossless."""
+"""Compressed streams: signs, 12-bit JPEG, and damage in JPEG Lossless."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, get_frame
-from pydicom.uid import JPEG2000Lossless, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless
+from pydicom.uid import (
+    JPEG2000Lossless,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+)
 
 from lmeran.imaging.dicom.pixel_data import decode
 from tests.conftest import film_pixels
-from tests.support.dicom_making import film, ramp, refusal
-from tests.support.lossless_jpeg import DHT, lossless_jpeg
+from tests.support.dicom_making import DHT, film, lossless_jpeg, ramp, read, refusal
 
 SIGNED = ramp().astype(np.int16) - 2048
 
@@ -134,3 +139,27 @@ def test_another_process_under_the_name_of_lossless_is_refused() -> None:
     sof = b"\xff\xc1" + struct.pack(">HBHHB3B", 11, 8, 64, 64, 1, 1, 17, 0)
     stream = b"\xff\xd8" + sof + b"\xff\xda" + bytes(8) + b"\xff\xd9"
     assert "damaged" in refusal(lossless(stream))
+
+
+@pytest.fixture()
+def stream_12_bit() -> bytes:
+    imagecodecs = pytest.importorskip("imagecodecs", reason="needs requirements-dicom.txt")
+    return imagecodecs.jpeg8_encode(VALUES, level=98, bitspersample=12)
+
+
+def test_12_bit_jpeg_keeps_its_values_but_for_the_loss(stream_12_bit: bytes) -> None:
+    ds = lossless(stream_12_bit, JPEGExtended12Bit)
+    values = decode(ds, JPEGExtended12Bit)
+    assert values.dtype == np.uint16
+    assert np.abs(values.astype(int) - VALUES.astype(int)).max() < 64
+    assert values.max() > 255, "all twelve bits"
+    result = read(ds)
+    assert (result.bits, result.pixels.shape) == (12, VALUES.shape)
+
+
+def test_signed_or_damaged_12_bit_jpeg_is_refused(stream_12_bit: bytes) -> None:
+    signed = lossless(stream_12_bit, JPEGExtended12Bit, PixelRepresentation=1)
+    assert "12-bit JPEG Extended" in refusal(signed)
+    sof = b"\xff\xc1" + struct.pack(">HBHHB3B", 11, 12, 64, 64, 1, 1, 17, 0)
+    broken = b"\xff\xd8" + sof + b"\xff\xda" + bytes(8) + b"\xff\xd9"
+    assert "damaged" in refusal(lossless(broken, JPEGExtended12Bit))

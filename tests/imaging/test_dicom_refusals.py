@@ -129,9 +129,9 @@ def siz(width: int, height: int, tile: int | None = None) -> bytes:
 def test_codestreams_that_are_not_what_the_header_says(frame, syntax):
     if frame.startswith(b"\xff\xd8"):
         frame += b"\xff\xda" + bytes(8) + b"\xff\xd9"
-    started = time.perf_counter()
+    started = time.process_time()
     refusal(encapsulated(frame, syntax))
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_second_frame_header_is_refused():

@@ -14,14 +14,6 @@ SHAPES = [(448, 448), (1000, 700), (700, 1000), (2991, 2436), (131, 517)]
 
 
 @pytest.mark.parametrize(("height", "width"), SHAPES)
-def test_points_round_trip(height: int, width: int) -> None:
-    geometry = Geometry(height, width, 224)
-    for x, y in [(0, 0), (width, height), (width * 0.3, height * 0.9)]:
-        assert geometry.to_original(*geometry.to_network(x, y)) == pytest.approx((x, y))
-    assert geometry.to_network(width, height) == pytest.approx((224, 224))
-
-
-@pytest.mark.parametrize(("height", "width"), SHAPES)
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (2, 5), (6, 1), (6, 6)])
 def test_a_map_peaks_inside_its_cell_on_the_original(
     height: int, width: int, row: int, column: int
@@ -47,7 +39,7 @@ def test_a_bright_spot_on_the_film_lies_where_the_geometry_says(height: int, wid
     square = network_pixels(film, Preprocessing(image_size=224)).astype(float)
     rows, columns = np.indices(square.shape) + 0.5
     found = (square * columns).sum() / square.sum(), (square * rows).sum() / square.sum()
-    expected = Geometry(height, width, 224).to_network(x0, y0)
+    expected = x0 * 224 / width, y0 * 224 / height
     assert found == pytest.approx(expected, abs=1.0)
 
 

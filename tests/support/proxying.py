@@ -37,7 +37,7 @@ def proxied(upstream: str, prefix: str = "", strips: bool = True) -> Iterator[Pr
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     proxy.url = f"http://127.0.0.1:{server.server_address[1]}{prefix}"
     try:
         yield proxy

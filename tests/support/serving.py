@@ -1,4 +1,4 @@
-"""A running viewer for tests: the real `app.py` in a process of its own."""
+"""Viewers for tests: the real `app.py` in a process of its own, or its routes in this process."""
 
 from __future__ import annotations
 
@@ -9,10 +9,39 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import pytest
+from starlette.testclient import TestClient
+
+from app.exports import add_exports
+from app.http.gateway import Access, ViewerServer
+from app.http.hosts import Hosts
+from app.page import SESSION, add_page
+from app.quotas import Quotas
+from app.scheduler import Scheduler
+from app.server import prepare_environment, start
+from app.service import ReadingService
+from app.sessions import RadiographStore
+from app.settings import Settings
+from lmeran.imaging.files import read_bytes
+from lmeran.predictor import Predictor
 from tests.conftest import ROOT
+
+VARIABLES = (
+    "GRADIO_ANALYTICS_ENABLED",
+    "HF_HUB_DISABLE_TELEMETRY",
+    "FORWARDED_ALLOW_IPS",
+    "NO_PROXY",
+)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -39,9 +68,7 @@ def running_viewer(
     if not examples:
         (folder / "no_films").mkdir()
         arguments = ("--examples", str(folder / "no_films"), *arguments)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [sys.executable, "app.py", "--port", str(port), *arguments],
@@ -56,10 +83,10 @@ def running_viewer(
         yield viewer
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
-def _wait_until_ready(viewer: Viewer, seconds: float = 120) -> None:
+def _wait_until_ready(viewer: Viewer, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if viewer.process.poll() is not None:
@@ -69,3 +96,49 @@ def _wait_until_ready(viewer: Viewer, seconds: float = 120) -> None:
             return
         time.sleep(0.3)
     raise TimeoutError(viewer.log.read_text())
+
+
+def session(reader: str) -> dict[str, str]:
+    """The header by which the page of a reader names its session."""
+    return {SESSION: reader.ljust(32, "-")}
+
+
+def service_of(predictor: Predictor) -> ReadingService:
+    """A service that decodes in this process, without films on offer."""
+    return ReadingService(predictor, [], RadiographStore(), read_bytes)
+
+
+@dataclass
+class PageRoutes:
+    """The page's routes over a real service, as the page calls them."""
+
+    predictor: Predictor
+    quotas: Quotas = field(default_factory=Quotas)
+    access: Access = field(default_factory=lambda: Access(Hosts("testserver")))
+
+    def __post_init__(self) -> None:
+        self.service = service_of(self.predictor)
+        self.scheduler = Scheduler()
+        server = ViewerServer(self.access)
+        add_page(server, self.service, self.scheduler, self.quotas)
+        add_exports(server, self.service)
+        self.client = TestClient(server)
+
+    def send(self, path: str, data: bytes | None = None, reader: str = "me", **more: Any) -> Any:
+        return self.client.post(f"/lmeran/{path}", content=data, headers=session(reader), **more)
+
+
+@contextlib.contextmanager
+def launched(checkpoint: Path, **settings: Any) -> Iterator[tuple[str, ViewerServer]]:
+    """Address and server of a viewer that is started in this process."""
+    port = free_port()
+    given = Settings(checkpoint=str(checkpoint), port=port, **settings)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in VARIABLES:  # to be put back afterwards
+            patch.setenv(name, "")
+        prepare_environment(given)
+        server = start(given)
+        try:
+            yield f"http://127.0.0.1:{port}", server
+        finally:
+            server.get_blocks().close(verbose=False)

@@ -139,8 +139,8 @@ def _probability(value: float, method: hd.sr.CodedConcept) -> Measurement:
 def _in_library(image: Dataset) -> Dataset:
     """The image as the report's image library describes it (TID 1602).
 
-    For a projection radiograph the library wants orientation and spacing besides (TID 1603), which
-    many files lack: those are described as any image is. The modality stands there by SOP class.
+    For a projection radiograph the library also wants orientation and spacing (TID 1603), which
+    many files lack: those are described as any other image. The modality stands there by SOP class.
     """
     described = (image.get("PatientOrientation"), image.get("ImagerPixelSpacing"))
     if all(values is not None and len(values) == 2 for values in described):

@@ -113,7 +113,7 @@ def look_up_table(
 
 
 def white_of(bits: int, largest: float) -> float:
-    """The value shown white of those that are declared to have so many bits.
+    """The value that is shown white where values are declared to have this many bits.
 
     Many writers fill a 16-bit table with 12-bit entries, or declare fewer bits than their entries
     have: then the largest entry is white.

@@ -33,7 +33,7 @@ NATIVE = (IMPLICIT, EXPLICIT, DEFLATED, BIG_ENDIAN)
 _PLUGINS = ("pylibjpeg", "pyjpegls", "pillow", "gdcm")
 """Decoders in the order of preference: the fast and exact one of each syntax comes first."""
 _LOSSY_BITS = 12
-"""More the cosine transform of JPEG does not have."""
+"""JPEG's cosine transform has no more."""
 
 
 def inflate(data: bytes) -> bytes:
@@ -103,7 +103,7 @@ def decode(ds: Dataset, syntax: UID, frame: int = 1) -> np.ndarray:
                 return _decode_12_bit(stream, rows, columns)
             if syntax in (JPEGLossless, JPEGLosslessSV1) or claimed.marker == SOF_LOSSLESS:
                 scan = check_scan(stream, syntax, stored, allocated)
-        # Encapsulated anew, so that the decoder gets the bytes that were checked, whatever offset
+        # Encapsulated again, so that the decoder gets the bytes that were checked, whatever offset
         # tables there are.
         data = encapsulate([stream])
     decoder = get_decoder(syntax)
@@ -171,7 +171,7 @@ def syntax_name(syntax: UID) -> str:
 
 
 def _check_12_bit(precision: int, signed: bool) -> None:
-    """Whether a frame of so many bits can be decoded here. Raises `ReadError`."""
+    """Whether a frame of this precision can be decoded here. Raises `ReadError`."""
     decodable = precision == _LOSSY_BITS and not signed
     if decodable and find_spec("imagecodecs") is not None:
         return

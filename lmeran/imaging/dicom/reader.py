@@ -163,7 +163,7 @@ def _has_vr(data: bytes, position: int) -> bool:
 
 
 class _Metered(io.BytesIO):
-    """Bytes that may be read so many times: each element is a read or two, and costs memory."""
+    """Bytes with a limit on the number of reads: each element takes one or two, and memory."""
 
     _reads = 0
 

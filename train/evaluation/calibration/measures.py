@@ -26,17 +26,16 @@ class Bin:
 
 @dataclass(frozen=True)
 class Agreement:
-    """nll in nats, brier: means over the labels. ece_mass, ece_width: expected calibration error
-    with bins of equal count and of equal width. expected, observed: mean probability and share of
-    positives. slope: of a logistic regression of the labels on the logits, 1 where probabilities
-    are as far apart as they should be. shift: what would have to be added to all logits to meet the
-    share observed (calibration in the large). Both None with a single class."""
+    """nll in nats, brier: means over the labels. ece_mass: expected calibration error with bins of
+    equal count. expected, observed: mean probability and share of positives. slope: of a logistic
+    regression of the labels on the logits, 1 where probabilities are as far apart as they should
+    be. shift: what would have to be added to all logits to meet the share observed (calibration in
+    the large). Both None with a single class."""
 
     labels: int
     nll: float
     brier: float
     ece_mass: float
-    ece_width: float
     expected: float
     observed: float
     slope: float | None
@@ -52,7 +51,6 @@ def agreement(labels: np.ndarray, probabilities: np.ndarray) -> Agreement | None
         nll=float(log_loss(labels, probabilities).mean()),
         brier=float(squared_error(labels, probabilities).mean()),
         ece_mass=calibration_error(labels, probabilities, equal_mass(probabilities)),
-        ece_width=calibration_error(labels, probabilities, equal_width(probabilities)),
         expected=float(probabilities.mean()),
         observed=float((labels > 0.5).mean()),
         **_recalibration(labels, logits_of(probabilities)),
@@ -89,11 +87,6 @@ def equal_mass(probabilities: np.ndarray, bins: int = BINS) -> np.ndarray:
     _, first, which = np.unique(probabilities[order], return_index=True, return_inverse=True)
     place[order] = first[which]
     return place * bins // len(probabilities)
-
-
-def equal_width(probabilities: np.ndarray, bins: int = BINS) -> np.ndarray:
-    """Bin of each probability, all of width 1 / bins."""
-    return np.minimum((probabilities * bins).astype(np.int64), bins - 1)
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: np.ndarray) -> float:

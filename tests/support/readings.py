@@ -1,14 +1,19 @@
-"""What tests of exports share: a film that says all of itself, pins, and how files are read."""
+"""What tests of readings share: a film with every fact, pins, and how results are read."""
 
 from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
+from typing import Any
 
 import pypdf
 
-from lmeran.findings import State
+from lmeran.findings import Pins, State
+from lmeran.imaging.files import read_file
 from lmeran.imaging.radiograph import Radiograph, Spacing
+from lmeran.predictor import Predictor
+from lmeran.serialize import reading_object
 from tests.conftest import film_pixels
 
 PINS = {"Effusion": State.POSITIVE, "Mass": State.NEGATIVE}
@@ -29,3 +34,12 @@ def page_text(pdf: bytes) -> str:
     pages = pypdf.PdfReader(io.BytesIO(pdf)).pages
     assert len(pages) == 1
     return " ".join(pages[0].extract_text().split())
+
+
+def predict_file(predictor: Predictor, path: Path, pins: Pins) -> dict[str, Any]:
+    """Read, encode and read out one film, alone."""
+    film = read_file(path)
+    encoded = predictor.encode(film)
+    reading = predictor.read(encoded, pins)
+    identity = predictor.checkpoint.identity
+    return reading_object(str(path), identity, reading, film.warnings, encoded.gate)
