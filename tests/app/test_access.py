@@ -205,17 +205,19 @@ def test_tries_are_limited_by_address_whatever_is_forwarded(
 
 
 def test_a_demonstration_takes_no_file(checkpoint_folder: Path) -> None:
-    with launched(checkpoint_folder, demo=True) as (url, _):
-        headers = {SESSION: "x" * 32}
+    with (
+        launched(checkpoint_folder, demo=True) as (url, _),
+        httpx.Client(base_url=url, headers={SESSION: "x" * 32}, timeout=60) as client,
+    ):
         for path in ("/lmeran/films", "/lmeran/rows", "/lmeran/reading/x", f"{GRADIO}/upload"):
-            answer = httpx.post(url + path, content=b"x", headers=headers)
+            answer = client.post(path, content=b"x")
             assert (answer.status_code, "takes no files" in answer.text) == (403, True)
-        opened = httpx.post(f"{url}/lmeran/examples/1", headers=headers).json()
+        opened = client.post("/lmeran/examples/1").json()
         asked = {"token": opened["token"], "pins": [2] + [0] * 13}
-        assert httpx.post(f"{url}/lmeran/pins", json=asked, headers=headers).json()["pins"][0] == 2
-        assert "sum" in httpx.post(f"{url}/lmeran/why", json=asked, headers=headers).json()
+        assert client.post("/lmeran/pins", json=asked).json()["pins"][0] == 2
+        assert "sum" in client.post("/lmeran/why", json=asked).json()
         wanted = {"pins": {}, "finding": "Mass"}
-        report = httpx.post(f"{url}/lmeran/export/{opened['token']}/pdf", json=wanted)
+        report = client.post(f"/lmeran/export/{opened['token']}/pdf", json=wanted)
         assert report.content.startswith(b"%PDF")
 
 

@@ -106,6 +106,7 @@ def test_a_reading_file_brings_back_pins_finding_and_view(
     page: Page, film: Path, tmp_path: Path
 ) -> None:
     read_with_pins(page, film)
+    choose(page, ".lm-kind", "attention")
     choose(page, ".lm-layer", "1")
     choose(page, ".lm-scale", "relative")
     settled(page)
@@ -150,6 +151,7 @@ def test_a_view_of_another_shape_leaves_the_screen_as_it_is(
 ) -> None:
     read_with_pins(page, film)
     content = json.loads(saved(page, "Reading file, to open here again")[1])
+    choose(page, ".lm-kind", "attention")
     content["view"] = {"selected": 99, "zoom": "large", "centre": [1], "window": 5, "map": [1]}
     file = tmp_path / "odd.json"
     file.write_text(json.dumps(content))
@@ -208,7 +210,7 @@ def test_a_link_carries_pins_and_finding_into_the_next_film(
     expect(page.locator(".lm-live")).to_have_text("Link copied")
     link = page.evaluate("navigator.clipboard.readText()")
     assert unquote(link.split("#")[1]) == (
-        "pins=Effusion:positive,Edema:negative,Pleural_Thickening:negative&finding=Edema"
+        "pins=Effusion:positive,Edema:negative,Pleural_Thickening:negative&finding=Mass"
     )
     page.evaluate("window.location.hash = 'pins=Mass:negative&finding=Hernia'")
     expect(page.locator(".lm-count")).to_have_text("1 pinned")

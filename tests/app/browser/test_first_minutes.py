@@ -102,29 +102,29 @@ def test_the_look_follows_the_system_until_one_is_chosen(
 ) -> None:
     context = browser.new_context(color_scheme="dark")
     page = context.new_page()
-    look = "document.documentElement.dataset.lmTheme"
+    html = page.locator("html")
 
     def opened() -> None:
         page.goto(viewer.url)
         page.wait_for_selector(".lm[data-ready]")
 
     opened()
-    assert page.evaluate(look) == "dark"
+    expect(html).to_have_attribute("data-lm-theme", "dark")
     page.emulate_media(color_scheme="light")
-    assert page.evaluate(look) == "light"
+    expect(html).to_have_attribute("data-lm-theme", "light")
     page.get_by_role("button", name="About").click()
     page.get_by_role("combobox", name="Look").select_option("dark")
-    assert page.evaluate(look) == "dark"
+    expect(html).to_have_attribute("data-lm-theme", "dark")
     page.keyboard.press("Escape")
     upload(page, film)
     kept = page.evaluate("Object.values({ ...localStorage, ...sessionStorage })")
     assert kept == ["dark"], "nothing of the film"
     press(page, "File", "Forget film")
     opened()
-    assert page.evaluate(look) == "dark"
+    expect(html).to_have_attribute("data-lm-theme", "dark")
     page.get_by_role("button", name="About").click()
     page.get_by_role("combobox", name="Look").select_option("")
-    assert page.evaluate(look) == "light"
+    expect(html).to_have_attribute("data-lm-theme", "light")
     assert page.evaluate("localStorage.length") == 0
     context.close()
 
