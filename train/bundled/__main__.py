@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 from collections.abc import Callable
@@ -76,7 +77,7 @@ def command_parser() -> argparse.ArgumentParser:
         "--steps", type=whole(0), nargs=4, default=[0, 0, 0, 0], help="0: by the clock"
     )
     run.add_argument(
-        "--size", type=whole(0), default=0, help="of the checkpoint's input; 0: the pack's"
+        "--size", type=whole(1), default=224, help="input of a checkpoint with a new backbone"
     )
     run.add_argument(
         "--sizes", type=whole(1), nargs="*", default=[], help="of the input in training, in pixels"
@@ -110,6 +111,7 @@ def _pack(given: argparse.Namespace) -> None:
 
     given.out.mkdir(parents=True, exist_ok=True)
     model = load_checkpoint(given.checkpoint).model
+    (given.out / "config.json").write_text(json.dumps(model.config.to_dict()))
     add_weights(
         given.out, "init", {f"backbone.{k}": v for k, v in model.backbone.state_dict().items()}
         | {"class_weight": model.class_weight, "class_bias": model.class_bias}

@@ -52,8 +52,8 @@ ARMS = (
 @dataclass(frozen=True)
 class BranchRecipe:
     """rate, label_rate: peaks, absolute. free: share of films read with nothing known. taught:
-    weight of the taught probabilities on those. follow, absent: see `attention_loss`. sizes: of
-    the input."""
+    weight of the taught probabilities on those. follow, absent: see `attention_loss`. more_boxed:
+    times that boxed films are seen besides. sizes: of the input."""
 
     batch: int = 128
     label_batch: int = 1024
@@ -65,6 +65,7 @@ class BranchRecipe:
     follow: float = 0.3
     absent: float = 0.2
     fall: float = 0.5
+    more_boxed: int = 2
     average: float = 0.998
     sizes: tuple[int, ...] = ()
     precision: torch.dtype = torch.bfloat16

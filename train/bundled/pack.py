@@ -20,8 +20,9 @@ import pandas as pd
 import torch
 from safetensors.torch import save_file
 
+from lmeran.config import Preprocessing
 from lmeran.findings import FINDINGS
-from lmeran.imaging.preprocess import resize
+from lmeran.imaging.preprocess import network_pixels, resize
 from train.data.boxes import RELEASE_SIDE, Box, Boxes, read_boxes
 from train.data.index import Index, read_index, source_offsets, split_by_patient
 from train.distill.teacher import read_soft_labels
@@ -135,18 +136,19 @@ def add_weights(out: Path, name: str, tensors: dict[str, torch.Tensor]) -> None:
     save_file(halves, out / f"{name}.safetensors")
 
 
-def read_pack(folder: Path, side: int = 0) -> Pack:
-    """Decode all of it, on every core; films at `side` pixels, or as many as the pack has."""
+def read_pack(folder: Path, preprocessing: Preprocessing | None = None) -> Pack:
+    """Decode all of it, on every core. preprocessing: of the films; None: at the pack's size."""
     with np.load(folder / "index.npz") as index:
         kept = {name: index[name] for name in index.files}
     data, starts = (folder / "films.bin").read_bytes(), kept.pop("starts")
-    size = side or int(kept["size"])
+    preprocessing = preprocessing or Preprocessing(image_size=int(kept["size"]))
+    size = preprocessing.image_size
     del kept["size"], kept["share"], kept["seed"]
     gray = np.empty((len(starts) - 1, size, size), np.uint8)
 
     def decode(k: int) -> None:
         film = np.frombuffer(data, np.uint8, starts[k + 1] - starts[k], starts[k])
-        gray[k] = resize(cv2.imdecode(film, cv2.IMREAD_GRAYSCALE), size)
+        gray[k] = network_pixels(cv2.imdecode(film, cv2.IMREAD_GRAYSCALE), preprocessing)
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(decode, range(len(gray))))

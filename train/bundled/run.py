@@ -76,6 +76,12 @@ def model_config(size: int) -> LMeRANConfig:
     )
 
 
+def config_of_start(pack_folder: Path) -> LMeRANConfig:
+    """The architecture of the checkpoint that the pack's first weights are of."""
+    kept = json.loads((pack_folder / "config.json").read_text())
+    return replace(LMeRANConfig.from_dict(kept), embedding_std=0.5)
+
+
 def run(arguments: argparse.Namespace) -> None:
     out, pack_folder = arguments.out, arguments.pack
     out.mkdir(parents=True, exist_ok=True)
@@ -84,10 +90,13 @@ def run(arguments: argparse.Namespace) -> None:
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
-    pack = read_pack(pack_folder, arguments.size)
+    seconds = dict(zip(STAGES, arguments.seconds, strict=True))
+    steps = dict(zip(STAGES, arguments.steps, strict=True))
+    new_backbone = bool(seconds["backbone"] or steps["backbone"])
+    config = model_config(arguments.size) if new_backbone else config_of_start(pack_folder)
+    pack = read_pack(pack_folder, config.preprocessing)
     log(f"{device} torch {torch.__version__} {facts_of(pack)}")
     films = Films(pack, device, Augmentation(crop=0.75, rotate=7, contrast=0.25))
-    size = pack.gray.shape[-1]
     sizes = tuple(arguments.sizes)
     recipe, branch = BackboneRecipe(sizes=sizes), BranchRecipe(sizes=sizes)
     if arguments.batch:  # the rates are for 128 films a step
@@ -101,8 +110,6 @@ def run(arguments: argparse.Namespace) -> None:
         )
     if arguments.rate:
         recipe = replace(recipe, rate=arguments.rate)
-    seconds = dict(zip(STAGES, arguments.seconds, strict=True))
-    steps = dict(zip(STAGES, arguments.steps, strict=True))
 
     def stage(name: str) -> Stage:
         log(f"stage {name}: {seconds[name]} s, {steps[name]} steps")
@@ -111,7 +118,7 @@ def run(arguments: argparse.Namespace) -> None:
     train, validation, test = (pack.rows(p) for p in (TRAIN, VALIDATION, TEST))
     teacher = None
     if seconds["teacher"] or steps["teacher"]:
-        teacher = Teacher(Preprocessing(image_size=size), dropout=0.3, network="lite2")
+        teacher = Teacher(config.preprocessing, dropout=0.3, network="lite2")
         teacher.network.load_state_dict(_float(load_file(pack_folder / "teacher.safetensors")))
         _start_at_prevalence(teacher.classifier.bias, pack.labels[train])
         softly = train[~np.isnan(pack.soft[train, 0])]
@@ -120,7 +127,6 @@ def run(arguments: argparse.Namespace) -> None:
         )
         log(f"teacher validation {_teacher_auc(films, teacher, validation, recipe)}")
 
-    config = model_config(size)
     torch.manual_seed(arguments.seed)
     base = LMeRAN(replace(config, label_branch="none"))
     start = _float(load_file(pack_folder / "init.safetensors"))
@@ -128,8 +134,7 @@ def run(arguments: argparse.Namespace) -> None:
     trained = out / "backbone.safetensors"
     if trained.is_file():
         base.load_state_dict(_float(load_file(trained)))
-        base = base.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-    else:
+    elif new_backbone:
         base = base.to(device, memory_format=torch.channels_last)
         check = _Check(films, recipe.precision, validation[::4], log)
         check(base.eval())
@@ -139,6 +144,8 @@ def run(arguments: argparse.Namespace) -> None:
         )  # fmt: skip
         check.rows = validation[::2]
         base = max((mixed(start, base, share) for share in SHARES), key=check)
+    base = base.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    if not trained.is_file():
         save_file({k: stored(v, half=True) for k, v in base.state_dict().items()}, trained)
     precision = recipe.precision
     seen = encode_rows(films, base, train[:: max(1, len(train) // 1000)], precision)
@@ -174,8 +181,10 @@ def run(arguments: argparse.Namespace) -> None:
         log(f"labels alone, {arm.recipe.name}, 7 known {auc_summary(films, validation, logits)}")
     counted = counting_shift(films, validation, 7)
     log(f"counting alone, 7 known {auc_summary(films, validation, counted)}")
+    boxed = np.intersect1d(pack.box_film, train)
+    seen_rows = np.concatenate([train, *[boxed] * branch.more_boxed])
     train_branches(
-        arms, films, base, train, stage("branch"), branch, log,
+        arms, films, base, seen_rows, stage("branch"), branch, log,
         partial(look, arms[:1], some), 2, arguments.compile,
         out / "branch.state" if arguments.keep else None,
     )  # fmt: skip

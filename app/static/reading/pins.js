@@ -1,7 +1,7 @@
-// The reader's pins, one step after the other so that each can be undone, and what the newest step
-// moved, in words.
+// The reader's pins, one step after the other so that each can be undone; and in words what the newest
+// step moved, and what all of them do to one finding.
 
-import { CHANGE_SHOWN, NEGATIVE, POSITIVE, UNKNOWN, points, shown } from "../state.js";
+import { CHANGE_SHOWN, NEGATIVE, POSITIVE, UNKNOWN, percent, points, shown } from "../state.js";
 
 const MOVERS = 3; // named in the sentence
 const WORDS = { [NEGATIVE]: "absent", [POSITIVE]: "present", [UNKNOWN]: "open again" };
@@ -58,4 +58,22 @@ export function movedSentence(findings, before, reading) {
 function stepText(findings, changed, { pins }) {
   if (changed.length === 1) return `${findings[changed[0]]} ${WORDS[pins[changed[0]]]}`;
   return pins.every((p) => p === UNKNOWN) ? "All pins cleared" : `${changed.length} pins changed`;
+}
+
+// "The image says 42 %; your pins add 9.8 points, most from Effusion." entry: of one finding, as the
+// server explains it; pins: names of the findings pinned.
+export function shareSentence({ state, free, conditioned, per_pin: shares }, pins) {
+  const image = `The image says ${percent(free)}`;
+  if (state !== "unknown") {
+    return `${image}. You pinned it ${state === "positive" ? "present" : "absent"}, so there is no `
+      + "number under pins: the model never learned one.";
+  }
+  if (!pins.length) return `${image}; nothing is pinned.`;
+  const by = conditioned - free, up = by > 0;
+  if (Math.abs(by) < CHANGE_SHOWN) return `${image}; what you pinned hardly changes it.`;
+  const size = `${points(Math.abs(by)).slice(1)} points`;
+  const [[name]] = Object.entries(shares).sort(([, a], [, b]) => (up ? b - a : a - b));
+  const most = name.replaceAll("_", " ");
+  if (pins.length === 1) return `${image}; your pin of ${most} ${up ? "adds" : "takes away"} ${size}.`;
+  return `${image}; your pins ${up ? "add" : "take away"} ${size}, most from ${most}.`;
 }

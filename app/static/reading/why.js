@@ -2,8 +2,9 @@
 // selected finding and keeps what it showed until the newer answer is there.
 
 import { saveButtons, tableOf } from "../save/export.js";
+import { shareSentence } from "./pins.js";
 import { diverging, matrix, palette, shares, waterfall } from "./plots.js";
-import { CHANGE_SHOWN, NEGATIVE, POSITIVE, percent, points } from "../state.js";
+import { NEGATIVE, POSITIVE, percent, points } from "../state.js";
 
 export const TABS = [
   ["ledger", "Why"],
@@ -101,32 +102,13 @@ export class WhyPanel {
         + "standard error.";
     return [
       heading(name, saveButtons(figure, table, `ledger-${name}`)),
-      make("p", "lm-lead", this.leadText(why, i)),
+      make("p", "lm-lead", shareSentence(entry, Object.keys(why.pins))),
       make("p", "lm-quiet", "The bars are in log-odds, a scale of probability on which the parts of the "
         + `number add up. ${pins.length ? shapley : ""}`),
       figure,
       this.alone(why, i),
       remarks,
     ];
-  }
-
-  // "The image says 42 %; your pins add 9.8 points, most from Effusion."
-  leadText(why, i) {
-    const { state, free, conditioned, per_pin: shares } = why.findings[i];
-    const image = `The image says ${percent(free)}`, pins = Object.keys(why.pins);
-    if (state !== "unknown") {
-      return `${image}. You pinned it ${state === "positive" ? "present" : "absent"}, so there is no `
-        + "number under pins: the model never learned one.";
-    }
-    if (!pins.length) return `${image}; nothing is pinned.`;
-    const by = conditioned - free, up = by > 0;
-    if (Math.abs(by) < CHANGE_SHOWN) return `${image}; what you pinned hardly changes it.`;
-    const size = `${points(Math.abs(by)).slice(1)} points`;
-    const [most] = Object.entries(shares).sort(([, a], [, b]) => (up ? b - a : a - b))[0];
-    if (pins.length === 1) {
-      return `${image}; your pin of ${this.label(most)} ${up ? "adds" : "takes away"} ${size}.`;
-    }
-    return `${image}; your pins ${up ? "add" : "take away"} ${size}, most from ${this.label(most)}.`;
   }
 
   // What counting labels makes of the pins, without a model of how findings go together on a film.

@@ -212,7 +212,7 @@ def test_a_run_becomes_a_checkpoint_that_loads(
     run_module.run(
         argparse.Namespace(
             pack=pack_folder, out=tmp_path / "run", seconds=[0] * 4, steps=[0, 2, 4, 4],
-            size=0, sizes=[], batch=8, rate=0, arms=2, seed=1, compile=False, keep=True,
+            size=64, sizes=[], batch=8, rate=0, arms=2, seed=1, compile=False, keep=True,
         )
     )  # fmt: skip
     with np.load(tmp_path / "run" / "predictions.npz") as kept:
