@@ -177,7 +177,7 @@ def run(arguments: argparse.Namespace) -> None:
             save_state(said, started)
     for arm in arms:
         arm.model.load_state_dict(said[arm.recipe.name], strict=False)
-        logits = logits_without_film(films, arm.model, validation, 7)
+        logits = logits_without_film(films, arm.model.eval(), validation, 7)
         log(f"labels alone, {arm.recipe.name}, 7 known {auc_summary(films, validation, logits)}")
     counted = counting_shift(films, validation, 7)
     log(f"counting alone, 7 known {auc_summary(films, validation, counted)}")
