@@ -31,10 +31,14 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "phantom": ("--out", NOWHERE),
     "prove": ("--checkpoint", NOWHERE, "--data", NOWHERE, "--out", NOWHERE),
     "index": (NOWHERE,),
+    "study": (NOWHERE, "--out", NOWHERE),
     "pack": ("--data", NOWHERE, "--checkpoint", NOWHERE, "--out", NOWHERE),
     "run": ("--pack", NOWHERE, "--out", NOWHERE),
     "speed": (),
-    "assemble": ("--run", NOWHERE, "--pack", NOWHERE, "--data", NOWHERE, "--out", NOWHERE),
+    "assemble": (
+        *("--run", NOWHERE, "--pack", NOWHERE, "--data", NOWHERE),
+        *("--initial", NOWHERE, "--out", NOWHERE),
+    ),
 }
 """What each command needs at least; a new one without an entry here fails."""
 OF_THE_MODEL = {"layer", "head"}

@@ -31,6 +31,7 @@ def phantom(
         seed: of its patients and findings
         workers: processes; 0: one for each core
     """
+    out.mkdir(parents=True, exist_ok=True)  # before what takes minutes
     if not films:
         print(write_examples(out, Predictor.from_pretrained(checkpoint), patients))
         return
