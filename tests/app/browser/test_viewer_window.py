@@ -148,7 +148,7 @@ def test_values_under_the_pointer_are_pydicoms(page: Page, tmp_path: Path, signe
         column, row = film_under(page, (x + dx, y + dy))
         text = page.locator(".lm-first .lm-cursor").inner_text()
         assert f"value {real[row, column]:g} " in text
-        assert re.search(r"map −?[\d.e-]+ logits", text)
+        assert re.search(r"map \S+ logits", text)
 
 
 BOTH_RENDERERS = """async () => {
