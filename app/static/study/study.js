@@ -120,11 +120,15 @@ export class Study {
     this.since = now;
     const map = kind === "plausible" ? { map: this.state.view.kind } : {};
     item.answers.push({ question: kind, finding, value, ...map });
-    if (this.question) this.ask(); // first: keys of the next answer may be on their way
-    else Object.assign(item, { done: Date.now() });
-    if (item.done) this.since = 0;
+    // Before anything is awaited, as keys of the next answer may be on their way; and only the last
+    // answer goes on, whichever of them is kept first.
+    const last = !this.question;
+    if (last) {
+      Object.assign(item, { done: Date.now() });
+      this.since = 0;
+    } else this.ask();
     await this.store.save(item);
-    if (item.done) await this.next();
+    if (last) await this.next();
   }
 
   // The question before, whose answer is taken back; of this film only.

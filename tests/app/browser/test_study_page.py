@@ -206,6 +206,7 @@ def test_a_hundred_films_do_not_slow_a_study(
     }
     (tmp_path / "study.json").write_text(json.dumps(study))
     page.keyboard.press("s")
+    expect(page.locator(".lm-studydialog")).to_be_visible()
     own, images = page.locator(".lm-studydialog input[type=file]").all()
     own.set_input_files(tmp_path / "study.json")
     expect(page.get_by_role("button", name="Begin Long")).to_be_visible()
