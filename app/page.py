@@ -84,26 +84,17 @@ def add_page(
 
         return await answered(act)
 
-    async def pin(request: Request) -> Response:
-        async def act() -> Any:
-            owner, asked = session_of(request), await sent_object(request)
-            return await result_of(scheduler.pin(lambda: service.pin(asked, owner)), request)
+    def asking(answer: Callable[[dict[str, Any], str], Any]) -> Callable[..., Any]:
+        """The route of what a session asks about its open film; never behind a film."""
 
-        return await answered(act)
+        async def route(request: Request) -> Response:
+            async def act() -> Any:
+                owner, asked = session_of(request), await sent_object(request)
+                return await result_of(scheduler.pin(lambda: answer(asked, owner)), request)
 
-    async def why(request: Request) -> Response:
-        async def act() -> Any:
-            owner, asked = session_of(request), await sent_object(request)
-            return await result_of(scheduler.pin(lambda: service.explain(asked, owner)), request)
+            return await answered(act)
 
-        return await answered(act)
-
-    async def without(request: Request) -> Response:
-        async def act() -> Any:
-            owner, asked = session_of(request), await sent_object(request)
-            return await result_of(scheduler.pin(lambda: service.without(asked, owner)), request)
-
-        return await answered(act)
+        return route
 
     async def study() -> Response:
         return JSONResponse(example_study(service.examples))
@@ -141,9 +132,9 @@ def add_page(
         ("POST", "/lmeran/films", open_film),
         ("POST", "/lmeran/examples/{position}", open_example),
         ("POST", "/lmeran/rows", read_row),
-        ("POST", "/lmeran/pins", pin),
-        ("POST", "/lmeran/why", why),
-        ("POST", "/lmeran/without", without),
+        ("POST", "/lmeran/pins", asking(service.pin)),
+        ("POST", "/lmeran/why", asking(service.explain)),
+        ("POST", "/lmeran/without", asking(service.without)),
         ("GET", "/lmeran/study", study),
         ("GET", "/lmeran/session", held),
         ("DELETE", "/lmeran/session", forget),
