@@ -22,24 +22,20 @@ from train.augment import Augmentation
 from train.bundled.backbone import (
     BackboneRecipe,
     mixed,
-    network_input,
     train_backbone,
     train_teacher,
 )
 from train.bundled.branch import ARMS, Arm, BranchRecipe, learn_label_rows, train_branches
 from train.bundled.films import Films
+from train.bundled.looks import Check, free_auc, look_at, save_predictions, teacher_auc
 from train.bundled.measure import (
-    COUNTING_WEIGHTS,
     Encoded,
     auc_summary,
     counting_shift,
     encode_rows,
     localisation,
-    logits_of,
     logits_without_film,
     maps_of,
-    overlap,
-    token_cosines,
 )
 from train.bundled.pack import TEST, TRAIN, VALIDATION, facts_of, read_pack
 from train.bundled.schedule import Stage
@@ -48,7 +44,6 @@ from train.states import load_state, save_state
 
 STAGES = ("teacher", "backbone", "labels", "branch")
 PART_BYTES = 14_000_000
-KNOWN = (0, 3, 7, 10)
 SHARES = (0.4, 0.6, 0.8, 1.0)
 """Of the trained weights in those that are kept, the rest being the weights started from."""
 
@@ -125,7 +120,7 @@ def run(arguments: argparse.Namespace) -> None:
         teacher = train_teacher(
             films, teacher, softly, stage("teacher"), recipe, log, arguments.compile
         )
-        log(f"teacher validation {_teacher_auc(films, teacher, validation, recipe)}")
+        log(f"teacher validation {teacher_auc(films, teacher, validation, recipe.precision)}")
 
     torch.manual_seed(arguments.seed)
     base = LMeRAN(replace(config, label_branch="none"))
@@ -136,7 +131,7 @@ def run(arguments: argparse.Namespace) -> None:
         base.load_state_dict(_float(load_file(trained)))
     elif new_backbone:
         base = base.to(device, memory_format=torch.channels_last)
-        check = _Check(films, recipe.precision, validation[::4], log)
+        check = Check(films, recipe.precision, validation[::4], log)
         check(base.eval())
         base = train_backbone(
             films, base, teacher, train, stage("backbone"), recipe, log, arguments.compile,
@@ -149,11 +144,12 @@ def run(arguments: argparse.Namespace) -> None:
         save_file({k: stored(v, half=True) for k, v in base.state_dict().items()}, trained)
     precision = recipe.precision
     seen = encode_rows(films, base, train[:: max(1, len(train) // 1000)], precision)
-    log(f"plain, films learned from {_free(films, base, seen)}")
+    log(f"plain, films learned from {free_auc(films, base, seen, precision)}")
     del seen
     held = encode_rows(films, base, validation, precision)
-    log(f"plain, validation {_free(films, base, held)}")
-    log(f"cam, validation boxes {localisation(films, held, _boxed_maps(films, base, held)['cam'])}")
+    log(f"plain, validation {free_auc(films, base, held, precision)}")
+    cam = maps_of(films, base, held, precision)["cam"]
+    log(f"cam, validation boxes {localisation(films, held, cam)}")
 
     cuda = device.type == "cuda"
     arms = [Arm(a, base, config, cuda) for a in ARMS[: arguments.arms or None]]
@@ -161,7 +157,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     def look(arms: list[Arm], encoded: Encoded) -> None:
         for arm in arms:
-            entry = _look(films, arm, encoded, precision)
+            entry = look_at(films, arm, encoded, precision)
             history.append(entry)
             log(json.dumps(entry))
         _save_branch(arms[0], out)
@@ -190,7 +186,7 @@ def run(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
     look(arms, held)
     if len(arms) > 1:  # one alone is measured by `train evaluate`
-        _save_predictions(films, arms, base, held, test, precision, out, log)
+        save_predictions(films, arms, base, held, test, precision, out, log)
     facts = {
         "findings": list(FINDINGS),
         "config": config.to_dict(),
@@ -206,59 +202,6 @@ def run(arguments: argparse.Namespace) -> None:
     }
     (out / "facts.json").write_text(json.dumps(facts, indent=1))
     log("done")
-
-
-class _Check:
-    """AUC within sources of a plain DenseNet on some validation films, which is logged."""
-
-    def __init__(self, films: Films, precision, rows: np.ndarray, log: Recorder) -> None:
-        self.films, self.precision, self.rows, self.log = films, precision, rows, log
-
-    def __call__(self, plain: LMeRAN) -> float:
-        found = _free(self.films, plain, encode_rows(self.films, plain, self.rows, self.precision))
-        self.log(f"plain, {len(self.rows)} validation films {found}")
-        return found["within"]
-
-
-def _look(films: Films, arm: Arm, held: Encoded, precision) -> dict:
-    """The row of an arm on validation films."""
-    model, rows = arm.ready, held.rows
-    counting = counting_shift(films, rows, 7)
-    free, known = (logits_of(films, model, held, k, precision) for k in (0, 7))
-    summary = {n: auc_summary(films, rows, v) for n, v in (("free", free), ("known7", known))}
-    counted = {w: auc_summary(films, rows, free + w * counting)["auc"] for w in COUNTING_WEIGHTS}
-    entry = {
-        "arm": arm.recipe.name,
-        "auc": summary["free"]["auc"],
-        "within": summary["free"]["within"],
-        "gain7": summary["known7"]["auc"] - summary["free"]["auc"],
-        "gain7_counting": {w: v - summary["free"]["auc"] for w, v in counted.items()},
-    }
-    maps = _boxed_maps(films, model, held)
-    if "attention" in maps:
-        entry["attention"] = localisation(films, held, maps["attention"])
-        entry["overlap"] = overlap(maps["attention"][::10])
-        entry["token_cosines"] = token_cosines(films, model, held)
-    return entry
-
-
-def _boxed_maps(films: Films, model: LMeRAN, encoded) -> dict[str, np.ndarray]:
-    return maps_of(films, model, encoded, torch.bfloat16)
-
-
-def _free(films: Films, model: LMeRAN, encoded) -> dict:
-    logits = logits_of(films, model, encoded, 0, torch.bfloat16)
-    return auc_summary(films, encoded.rows, logits)
-
-
-@torch.no_grad()
-def _teacher_auc(films: Films, teacher: Teacher, rows: np.ndarray, recipe) -> dict:
-    parts = []
-    for start in range(0, len(rows), 256):
-        images = network_input(films.plain(rows[start : start + 256]), teacher.preprocessing)
-        with torch.autocast(films.device.type, recipe.precision):
-            parts.append(teacher(images)[0].float().cpu().numpy())
-    return auc_summary(films, rows, np.concatenate(parts))
 
 
 def _branch_of(model: LMeRAN) -> dict[str, torch.Tensor]:
@@ -278,34 +221,6 @@ def _save_branch(arm: Arm, out: Path) -> None:
         groups[-1][name] = tensor
     for k, group in enumerate(groups):
         save_file(group, out / f"branch-{k}.safetensors")
-
-
-def _save_predictions(films, arms, base, held, test, precision, out, log) -> None:
-    """Logits of every arm on validation and test films, maps on boxed test films."""
-    scored = encode_rows(films, base, test, precision)
-    saved: dict[str, np.ndarray] = {
-        "validation_names": films.pack.names[held.rows],
-        "test_names": films.pack.names[scored.rows],
-    }
-    for arm in arms:
-        for name, encoded in (("validation", held), ("test", scored)):
-            stack = [logits_of(films, arm.ready, encoded, k, precision) for k in KNOWN]
-            saved[f"{name}:{arm.recipe.name}"] = np.stack(stack)
-    for name, encoded in (("validation", held), ("test", scored)):
-        saved[f"{name}:plain"] = logits_of(films, base, encoded, 0, precision)[None]
-    boxed = np.intersect1d(films.pack.box_film, scored.rows)
-    place = np.searchsorted(scored.rows, boxed)
-    some = type(scored)(boxed, scored.cells[torch.from_numpy(place).to(films.device)])
-    saved["boxed_names"] = films.pack.names[boxed]
-    for arm in arms:
-        maps = maps_of(films, arm.ready, some, precision)
-        if "attention" in maps:
-            saved[f"maps:{arm.recipe.name}"] = maps["attention"].astype(np.float16)
-    np.savez_compressed(out / "predictions.npz", **saved)
-    for arm in arms:
-        logits = saved[f"test:{arm.recipe.name}"]
-        means = [auc_summary(films, scored.rows, v)["auc"] for v in logits]
-        log(f"test {arm.recipe.name} {dict(zip(KNOWN, np.round(means, 4).tolist(), strict=True))}")
 
 
 def _start_at_prevalence(bias: torch.nn.Parameter, labels: np.ndarray) -> None:
