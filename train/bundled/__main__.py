@@ -72,6 +72,9 @@ def command_parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="teacher, backbone, label statistics, branch, arms")
     run.add_argument("--pack", type=Path, required=True)
     run.add_argument("--out", type=Path, required=True)
+    run.add_argument(
+        "--start", type=Path, help="an earlier run, whose weights this one goes on from"
+    )
     run.add_argument("--seconds", type=amount, nargs=4, default=[75, 270, 15, 110])
     run.add_argument(
         "--steps", type=whole(0), nargs=4, default=[0, 0, 0, 0], help="0: by the clock"

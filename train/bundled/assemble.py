@@ -57,6 +57,7 @@ def assemble(run: Path, pack: Path, data: Path, initial: Path, out: Path) -> Non
         "label_sets": label_sets(rows.astype(np.float32)),
         "validation_images": len(validation),
         "validation_split_sha256": validation.digest,
+        "earlier": facts["earlier"],
         "initial": load_checkpoint(initial).training,
     }
     save_checkpoint(out, model, training, {"validation": facts["history"][-1:]})

@@ -28,7 +28,7 @@ from train.learner import hint_loss
 
 Log = Callable[[str], None]
 
-LOOK_EVERY = 500
+LOOK_EVERY = 1000
 """Steps of the backbone between two looks at validation films."""
 
 
@@ -44,7 +44,7 @@ class BackboneRecipe:
     decay: float = 0.05
     hard: float = 0.3
     hint: float = 0.3
-    boxes: float = 0.08
+    boxes: float = 0.02
     fall: float = 0.5
     average: float = 0.998
     sizes: tuple[int, ...] = ()

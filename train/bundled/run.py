@@ -124,7 +124,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     torch.manual_seed(arguments.seed)
     base = LMeRAN(replace(config, label_branch="none"))
-    start = _float(load_file(pack_folder / "init.safetensors"))
+    earlier = arguments.start
+    first = earlier / "backbone.safetensors" if earlier else pack_folder / "init.safetensors"
+    start = _float(load_file(first))
     base.load_state_dict(start)
     trained = out / "backbone.safetensors"
     if trained.is_file():
@@ -167,7 +169,10 @@ def run(arguments: argparse.Namespace) -> None:
     started = out / "labels.state"
     said = load_state(started, device)[0] if arguments.keep else None
     if said is None:
-        learn_label_rows(arms, films, base, stage("labels"), branch, log)
+        if earlier:
+            load_branch(arms[0].model, earlier)
+        if seconds["labels"] or steps["labels"]:
+            learn_label_rows(arms, films, base, stage("labels"), branch, log)
         said = {arm.recipe.name: _branch_of(arm.model) for arm in arms}
         if arguments.keep:
             save_state(said, started)
@@ -199,6 +204,7 @@ def run(arguments: argparse.Namespace) -> None:
         "device": torch.cuda.get_device_name() if cuda else "cpu",
         "torch": torch.__version__,
         "recipes": {"backbone": str(recipe), "branch": str(branch), "arms": str(ARMS)},
+        "earlier": json.loads((earlier / "facts.json").read_text()) if earlier else None,
     }
     (out / "facts.json").write_text(json.dumps(facts, indent=1))
     log("done")
@@ -208,6 +214,12 @@ def _branch_of(model: LMeRAN) -> dict[str, torch.Tensor]:
     """What the label branch has of its own."""
     shared = ("backbone.", "class_")
     return {k: v for k, v in model.state_dict().items() if not k.startswith(shared)}
+
+
+def load_branch(model: LMeRAN, run_folder: Path) -> None:
+    """The label branch that a run left."""
+    for part in sorted(run_folder.glob("branch-*.safetensors")):
+        model.load_state_dict(_float(load_file(part)), strict=False)
 
 
 def _save_branch(arm: Arm, out: Path) -> None:

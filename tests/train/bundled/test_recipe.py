@@ -20,7 +20,7 @@ from tests.conftest import film_pixels, small_config
 from train.bundled import run as run_module
 from train.bundled.assemble import assemble
 from train.bundled.backbone import box_loss, mixed
-from train.bundled.branch import attention_loss
+from train.bundled.branch import BranchRecipe, attention_loss
 from train.bundled.films import BoxTargets
 from train.bundled.measure import Encoded, counting_shift, overlap, token_cosines
 from train.bundled.pack import make_pack, read_pack
@@ -209,12 +209,11 @@ def test_a_run_becomes_a_checkpoint_that_loads(
         {k: v for k, v in start.items() if k.startswith(("backbone.", "class_"))},
         pack_folder / "init.safetensors",
     )
-    run_module.run(
-        argparse.Namespace(
-            pack=pack_folder, out=tmp_path / "run", seconds=[0] * 4, steps=[0, 2, 4, 4],
-            size=64, sizes=[], batch=8, rate=0, arms=2, seed=1, compile=False, keep=True,
-        )
+    given = argparse.Namespace(
+        pack=pack_folder, out=tmp_path / "run", start=None, seconds=[0] * 4, steps=[0, 2, 4, 4],
+        size=64, sizes=[], batch=8, rate=0, arms=2, seed=1, compile=False, keep=True,
     )  # fmt: skip
+    run_module.run(given)
     with np.load(tmp_path / "run" / "predictions.npz") as kept:
         assert kept["test:lmeran"].shape == (4, 8, len(FINDINGS))
         assert np.isfinite(kept["validation:no_map_supervision"]).all()
@@ -226,3 +225,17 @@ def test_a_run_becomes_a_checkpoint_that_loads(
     assert checkpoint.training["train_images"] == int((read_pack(pack_folder).part == 0).sum())
     before, after = start["label_embedding"], checkpoint.model.label_embedding
     assert not torch.allclose(before.float(), after.detach(), atol=1e-3)
+
+    # A second run goes on from the first, here without learning anything.
+    given.start, given.out, given.steps = given.out, tmp_path / "second", [0, 1, 0, 1]
+    given.rate = 1e-12
+    monkeypatch.setattr(run_module, "BranchRecipe", lambda sizes: BranchRecipe(rate=0.0))
+    run_module.run(given)
+    assemble(given.out, pack_folder, data, checkpoint_folder, tmp_path / "again")
+    again = load_checkpoint(tmp_path / "again")
+    assert again.training["earlier"]["steps"] == dict(
+        zip(run_module.STAGES, [0, 2, 4, 4], strict=True)
+    )
+    for name, tensor in checkpoint.model.state_dict().items():
+        if "running" not in name and "batches" not in name:
+            assert torch.allclose(tensor, again.model.state_dict()[name], atol=1e-3), name
