@@ -101,12 +101,21 @@ export class Session {
         + "of each film in place of a name: they come back after a reload."],
       ["Signing in", user ? "Is asked by the browser, until it is closed." : "Is not asked here."],
       ["For programs", "/predict and /explain answer gradio_client and HTTP; "
-        + `Client("${document.baseURI.split("#")[0]}").view_api() describes them.`],
+        + `Client("${document.baseURI.split("#")[0]}").view_api() prints `, apiLink()],
     ];
-    this.dialog.querySelector("dl").replaceChildren(...lines.flatMap(([name, text]) =>
-      [["dt", name], ["dd", text]].map(([tag, words]) =>
-        Object.assign(document.createElement(tag), { textContent: words }))));
+    this.dialog.querySelector("dl").replaceChildren(...lines.flatMap(([name, ...content]) =>
+      [["dt", [name]], ["dd", content]].map(([tag, words]) => {
+        const node = document.createElement(tag);
+        node.append(...words);
+        return node;
+      })));
   }
+}
+
+function apiLink() {
+  const href = new URL("gradio_api/info", document.baseURI);
+  return Object.assign(document.createElement("a"),
+    { href, target: "_blank", rel: "noopener", textContent: "their description" });
 }
 
 function modelText({ identity, source, block, test }) {

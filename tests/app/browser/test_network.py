@@ -147,6 +147,9 @@ def test_leaving_asks_first_where_a_film_or_a_list_is_open(
     page.close(run_before_unload=False)
 
 
+SPACE = {"SPACE_ID": "lab/viewer", "SPACE_HOST": "lab-viewer.hf.space"}
+"""Variables of a Space, where the page is in a frame of another origin."""
+
 FRAME = """<!doctype html><style>body { margin: 0 } iframe { border: 0; width: 100%% }</style>
 <h1 style="margin: 0; height: 40px">A page of another origin</h1>
 <iframe id="viewer" src="%s/" style="height: 700px" allow="clipboard-write 'none'"></iframe>
@@ -203,7 +206,9 @@ def test_a_frame_of_another_origin_settles_at_one_height_and_works(
     iframe-resizer left it at 150 px without scrolling."""
     origin, pages = parent
     options = ("--checkpoint", str(checkpoint_folder), "--frame-ancestors", origin)
-    with running_viewer(tmp_path / "v", *options) as viewer:
+    with running_viewer(tmp_path / "v", *options, **SPACE) as viewer:
+        name = {"Host": SPACE["SPACE_HOST"]}
+        assert httpx.get(viewer.url, headers=name).status_code == 200
         pages["html"] = FRAME % viewer.url
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(origin)
