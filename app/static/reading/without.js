@@ -1,5 +1,6 @@
 // What the selected finding would be without a region of the film: the last box drawn of it, or
-// what the contour of its map encloses. Other boxes of the same size say what any box would do.
+// what the contour of its map encloses. Other boxes of the same size say what any box would do; they
+// take longer, and their part of the sentence follows.
 
 import { Refused } from "../api.js";
 import { regionAroundPeak } from "../viewer/localisation.js";
@@ -56,11 +57,14 @@ export class WithoutRegion {
     const about = this.about = this.now();
     this.sentence.textContent = "Being read without it.";
     try {
-      const found = await this.client.withFilm(() =>
-        this.client.api.json("without", { ...this.client.request(), box }, { light: false }));
-      if (about !== this.now()) return;
-      const name = this.facts.findings[selected];
-      this.sentence.textContent = inWords(name, Object.values(found.findings)[selected]);
+      const found = {};
+      for (const controls of [false, true]) {
+        const { findings } = await this.client.withFilm(() => this.client.api.json("without",
+          { ...this.client.request(), box, controls }, { light: false }));
+        if (about !== this.now()) return;
+        Object.assign(found, Object.values(findings)[selected]);
+        this.sentence.textContent = inWords(this.facts.findings[selected], found);
+      }
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       this.sentence.textContent = "";
@@ -69,14 +73,15 @@ export class WithoutRegion {
   }
 }
 
-// {whole, without, only, without_controls} of a finding, as the server gives them, in words.
+// {whole, without, only, and later without_controls} of a finding, as the server gives them.
 export function inWords(name, { whole, without, only, without_controls: others }) {
   if (whole === null) return `${name} is pinned: the model has no number of its own for it.`;
   const from = percent(whole), to = percent(without);
   const moves = from === to ? `stays at ${to}`
     : `${without < whole ? "falls" : "rises"} from ${from} to ${to}`;
-  let control = "the body has no room for others of its size";
-  if (others.length) {
+  let control = others ? "the body has no room for others of its size"
+    : "others of its size are being read";
+  if (others?.length) {
     const [low, high] = [Math.min(...others), Math.max(...others)];
     const farthest = Math.max(whole - low, high - whole);
     const stays = farthest < Math.abs(without - whole) / 2 ? "stays" : "is";
