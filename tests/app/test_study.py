@@ -74,7 +74,7 @@ def test_without_a_region_is_what_the_command_line_says(
 def test_the_example_study_names_films_by_their_content() -> None:
     with DecodingProcess() as process:
         examples = load_examples(None, process)
-    study = example_study(examples)
+    study = example_study(examples, truth=True)
     assert len(study["films"]) == len(examples)
     for film, example in zip(study["films"], examples, strict=True):
         assert film["sha256"] == hashlib.sha256(example.path.read_bytes()).hexdigest()
@@ -82,6 +82,9 @@ def test_the_example_study_names_films_by_their_content() -> None:
         assert film["truth"] == {finding: finding in drawn for finding in study["findings"]}
     for finding in study["findings"]:
         assert 0 < sum(film["truth"][finding] for film in study["films"]) < len(examples)
-    unknown = example_study([replace(example, boxes=()) for example in examples])
+    unknown = example_study([replace(example, boxes=()) for example in examples], truth=True)
     assert unknown["findings"] == list(STUDIED)
     assert not any(film["truth"] for film in unknown["films"])
+    for film in study["films"]:
+        del film["truth"]
+    assert example_study(examples) == study
