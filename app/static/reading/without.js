@@ -3,6 +3,7 @@
 // take longer, and their part of the sentence follows.
 
 import { Refused } from "../api.js";
+import { button, make } from "../dom.js";
 import { regionAroundPeak } from "../viewer/localisation.js";
 import { mapOf } from "../viewer/maps.js";
 import { percent } from "../state.js";
@@ -12,15 +13,10 @@ export class WithoutRegion {
   constructor(root, facts, state, client, screen, alert) {
     Object.assign(this, { facts, state, client, screen, alert });
     this.about = ""; // what the sentence is about
-    this.line = document.createElement("div");
-    this.line.className = "lm-without";
-    this.buttons = ["box", "contour"].map((of) => {
-      const button = Object.assign(document.createElement("button"),
-        { type: "button", textContent: `Without the ${of}`, title: `Read without this ${of} (X)` });
-      button.addEventListener("click", () => this.ask(of));
-      return button;
-    });
-    this.sentence = document.createElement("span");
+    this.buttons = ["box", "contour"].map((of) => button(`Without the ${of}`, () => this.ask(of),
+      { title: `Read without this ${of} (X)` }));
+    this.line = make("div", "lm-without");
+    this.sentence = make("span");
     this.sentence.setAttribute("role", "status");
     this.line.append(...this.buttons, this.sentence);
     root.querySelector(".lm-truth").after(this.line);
