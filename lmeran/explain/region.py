@@ -33,11 +33,8 @@ BODY_SHARE = 0.9
 """Least share of a control box that lies on the body."""
 
 _FAINT = 1e-3
-_STEPS = 24
-"""Places a side at which a control box may lie."""
-
-_DRAWS = 20
-"""Tries to find room for all control boxes."""
+_DRAWS = 1000
+"""Places at which room for control boxes is looked for."""
 
 
 class RegionError(UserError):
@@ -160,22 +157,16 @@ def control_boxes(square: np.ndarray, region: Region) -> tuple[Region, ...]:
     film and region give the same boxes.
     """
     wide, high = region.right - region.left, region.bottom - region.top
-    body, places = body_mask(square), []
-    for top in np.linspace(0, 1 - high, _STEPS):
-        for left in np.linspace(0, 1 - wide, _STEPS):
-            box = Region(float(left), float(top), float(left + wide), float(top + high))
-            if not box.overlaps(region) and body[box.pixels(len(body))].mean() >= BODY_SHARE:
-                places.append(box)
-    rng, best = np.random.default_rng(0), ()
-    for _ in range(_DRAWS):
-        chosen: list[Region] = []
-        for k in rng.permutation(len(places)):
-            if not any(places[k].overlaps(box) for box in chosen):
-                chosen.append(places[k])
-        best = max(best, tuple(chosen[:CONTROLS]), key=len)
-        if len(best) == CONTROLS:
+    body, boxes = body_mask(square), []
+    places = np.random.default_rng(0).random((_DRAWS, 2)) * (1 - wide, 1 - high)
+    for left, top in places.tolist():
+        if len(boxes) == CONTROLS:
             break
-    return best
+        box = Region(left, top, left + wide, top + high)
+        apart = not any(box.overlaps(other) for other in (region, *boxes))
+        if apart and body[box.pixels(len(body))].mean() >= BODY_SHARE:
+            boxes.append(box)
+    return tuple(boxes)
 
 
 def body_mask(square: np.ndarray) -> np.ndarray:

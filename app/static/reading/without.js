@@ -1,6 +1,6 @@
 // What the selected finding would be without a region of the film: the last box drawn of it, or
-// what the contour of its map encloses. Other boxes of the same size say what any box would do; they
-// take longer, and their part of the sentence follows.
+// what the contour of its map encloses. Boxes of the same size elsewhere say what any box would do;
+// they take longer, and their part of the sentence follows.
 
 import { Refused } from "../api.js";
 import { button, make } from "../dom.js";
@@ -48,8 +48,9 @@ export class WithoutRegion {
     if (!this.state.reading) return;
     const region = of ? this.regionOf(of) : this.regionOf("box") ?? this.regionOf("contour");
     if (!region) return;
-    const { film: { width, height }, selected } = this.state, { left, top, right, bottom } = region;
-    const box = [left * width, top * height, (right - left) * width, (bottom - top) * height];
+    const { selected, film: { width, height } } = this.state;
+    const box = [region.left * width, region.top * height,
+                 (region.right - region.left) * width, (region.bottom - region.top) * height];
     const about = this.about = this.now();
     this.sentence.textContent = "Being read without it.";
     try {

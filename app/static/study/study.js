@@ -33,7 +33,7 @@ export class Study {
       const runs = await this.store.runs();
       if (title || runs.some((run) => !run.finished)) this.dialog.open(runs, title || "Study");
     } catch {
-      this.act.alert("This browser keeps nothing (a private window?): no study can be done in it.");
+      this.act.alert("This browser keeps nothing (a private window?); no study can be done here.");
     }
   }
 
