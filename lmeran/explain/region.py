@@ -96,34 +96,35 @@ the film, of the film without the region, and of the region with all else blurre
 def read_without(
     predictor: Predictor, film: EncodedRadiograph, region: Region, pins: Pins
 ) -> Effect:
-    """A film without a region and with it alone, under the same pins."""
-    square = film.square
-    only = _mixed(_blur(square.astype(np.float32)), square, _mask(len(square), region))
-    found = predictor.probabilities(np.stack([_without(square, region), only]), pins)
-    whole = predictor.read(film, pins).conditioned
-    return {"whole": whole, "without": found[0], "only": found[1]}
+    """A film as it is and without a region, under the same pins."""
+    found = predictor.probabilities(_without(film.square, region)[None], pins)
+    return {"whole": predictor.read(film, pins).conditioned, "without": found[0]}
 
 
-def read_controls(
+def read_beside(
     predictor: Predictor,
     film: EncodedRadiograph,
     region: Region,
     pins: Pins,
     bfloat16: bool = True,
 ) -> Effect:
-    """The film without each of the control boxes. bfloat16: as for `Predictor.probabilities`."""
-    squares = [_without(film.square, box) for box in control_boxes(film.square, region)]
-    if not squares:
-        return {"without_controls": np.empty((0, len(FINDINGS)))}
-    return {"without_controls": predictor.probabilities(np.stack(squares), pins, bfloat16)}
+    """What stands beside that: the region alone, and the film without each of the control boxes.
+
+    bfloat16: as for `Predictor.probabilities`.
+    """
+    square = film.square
+    only = _mixed(_blur(square.astype(np.float32)), square, _mask(len(square), region))
+    others = [_without(square, box) for box in control_boxes(square, region)]
+    found = predictor.probabilities(np.stack([only, *others]), pins, bfloat16)
+    return {"only": found[0], "without_controls": found[1:]}
 
 
 def read_region(
     predictor: Predictor, film: EncodedRadiograph, region: Region, pins: Pins
 ) -> Effect:
     """Both, in full precision."""
-    controls = read_controls(predictor, film, region, pins, bfloat16=False)
-    return read_without(predictor, film, region, pins) | controls
+    beside = read_beside(predictor, film, region, pins, bfloat16=False)
+    return read_without(predictor, film, region, pins) | beside
 
 
 def what_if(

@@ -54,17 +54,17 @@ def test_without_a_region_is_what_the_command_line_says(
     pins[FINDINGS.index("Mass")] = int(State.POSITIVE)
     asked = {"token": film["token"], "pins": pins, "box": [20, 30, 25, 20.5]}
     found = routes.send("without", json=asked).json()
-    later = routes.send("without", json={**asked, "controls": True}).json()
+    later = routes.send("without", json={**asked, "beside": True}).json()
     assert "without_controls" not in found["findings"]["Edema"]
     encoded = predictor.encode(Radiograph(film_pixels(), "PNG", 8))
     wanted = what_if(predictor, encoded, (20, 30, 25, 20.5), {"Mass": State.POSITIVE})
     assert found["box"] == later["box"] == wanted["box"]
     assert found["findings"]["Mass"]["whole"] is None
     edema, whole = found["findings"]["Edema"], wanted["findings"]["Edema"]
-    for value in ("whole", "without", "only"):
-        assert edema[value] == pytest.approx(whole[value], abs=1e-4)
-    others = later["findings"]["Edema"]["without_controls"]
-    assert others == pytest.approx(whole["without_controls"], abs=0.02)
+    assert edema == {key: pytest.approx(whole[key], abs=1e-4) for key in ("whole", "without")}
+    for value, found_later in later["findings"]["Edema"].items():
+        assert found_later == pytest.approx(whole[value], abs=0.02)
+    assert set(edema) | set(later["findings"]["Edema"]) == set(whole)
     for box in ([1, 2, 3], "all", None, [0, 0, True, 5], [500, 500, 5, 5]):
         refused = routes.send("without", json={**asked, "box": box})
         assert refused.status_code == 400, box

@@ -9,7 +9,7 @@ explanation between clicks (a reader looks before the next pin); --hurry does no
 
 Regions: what the contour encloses, of one finding after the other, from the click to the number
 without it and to the whole sentence, also in passes of the backbone in the same run. Last, how far
-bfloat16, which the control boxes are read in, is from full precision on the bundled films.
+bfloat16, in which all but that number is read, is from full precision on the bundled films.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from lmeran.explain.region import Region, read_controls
+from lmeran.explain.region import Region, read_beside
 from lmeran.findings import Pins, State
 from lmeran.imaging.files import FILM_SUFFIXES, read_file
 from lmeran.predictor import EncodedRadiograph, Predictor
@@ -82,7 +82,7 @@ def backbone_ms(predictor: Predictor, film: EncodedRadiograph, rounds: int = 15)
 
 
 def rounding(predictor: Predictor, films: list[EncodedRadiograph]) -> np.ndarray:
-    """Differences of probabilities in points, bfloat16 less full precision, over control boxes."""
+    """Differences of probabilities in points, bfloat16 less full precision, of random regions."""
     rng, found = np.random.default_rng(0), []
     for film in films:
         for width, height, x, y in rng.random((REGIONS_A_FILM, 4)):
@@ -91,7 +91,7 @@ def rounding(predictor: Predictor, films: list[EncodedRadiograph]) -> np.ndarray
             region = Region(left, top, left + wide, top + high)
             for pins in PINNED:
                 quick, full = (
-                    read_controls(predictor, film, region, pins, bfloat16)["without_controls"]
+                    np.vstack([*read_beside(predictor, film, region, pins, bfloat16).values()])
                     for bfloat16 in (True, False)
                 )
                 found.append(100 * (quick - full))

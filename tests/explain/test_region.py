@@ -14,7 +14,7 @@ from lmeran.explain.region import (
     RegionError,
     body_mask,
     control_boxes,
-    read_controls,
+    read_beside,
     read_region,
     read_without,
     what_if,
@@ -113,8 +113,8 @@ def test_the_parts_of_the_answer_are_the_whole_and_bfloat16_is_near(predictor: P
     found = read_region(predictor, film, LESION, pins)
     for name, values in read_without(predictor, film, LESION, pins).items():
         np.testing.assert_allclose(values, found[name], atol=1e-6)
-    quick = read_controls(predictor, film, LESION, pins)["without_controls"]
-    np.testing.assert_allclose(quick, found["without_controls"], atol=0.02)
+    for name, values in read_beside(predictor, film, LESION, pins).items():
+        np.testing.assert_allclose(values, found[name], atol=0.02)
 
 
 class Brightness:

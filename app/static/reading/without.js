@@ -1,6 +1,6 @@
 // What the selected finding would be without a region of the film: the last box drawn of it, or
-// what the contour of its map encloses. Boxes of the same size elsewhere say what any box would do;
-// they take longer, and their part of the sentence follows.
+// what the contour of its map encloses. Boxes of the same size elsewhere say what any box would do:
+// they take longer and are read to about half a point, and their part of the sentence follows.
 
 import { Refused } from "../api.js";
 import { button, make } from "../dom.js";
@@ -55,9 +55,9 @@ export class WithoutRegion {
     this.sentence.textContent = "Being read without it.";
     try {
       const found = {};
-      for (const controls of [false, true]) {
+      for (const beside of [false, true]) {
         const { findings } = await this.client.withFilm(() => this.client.api.json("without",
-          { ...this.client.request(), box, controls }, { light: false }));
+          { ...this.client.request(), box, beside }, { light: false }));
         if (about !== this.now()) return;
         Object.assign(found, Object.values(findings)[selected]);
         this.sentence.textContent = inWords(this.facts.findings[selected], found);
@@ -70,20 +70,23 @@ export class WithoutRegion {
   }
 }
 
-// {whole, without, only, and later without_controls} of a finding, as the server gives them.
+// {whole, without, and later only and without_controls} of a finding, as the server gives them.
 export function inWords(name, { whole, without, only, without_controls: others }) {
   if (whole === null) return `${name} is pinned: the model has no number of its own for it.`;
   const from = percent(whole), to = percent(without);
   const moves = from === to ? `stays at ${to}`
     : `${without < whole ? "falls" : "rises"} from ${from} to ${to}`;
-  let control = others ? "the body has no room for others of its size"
-    : "others of its size are being read";
-  if (others?.length) {
-    const [low, high] = [Math.min(...others), Math.max(...others)];
-    const farthest = Math.max(whole - low, high - whole);
-    const stays = farthest < Math.abs(without - whole) / 2 ? "stays" : "is";
-    control = `without others of its size it ${stays} at ${percent(low)} to ${percent(high)}`;
-  }
-  return `Without this region ${name} ${moves}; ${control}. `
-    + `With it alone ${name} is at ${percent(only)}.`;
+  const text = `Without this region ${name} ${moves}; `;
+  if (!others) return `${text}others of its size are being read.`;
+  const alone = `With it alone ${name} is at ${rounded(only)} %.`;
+  if (!others.length) return `${text}the body has no room for others of its size. ${alone}`;
+  const [low, high] = [Math.min(...others), Math.max(...others)];
+  const farthest = Math.max(whole - low, high - whole);
+  const stays = farthest < Math.abs(without - whole) / 2 ? "stays" : "is";
+  const range = [...new Set([rounded(low), rounded(high)])].join(" to ");
+  return `${text}without others of its size it ${stays} at ${range} %. ${alone}`;
+}
+
+function rounded(p) {
+  return p < 0.005 ? "<1" : `${Math.round(100 * p)}`;
 }

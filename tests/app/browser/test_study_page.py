@@ -13,7 +13,7 @@ from statistics import median
 import cv2
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, Page, Request, Response, expect
 
 from lmeran.explain.region import what_if
 from lmeran.findings import FINDINGS
@@ -248,17 +248,25 @@ def test_a_box_is_taken_away_in_words(page: Page, film: Path, predictor: Predict
     page.mouse.move(x + 30, y + 50)
     page.mouse.up()
     selected = int(page.locator("tr.lm-selected").get_attribute("data-finding") or -1)
-    with page.expect_request("**/lmeran/without") as request:
-        page.keyboard.press("x")
-    box = tuple(request.value.post_data_json["box"])
+    asked: list[Request] = []
+    page.on("request", lambda sent: asked.append(sent) if "/without" in sent.url else None)
+    page.keyboard.press("x")
+    line = page.locator(".lm-without span")
+    expect(line).to_contain_text("With it alone")
+    assert [request.post_data_json["beside"] for request in asked] == [False, True]
+    box = tuple(asked[0].post_data_json["box"])
     assert 20 < box[2] < 240
     found = what_if(predictor, predictor.encode(read_file(film)), box, {})
     values = found["findings"][FINDINGS[selected]]
     name = FINDINGS[selected].replace("_", " ")
-    line = page.locator(".lm-without span")
-    expect(line).to_contain_text(f"Without this region {name} ")
-    expect(line).to_contain_text(as_percent(values["without"]))
-    expect(line).to_contain_text(f"With it alone {name} is at {as_percent(values['only'])}.")
+    text = line.inner_text()
+    assert text.startswith(f"Without this region {name} ")
+    assert as_percent(values["without"]) in text
+    alone = re.search(f"With it alone {name} is at <?(\\d+) %", text)
+    assert int(alone[1]) == pytest.approx(100 * values["only"], abs=1)
+    others = [float(value) for value in re.search("at <?(.*) %. With", text)[1].split(" to ")]
+    assert others[0] == pytest.approx(100 * min(values["without_controls"]), abs=1)
+    assert others[-1] == pytest.approx(100 * max(values["without_controls"]), abs=1)
     page.keyboard.press("ArrowDown")
     expect(line).to_have_text("")
     page.get_by_role("button", name="Without the contour").click()
