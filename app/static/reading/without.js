@@ -1,5 +1,5 @@
 // What the selected finding would be without a region of the film: the last box drawn of it, or
-// what the contour of its map encloses. Boxes of the same size elsewhere say what any box would do:
+// what the contour of its map encloses. Boxes of the same size elsewhere say what any would do:
 // they take longer and are read to about half a point, and their part of the sentence follows.
 
 import { Refused } from "../api.js";
