@@ -97,8 +97,8 @@ def add_page(
 
         return route
 
-    async def study() -> Response:
-        return JSONResponse(example_study(service.examples))
+    async def study(truth: bool = False) -> Response:
+        return JSONResponse(example_study(service.examples, truth))
 
     async def held(request: Request) -> Response:
         async def act() -> Any:

@@ -1,7 +1,7 @@
 """`python -m train study ANSWERS...`: tables of what readers answered, and a page that sums up.
 
 OUT/imrmc_FINDING.csv  readerID, caseID, modalityID, score: the long form that iMRMC reads, with the
-                       reader "truth" where the study says what is on its films
+                       reader "truth" where the file given as --truth says what is on the films
 OUT/answers.csv        the same with what was asked, how plausible the map was, and the film's time
 OUT/summary.html       agreement between readers, AUC of each arm, plausible maps, times
 """
@@ -27,27 +27,27 @@ KEYS = ["readerID", "caseID", "modalityID"]
 """What iMRMC calls reader, film and arm."""
 
 
-def run_study(answers: list[Path], out: Path) -> None:
+def run_study(answers: list[Path], out: Path, truth: Path | None = None) -> None:
     """Tables and a summary of readers' answers.
 
     Args:
         out: folder for the tables
+        truth: the file of the study, where it says what is on its films
     """
     files = read_answers(answers)
-    frame, study = answer_frame(files), files[0]["study"]
+    frame = answer_frame(files, {} if truth is None else read_truth(truth))
     out.mkdir(parents=True, exist_ok=True)
     for finding, rows in frame.groupby("finding"):
         known = rows.dropna(subset=["truth"]).drop_duplicates("caseID")
-        truth = known.assign(readerID="truth", modalityID="truth", score=known["truth"].astype(int))
-        table = pd.concat([truth, rows])[[*KEYS, "score"]]
+        true = known.assign(readerID="truth", modalityID="truth", score=known["truth"].astype(int))
+        table = pd.concat([true, rows])[[*KEYS, "score"]]
         table.to_csv(out / f"imrmc_{finding}.csv", index=False)
     frame.to_csv(out / "answers.csv", index=False)
-    template = TEMPLATE.read_text(encoding="utf-8")
-    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    (out / "summary.html").write_text(
-        page.from_string(template).render(study=study["study"], tables=summary(frame)),
-        encoding="utf-8",
+    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
+        TEMPLATE.read_text(encoding="utf-8")
     )
+    text = page.render(study=files[0]["study"]["study"], tables=summary(frame))
+    (out / "summary.html").write_text(text, encoding="utf-8")
     print(f"the summary is {out / 'summary.html'}")
 
 
@@ -72,16 +72,23 @@ def read_answers(paths: list[Path]) -> list[dict[str, Any]]:
     return files
 
 
-def answer_frame(files: list[dict[str, Any]]) -> pd.DataFrame:
+def read_truth(path: Path) -> dict[str, dict[str, bool]]:
+    """What is on each film of a study's file. Raises `DataError` for what is none."""
+    try:
+        films = json.loads(path.read_text(encoding="utf-8"))["films"]
+        return {film.get("sha256") or film["name"]: film.get("truth", {}) for film in films}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise DataError(f"{path.name} is no file of a study.") from None
+
+
+def answer_frame(
+    files: list[dict[str, Any]], truth: dict[str, dict[str, bool]] | None = None
+) -> pd.DataFrame:
     """One row for each reader, film, arm and finding that was asked for to the end.
 
     Columns: `KEYS`, finding, present, confidence, plausible, map, score (0 .. 100 that the finding
     is there: the confidence turned over where it was said to be absent), truth, seconds, comment.
     """
-    known = {
-        film.get("sha256") or film["name"]: film.get("truth", {})
-        for film in files[0]["study"]["films"]
-    }
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for file in files:
         for item in file["items"]:
@@ -92,7 +99,7 @@ def answer_frame(files: list[dict[str, Any]]) -> pd.DataFrame:
                 finding = answer["finding"]
                 if finding:
                     row = rows.setdefault((*keys, finding), dict(film))
-                    row["truth"] = known.get(item["case"], {}).get(finding)
+                    row["truth"] = (truth or {}).get(item["case"], {}).get(finding)
                     row[answer["question"]] = answer["value"]
                     row["map"] = answer.get("map", row.get("map"))
     asked = [dict(zip((*KEYS, "finding"), keys, strict=True)) | row for keys, row in rows.items()]
@@ -125,18 +132,22 @@ def summary(answers: pd.DataFrame) -> dict[str, str]:
 
 def agreement(own: pd.DataFrame) -> dict[str, Any]:
     """Kappa of "present?" on the films that all readers answered: Cohen's of two readers, Fleiss'
-    (Psychological Bulletin 1971) of more; None where chance alone would agree as often."""
+    of more; None where chance alone would agree as often."""
     said = own.pivot(index="caseID", columns="readerID", values="present").dropna() == "yes"
-    films, readers = said.shape
-    yes, kappa = said.sum(axis=1).to_numpy(), None
-    share = yes.sum() / max(said.size, 1)
-    if readers > 1 and 0 < share < 1:
-        by_chance = share**2 + (1 - share) ** 2
-        pairs = (yes * (yes - 1) + (readers - yes) * (readers - yes - 1)).mean()
-        kappa = (pairs / (readers * (readers - 1)) - by_chance) / (1 - by_chance)
-        if readers == 2:
-            kappa = float(cohen_kappa_score(*said.to_numpy().T))
+    (films, readers), kappa = said.shape, None
+    if readers > 1 and 0 < said.to_numpy().sum() < said.size:
+        two = readers == 2
+        kappa = float(cohen_kappa_score(*said.to_numpy().T)) if two else fleiss_kappa(said)
     return {"readers": readers, "films of all": films, "kappa": kappa}
+
+
+def fleiss_kappa(said: pd.DataFrame) -> float:
+    """Fleiss' kappa of two categories (Psychological Bulletin 1971), bool (films, readers)."""
+    share = said.to_numpy().mean()
+    yes, readers = said.sum(axis=1), said.shape[1]
+    pairs = (yes * (yes - 1) + (readers - yes) * (readers - yes - 1)).mean()
+    by_chance = share**2 + (1 - share) ** 2
+    return float((pairs / (readers * (readers - 1)) - by_chance) / (1 - by_chance))
 
 
 def _auc(own: pd.DataFrame) -> float | None:

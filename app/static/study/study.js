@@ -1,6 +1,7 @@
 // A reader's way through a study: film by film, question by question, by keys alone. Each film is
 // timed, and an arm hides what it hides: in the film-alone arm nothing of the model is asked for.
 
+import { KEYS } from "../keys.js";
 import { save } from "../save/export.js";
 import { itemsOfFiles } from "../worklist/sources.js";
 import { StudyDialog } from "./dialog.js";
@@ -8,11 +9,7 @@ import { RUN, StudyStore } from "./store.js";
 import { ARMS, numberOf, orderOf, questionsOf } from "./plan.js";
 
 const DAY = 24 * 3600 * 1000;
-const OF_LISTS = ["n", "N", "q", "Q", "s", "S", "ArrowUp", "ArrowDown"];
-const OF_PINS = ["+", "=", "-", "0", "Backspace"];
-const OF_THE_MODEL = ["m", "M", "c", "C", "v", "V", "x", "X"];
-const BLOCKED = { film: [...OF_LISTS, ...OF_PINS, ...OF_THE_MODEL],
-                  model: [...OF_LISTS, ...OF_PINS], pins: OF_LISTS.slice(0, 6) };
+const BLOCKED = { film: ["Film", "Finding", "Map"], model: ["Film", "Finding"], pins: ["Film"] };
 
 export class Study {
   // act: {select(i), alert(text), clear()}; clear: away with the films that are open.
@@ -34,9 +31,9 @@ export class Study {
     try {
       await this.ready;
       const runs = await this.store.runs();
-      if (title || runs.some((run) => !run.finished)) this.dialog.start(runs, title || "Study");
+      if (title || runs.some((run) => !run.finished)) this.dialog.open(runs, title || "Study");
     } catch {
-      this.act.alert("This browser keeps nothing (a private window?): no study can be done in it.");
+      this.act.alert("This browser keeps nothing (a private window?); no study can be done here.");
     }
   }
 
@@ -109,26 +106,25 @@ export class Study {
   ask() {
     const number = numberOf(this.question.finding, this.facts.findings);
     if (number >= 0) this.act.select(number);
-    this.dialog.ask(this.question, this.facts.findings[number]);
+    this.dialog.askQuestion(this.question, this.facts.findings[number]);
   }
 
+  // The next question is asked before anything is awaited: keys of its answer may be on their way.
   async answer(value) {
     const { item, question } = this;
     if (!question) return;
     const { kind, finding } = question, now = performance.now();
-    item.seconds += (now - this.since) / 1000;
-    this.since = now;
     const map = kind === "plausible" ? { map: this.state.view.kind } : {};
     item.answers.push({ question: kind, finding, value, ...map });
-    // Before anything is awaited, as keys of the next answer may be on their way; and only the last
-    // answer goes on, whichever of them is kept first.
+    item.seconds += (now - this.since) / 1000;
+    this.since = now;
     const last = !this.question;
     if (last) {
-      Object.assign(item, { done: Date.now() });
+      item.done = Date.now();
       this.since = 0;
     } else this.ask();
     await this.store.save(item);
-    if (last) await this.next();
+    if (last) await this.next(); // whichever of the answers is kept first
   }
 
   // The question before, whose answer is taken back; of this film only.
@@ -147,7 +143,7 @@ export class Study {
     else if (e.key === "ArrowLeft" && !e.shiftKey && !(typing && e.target.value)) {
       act = () => this.back();
     } else if (choice) act = () => this.answer(choice);
-    else if (typing || !BLOCKED[this.item.arm].includes(e.key)) return;
+    else if (typing || !BLOCKED[this.item.arm].includes(groupOf(e.key))) return;
     e.preventDefault();
     e.stopPropagation();
     if (!e.repeat) act?.();
@@ -174,4 +170,9 @@ export class Study {
     this.act.clear();
     return this.open(title);
   }
+}
+
+// Of the list of keys.
+function groupOf(key) {
+  return KEYS.find(({ keys, ctrl }) => !ctrl && keys.includes(key))?.group;
 }

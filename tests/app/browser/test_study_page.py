@@ -129,8 +129,12 @@ def test_three_readers_do_the_example_study(
             for number in range(11, ITEMS + 1):
                 answer_film(page, number)
             answers.append(saved(page, tmp_path))
+            key = page.request.get(f"{proxy.url}/lmeran/study?truth=true").text()
             page.context.close()
-    assert main(["study", *map(str, answers), "--out", str(tmp_path / "out")]) == 0
+    assert not [path for path in answers if "truth" in path.read_text()]
+    (tmp_path / "study.json").write_text(key)
+    options = ["--truth", str(tmp_path / "study.json"), "--out", str(tmp_path / "out")]
+    assert main(["study", *map(str, answers), *options]) == 0
     tables = list((tmp_path / "out").glob("imrmc_*.csv"))
     assert len(tables) == ASKED
     for path in tables:
@@ -180,6 +184,7 @@ def test_where_the_model_is_hidden_nothing_of_it_reaches_the_page(
     page.wait_for_selector(".lm-studydialog[open]")
     opened = [answer for answer in answers if "/lmeran/examples/" in answer.url]
     assert len(opened) == EXAMPLES
+    assert not [answer for answer in answers if b"truth" in answer.body()]
     for answer in opened:
         assert answer.url.endswith("alone=true")
         facts = answer.json()
@@ -200,7 +205,7 @@ def test_a_hundred_films_do_not_slow_a_study(
         cv2.imwrite(str(films[-1]), film_pixels(64, 64, seed))
     study = {
         "study": "Long",
-        "films": [{"name": film.name} for film in films],
+        "films": [{"name": film.name, "truth": {"Mass": True}} for film in films],
         "arms": ["film"],
         "findings": ["Mass"],
     }
@@ -228,6 +233,7 @@ def test_a_hundred_films_do_not_slow_a_study(
     expect(page.locator(".lm-studydialog h2")).to_have_text("All films are answered")
     assert median(seconds[-30:]) < 2 * median(seconds[:30]) + 0.05
     assert page.evaluate("indexedDB.databases().then((all) => all.length)") == 1
+    assert "truth" not in saved(page, tmp_path).read_text()
     page.get_by_role("button", name="Forget answers").click()
     expect(page.get_by_role("button", name="Continue")).to_have_count(0)
     page.context.close()
