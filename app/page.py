@@ -19,6 +19,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from app.examples import example_study
+from app.http.bodies import Disconnected
 from app.http.gateway import UNEXPECTED, address_of, refusal
 from app.payload.facts import page_facts
 from app.quotas import QuotaError, Quotas
@@ -182,6 +183,8 @@ async def answered(act: Callable[[], Awaitable[Any]]) -> Response:
     try:
         result = await act()
         return result if isinstance(result, Response) else JSONResponse(result)
+    except Disconnected:
+        return Response()  # heard by nobody
     except FilmGoneError as error:
         return refusal(404, str(error))
     except QuotaError as error:

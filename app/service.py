@@ -89,6 +89,7 @@ class ReadingService:
         reading = self.predictor.read(encoded, {})
         return {
             "token": held.token,
+            "image": preview.image.sha256,
             **held.facts,
             "reading": reading_facts(reading, reading.maps(free=True), reading.maps()),
             "cam": cam_facts(self.predictor, encoded),

@@ -20,7 +20,7 @@ from tests.conftest import film_pixels, small_config
 from train.bundled import run as run_module
 from train.bundled.assemble import assemble
 from train.bundled.backbone import box_loss, mixed
-from train.bundled.branch import BranchRecipe, attention_loss
+from train.bundled.branch import BranchRecipe, attention_loss, hide_channels
 from train.bundled.films import BoxTargets
 from train.bundled.measure import Encoded, counting_shift, overlap, token_cosines
 from train.bundled.pack import make_pack, read_pack
@@ -66,6 +66,17 @@ def test_attention_follows_boxes_where_there_are_some_and_the_map_elsewhere() ->
     expected = float(sum(boxed) / 2) + 0.3 * followed / weights
     found = attention_loss(attention, cam, labels, _targets(), follow=0.3, absent=0.2)
     assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_half_of_a_films_channels_are_hidden_in_all_of_its_cells() -> None:
+    cells = torch.rand(3, 5, 4000) + 1
+    shown = hide_channels(cells, 0.5, torch.Generator().manual_seed(0))
+    kept = shown != 0
+    assert torch.equal(kept, kept[:, :1].expand_as(kept))
+    assert not torch.equal(kept[0], kept[1])
+    assert torch.allclose(shown[kept], 2 * cells[kept])
+    assert float(kept.float().mean()) == pytest.approx(0.5, abs=0.03)
+    assert torch.equal(hide_channels(cells, 0.0, torch.Generator()), cells)
 
 
 def test_mixed_weights_lie_between_those_started_from_and_those_trained() -> None:
