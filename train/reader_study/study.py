@@ -8,11 +8,11 @@ OUT/summary.html       agreement between readers, AUC of each arm, plausible map
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 from sklearn.metrics import cohen_kappa_score
@@ -22,7 +22,16 @@ from lmeran.serialize import plain_cell
 from train.data.index import DataError
 from train.evaluation.metrics import auc, mean_auc
 
-TEMPLATE = Path(__file__).with_name("summary.html.jinja")
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{study}: summary</title>
+<h1>{study}</h1>
+<p>Research use only, not for diagnosis. Kappa is Cohen's of two readers and Fleiss' of more, on the
+films that all of them answered; a score is the confidence, 0 to 100, that the finding is there. For
+inference give the tables to iMRMC.</p>
+{tables}</html>
+"""
 KEYS = ["readerID", "caseID", "modalityID"]
 """What iMRMC calls reader, film and arm."""
 
@@ -43,11 +52,9 @@ def run_study(answers: list[Path], out: Path, truth: Path | None = None) -> None
         table = pd.concat([true, rows])[[*KEYS, "score"]]
         table.to_csv(out / f"imrmc_{finding}.csv", index=False)
     frame.to_csv(out / "answers.csv", index=False)
-    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
-        TEMPLATE.read_text(encoding="utf-8")
-    )
-    text = page.render(study=files[0]["study"]["study"], tables=summary(frame))
-    (out / "summary.html").write_text(text, encoding="utf-8")
+    tables = "".join(f"<h2>{title}</h2>\n{table}\n" for title, table in summary(frame).items())
+    page = PAGE.format(study=html.escape(files[0]["study"]["study"]), tables=tables)
+    (out / "summary.html").write_text(page, encoding="utf-8")
     print(f"the summary is {out / 'summary.html'}")
 
 
@@ -126,7 +133,7 @@ def summary(answers: pd.DataFrame) -> dict[str, str]:
         "Share of the maps that were called plausible": shares.reset_index(),
         "Seconds a film": films.describe().reset_index(),
     }
-    options = {"index": False, "border": 0, "float_format": "%.2f", "na_rep": "\N{EN DASH}"}
+    options = {"index": False, "float_format": "%.2f", "na_rep": "\N{EN DASH}"}
     return {title: t.to_html(**options) for title, t in tables.items() if len(t)}
 
 

@@ -20,7 +20,7 @@ export class StudyDialog {
     });
   }
 
-  // runs: those that were begun in this browser: {study, reader}.
+  // runs: those that were begun in this browser, as the store has them.
   open(runs, title) {
     const { study } = this;
     const begun = runs.map((run) => {

@@ -26,6 +26,11 @@ export function parseStudy(text, findings) {
     + `name, "arms" out of ${Object.keys(ARMS).join(", ")}, and "findings" out of the 14.`);
 }
 
+// What a film is called in the answers.
+export function caseOf({ sha256, name }) {
+  return sha256 ?? name;
+}
+
 // Position of a finding that a file names, -1 for none.
 export function numberOf(finding, findings) {
   return findings.findIndex((name) => name.replaceAll(" ", "_") === finding);

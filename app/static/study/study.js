@@ -5,8 +5,8 @@ import { KEYS } from "../keys.js";
 import { save } from "../save/export.js";
 import { itemsOfFiles } from "../worklist/sources.js";
 import { StudyDialog } from "./dialog.js";
-import { RUN, StudyStore } from "./store.js";
-import { ARMS, numberOf, orderOf, questionsOf } from "./plan.js";
+import { ARMS, caseOf, numberOf, orderOf, questionsOf } from "./plan.js";
+import { StudyStore } from "./store.js";
 
 const DAY = 24 * 3600 * 1000;
 const BLOCKED = { film: ["Film", "Finding", "Map"], model: ["Film", "Finding"], pins: ["Film"] };
@@ -31,7 +31,7 @@ export class Study {
     try {
       await this.ready;
       const runs = await this.store.runs();
-      if (title || runs.some((run) => !run.finished)) this.dialog.open(runs, title || "Study");
+      if (title || runs.some(unanswered)) this.dialog.open(runs, title || "Study");
     } catch {
       this.act.alert("This browser keeps nothing (a private window?); no study can be done here.");
     }
@@ -65,35 +65,31 @@ export class Study {
   // From the first film without all answers; also a study that was begun before.
   async begin(study, reader) {
     const run = `${study.study}|${reader}`;
-    this.run = { run, number: RUN, study, reader, finished: false };
+    this.run = (await this.store.runs()).find((kept) => kept.run === run)
+      ?? { run, study, reader, items: orderOf(study, reader).map(({ arm, film }) =>
+        ({ arm, case: caseOf(film), seconds: 0, answers: [], done: 0 })) };
     await this.store.save(this.run);
-    const kept = await this.store.items(run);
-    this.order = orderOf(study, reader);
-    this.items = this.order.map(({ arm, film }, number) => kept.get(number) ?? {
-      run, number, arm, case: film.sha256 ?? film.name, seconds: 0, answers: [], done: 0 });
     this.act.clear();
     await this.next();
   }
 
   // A new arm is announced, with the washout that the study wants before it.
   async next() {
-    this.item = this.items.find((item) => !item.done);
-    if (!this.item) {
-      await this.store.save({ ...this.run, finished: true });
-      return this.stop("All films are answered");
-    }
-    const { arm, number, answers } = this.item, before = this.items[number - 1];
-    if (before && before.arm !== arm && !answers.length) {
+    const { study, items } = this.run, item = this.item = unanswered(this.run);
+    if (!item) return this.stop("All films are answered");
+    const number = items.indexOf(item), before = items[number - 1], { arm } = item;
+    if (before && before.arm !== arm && !item.answers.length) {
       const days = Math.floor((Date.now() - before.done) / DAY);
-      await this.dialog.announce(ARMS[arm], this.run.study.washout_days ?? 0, days);
+      await this.dialog.announce(ARMS[arm], study.washout_days ?? 0, days);
     }
     this.root.dataset.study = arm;
-    this.questions = questionsOf(this.run.study, arm);
-    const title = `Film ${number + 1} of ${this.items.length}`;
+    this.questions = questionsOf(study, arm);
+    const title = `Film ${number + 1} of ${items.length}`;
     this.dialog.wait(`${title}, ${ARMS[arm]}`);
-    const film = this.sourceOf(this.order[number].film, title), alone = arm === "film";
-    const opened = await this.client.open({ ...film, title, boxes: [], alone });
-    if (this.item?.number !== number) return null;
+    const film = study.films.find((one) => caseOf(one) === item.case);
+    const opened = await this.client.open(
+      { ...this.sourceOf(film, title), title, boxes: [], alone: arm === "film" });
+    if (this.item !== item) return null;
     if (!opened) return this.dialog.offerAgain(() => this.next());
     this.since = performance.now();
     return this.ask();
@@ -123,7 +119,7 @@ export class Study {
       item.done = Date.now();
       this.since = 0;
     } else this.ask();
-    await this.store.save(item);
+    await this.store.save(this.run);
     if (last) await this.next(); // whichever of the answers is kept first
   }
 
@@ -131,7 +127,7 @@ export class Study {
   async back() {
     if (!this.question || !this.item.answers.pop()) return;
     this.ask();
-    await this.store.save(this.item);
+    await this.store.save(this.run);
   }
 
   key(e) {
@@ -150,14 +146,13 @@ export class Study {
   }
 
   // A reader's answers as a file, with the study they belong to.
-  async saveAnswers({ run, study, reader }) {
-    const items = [...(await this.store.items(run)).values()];
+  saveAnswers({ study, reader, items }) {
     const answers = { study, reader, model: this.facts.model.identity, items };
     save(new Blob([JSON.stringify(answers, null, 1)], { type: "application/json" }),
       `lmeran-answers-${reader}.json`);
   }
 
-  async forget({ run }) {
+  async forget(run) {
     await this.store.forget(run);
     await this.open();
   }
@@ -170,6 +165,11 @@ export class Study {
     this.act.clear();
     return this.open(title);
   }
+}
+
+// The film that is next to be answered, if any.
+function unanswered({ items }) {
+  return items.find((item) => !item.done);
 }
 
 // Of the list of keys.
