@@ -13,7 +13,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
@@ -34,6 +33,8 @@ inference give the tables to iMRMC.</p>
 """
 KEYS = ["readerID", "caseID", "modalityID"]
 """What iMRMC calls reader, film and arm."""
+
+ANSWERED = ["finding", "present", "confidence", "plausible", "map", "truth", "seconds", "comment"]
 
 
 def run_study(answers: list[Path], out: Path, truth: Path | None = None) -> None:
@@ -88,35 +89,30 @@ def read_truth(path: Path) -> dict[str, dict[str, bool]]:
         raise DataError(f"{path.name} is no file of a study.") from None
 
 
-def answer_frame(
-    files: list[dict[str, Any]], truth: dict[str, dict[str, bool]] | None = None
-) -> pd.DataFrame:
+def answer_frame(files: list[dict[str, Any]], truth: dict[str, dict[str, bool]]) -> pd.DataFrame:
     """One row for each reader, film, arm and finding that was asked for to the end.
 
-    Columns: `KEYS`, finding, present, confidence, plausible, map, score (0 .. 100 that the finding
-    is there: the confidence turned over where it was said to be absent), truth, seconds, comment.
+    Columns: `KEYS`, `ANSWERED`, and score (0 .. 100 that the finding is there: the confidence turned over
+    where it was said to be absent). truth: of `read_truth`.
     """
-    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    rows = []
     for file in files:
         for item in file["items"]:
-            keys = (file["reader"], item["case"], item["arm"])
-            comments = [a["value"] for a in item["answers"] if a["question"] == "comment"]
-            film = {"seconds": round(item["seconds"], 1), "comment": plain_cell("".join(comments))}
-            for answer in item["answers"]:
-                finding = answer["finding"]
-                if finding:
-                    row = rows.setdefault((*keys, finding), dict(film))
-                    row["truth"] = (truth or {}).get(item["case"], {}).get(finding)
-                    row[answer["question"]] = answer["value"]
-                    row["map"] = answer.get("map", row.get("map"))
-    asked = [dict(zip((*KEYS, "finding"), keys, strict=True)) | row for keys, row in rows.items()]
-    columns = [*KEYS, "finding", "present", "confidence", "plausible", "map", "score", "truth"]
-    frame = pd.DataFrame(asked, columns=[*columns, "seconds", "comment"])
-    frame = frame.dropna(subset=["confidence"])
-    if frame.empty:
+            said = {(answer["finding"], answer["question"]): answer for answer in item["answers"]}
+            comment = plain_cell(said.get(("", "comment"), {}).get("value", ""))
+            film, known = (file["reader"], item["case"], item["arm"]), truth.get(item["case"], {})
+            for finding in file["study"]["findings"]:
+                asked = ("present", "confidence", "plausible")
+                present, sure, plausible = (said.get((finding, one), {}) for one in asked)
+                if sure:
+                    own = (finding, present["value"], float(sure["value"]), plausible.get("value"))
+                    more = (plausible.get("map"), known.get(finding), round(item["seconds"], 1))
+                    rows.append((*film, *own, *more, comment))
+    if not rows:
         raise DataError("No finding was answered in these files.")
-    half = frame["confidence"].astype(float) / 2
-    return frame.assign(score=np.where(frame["present"] == "yes", 50 + half, 50 - half))
+    frame = pd.DataFrame(rows, columns=[*KEYS, *ANSWERED])
+    half = frame["confidence"] / 2
+    return frame.assign(score=half.where(frame["present"] == "yes", -half) + 50)
 
 
 def summary(answers: pd.DataFrame) -> dict[str, str]:
