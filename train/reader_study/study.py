@@ -92,15 +92,16 @@ def read_truth(path: Path) -> dict[str, dict[str, bool]]:
 def answer_frame(files: list[dict[str, Any]], truth: dict[str, dict[str, bool]]) -> pd.DataFrame:
     """One row for each reader, film, arm and finding that was asked for to the end.
 
-    Columns: `KEYS`, `ANSWERED`, and score (0 .. 100 that the finding is there: the confidence turned over
-    where it was said to be absent). truth: of `read_truth`.
+    Columns: `KEYS`, `ANSWERED`, and score (0 .. 100 that the finding is there: the confidence
+    turned over where it was said to be absent). truth: of `read_truth`.
     """
     rows = []
     for file in files:
         for item in file["items"]:
             said = {(answer["finding"], answer["question"]): answer for answer in item["answers"]}
+            known = truth.get(item["case"], {})
             comment = plain_cell(said.get(("", "comment"), {}).get("value", ""))
-            film, known = (file["reader"], item["case"], item["arm"]), truth.get(item["case"], {})
+            film = (file["reader"], item["case"], item["arm"])
             for finding in file["study"]["findings"]:
                 asked = ("present", "confidence", "plausible")
                 present, sure, plausible = (said.get((finding, one), {}) for one in asked)
