@@ -30,9 +30,6 @@ TRAINED_PINS = 10
 ROWS_A_PASS = 32
 """Sets of states in one pass at most, which bounds memory; an influence matrix has 29."""
 
-BFLOAT16_CAPABILITIES = ("avx512_bf16", "amx_bf16")
-"""Of the processor, as `torch.cpu.get_capabilities` names them."""
-
 
 @dataclass(frozen=True, eq=False)
 class Reading:
@@ -192,14 +189,14 @@ class Predictor:
         """Raw probabilities of B films under the same pins, float64 (B, 14); NaN where pinned.
 
         squares: as for `encode_many`, which keeps more of each film. bfloat16: compute in it where
-        the processor has instructions for it, in a third of the time and some tenths of a point
-        off (`tests/benchmarks/clicks.py`).
+        the processor can, in a third of the time and some tenths of a point off
+        (`tests/benchmarks/clicks.py`).
         """
         images = to_input(squares, self._preprocessing)
         images = images.to(self.device, memory_format=torch.channels_last)
         states = np.repeat(states_of(pins)[None], len(squares), axis=0)
-        known, capabilities = torch.from_numpy(states).to(self.device), torch.cpu.get_capabilities()
-        quick = bfloat16 and any(capabilities.get(name) for name in BFLOAT16_CAPABILITIES)
+        known = torch.from_numpy(states).to(self.device)
+        quick = bfloat16 and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
         with torch.autocast("cpu", torch.bfloat16, enabled=quick):
             logits = self._model(images, known).logits
         return np.where(states != State.UNKNOWN, np.nan, _probabilities(logits))
