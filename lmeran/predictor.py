@@ -189,7 +189,7 @@ class Predictor:
         """Raw probabilities of B films under the same pins, float64 (B, 14); NaN where pinned.
 
         squares: as for `encode_many`, which keeps more of each film. bfloat16: compute in it where
-        the processor can, in a third of the time and some tenths of a point off
+        the processor can, in less than half the time and some tenths of a point off
         (`tests/benchmarks/clicks.py`).
         """
         images = to_input(squares, self._preprocessing)
