@@ -23,18 +23,15 @@ class Batch:
     """One forward pass.
 
     gray: uint8 (B, S, S); labels: float32 (B, 14); states: int64 (B, 14); mask: bool (B, 14), True
-    where the finding is scored; free: bool (B,), images of which nothing is known; offsets:
-    float32 (B, 14) added to the logits, or None; soft: float32 (B, 14), NaN where not known;
-    seed: of the pass's augmentation and dropout.
+    where the finding is scored; offsets: float32 (B, 14) added to the logits, or None; seed: of the
+    pass's augmentation and dropout.
     """
 
     gray: torch.Tensor
     labels: torch.Tensor
     states: torch.Tensor
     mask: torch.Tensor
-    free: torch.Tensor
     offsets: torch.Tensor | None
-    soft: torch.Tensor
     seed: int
 
     def to(self, device: torch.device) -> Batch:
@@ -52,13 +49,12 @@ class Batch:
 @dataclass(frozen=True, eq=False)
 class Source:
     """The training split as batches come from it: pixels uint8 (N, S, S) memory-mapped, offsets
-    (N, 14) of `source_offsets` or None, soft (N, 14) with NaN where nothing is known."""
+    (N, 14) of `source_offsets` or None."""
 
     config: TrainConfig
     index: Index
     pixels: np.ndarray
     offsets: np.ndarray | None
-    soft: np.ndarray
 
     @property
     def steps_per_epoch(self) -> int:
@@ -99,9 +95,7 @@ class Source:
             labels=labels,
             states=states_under_mask(labels, mask),
             mask=mask,
-            free=mask.all(dim=1),
             offsets=None if self.offsets is None else torch.from_numpy(self.offsets[rows]),
-            soft=torch.from_numpy(self.soft[rows]),
             seed=seed,
         )
 

@@ -34,12 +34,6 @@ class TrainConfig:
             equally often; "none": each image once an epoch
         source_adjust: in training, add to each logit what the image's source alone says of the
             finding, so that the network need not learn the source
-        soft_labels: CSV of probabilities for some training images ("Image Index", 14 columns),
-            learnt beside the labels on the images that are read free
-        teacher: folder of `python -m train teach`, learnt beside the labels on the images that are
-            read free
-        distill: weight of the loss to the soft labels and the teacher's probabilities
-        hint: weight of the loss to the teacher's feature cells
         epochs: passes over the training split
         batch_size: images a step, over all processes and micro-batches
         micro_batch: images a forward pass; 0: batch_size over the number of processes. Batch
@@ -76,10 +70,6 @@ class TrainConfig:
     class_weight: Literal["none", "balanced"] = "none"
     balance: Literal["none", "source", "finding"] = "none"
     source_adjust: bool = False
-    soft_labels: str | None = None
-    teacher: str | None = None
-    distill: float = 1.0
-    hint: float = 1.0
     epochs: int = 50
     batch_size: int = 64
     micro_batch: int = 0
@@ -105,7 +95,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_least(self, 1, "epochs", "batch_size", "save_every", "workers")
         check_least(self, 0, "micro_batch", "min_size", "max_steps", "seed")
-        check_least(self, 0, "distill", "hint", "learning_rate", "branch_rate", "weight_decay")
+        check_least(self, 0, "learning_rate", "branch_rate", "weight_decay")
         for name in ("mask_lower", "free_share", "warmup", "frozen"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must be in [0, 1]: {getattr(self, name)}")
@@ -119,16 +109,7 @@ class TrainConfig:
             )
         if self.init and self.backbone_weights:
             raise ConfigError("Give init or backbone_weights, not both.")
-        if self.distills and self.label_masking and not self.free_share:
-            raise ConfigError(
-                "soft_labels and teacher need images that are read free: set free_share above 0."
-            )
         self._check_progressive()
-
-    @property
-    def distills(self) -> bool:
-        """Whether the run learns from anything besides the labels."""
-        return self.soft_labels is not None or self.teacher is not None
 
     def passes(self, processes: int) -> int:
         """Forward passes a step, over all processes."""

@@ -170,11 +170,8 @@ def step_function(run: Run, plan: Plan) -> Callable[[list[Batch], float], torch.
     _freeze_backbone(run, plan)
     module: nn.Module = run.learner
     if processes.size > 1:
-        # Running statistics are averaged once an epoch, not sent at every step. A step without an
-        # image read free leaves the hint's map unused.
-        module = DistributedDataParallel(
-            module, broadcast_buffers=False, find_unused_parameters=config.teacher is not None
-        )
+        # Running statistics are averaged once an epoch, not sent at every step.
+        module = DistributedDataParallel(module, broadcast_buffers=False)
     if config.compile:
         module = torch.compile(module)
 

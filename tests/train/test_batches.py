@@ -17,8 +17,7 @@ from train.data.index import Index, read_index
 def _source(data: Path, **changes: object) -> Source:
     index = read_index(data, "train_val")
     pixels = np.arange(len(index), dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(4, 2)
-    soft = np.full(index.labels.shape, np.nan, np.float32)
-    return Source(config(**changes), index, pixels, None, soft)
+    return Source(config(**changes), index, pixels, None)
 
 
 def _images(batches: list[Batch]) -> list[int]:
@@ -61,14 +60,11 @@ def test_states_tell_the_labels_that_are_not_masked(data: Path) -> None:
 
 def test_the_free_share_is_read_with_everything_masked(data: Path) -> None:
     source = _source(data, free_share=0.5, batch_size=32)
-    shares = [b.free.float().mean().item() for (b,) in source.batches(0, 30, 0, 1)]
+    shares = [b.mask.all(1).float().mean().item() for (b,) in source.batches(0, 30, 0, 1)]
     # one of eleven counts of masked findings is all of them anyway
     assert abs(np.mean(shares) - (0.5 + 0.5 / 11)) < 0.06
-    (batch,) = next(source.batches(0, 1, 0, 1))
-    assert torch.equal(batch.free, batch.mask.all(dim=1))
     (whole,) = next(_source(data, label_masking=False).batches(0, 1, 0, 1))
     assert whole.mask.all()
-    assert whole.free.all()
 
 
 def _skewed() -> Index:
