@@ -76,7 +76,7 @@ class Source:
 
     def _step(self, step: int, rank: int, size: int) -> list[Batch]:
         epoch, position = divmod(step, self.steps_per_epoch)
-        order = epoch_order(self.index, self.config.balance, self.config.seed, epoch)
+        order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.index))
         wanted = order[position * self.config.batch_size :][: self.config.batch_size]
         passes = np.array_split(wanted, self.config.passes(size))
         return [self._pass(np.sort(passes[k]), step, k) for k in range(rank, len(passes), size)]
@@ -98,23 +98,3 @@ class Source:
             offsets=None if self.offsets is None else torch.from_numpy(self.offsets[rows]),
             seed=seed,
         )
-
-
-def epoch_order(index: Index, balance: str, seed: int, epoch: int) -> np.ndarray:
-    """Rows in the order of an epoch, as many as the index has.
-
-    balance "none": each once. "source": each source equally often; "finding": each finding and No
-    Finding equally often, an image by its rarest finding (drawn with replacement).
-    """
-    generator = np.random.default_rng([seed, epoch])
-    if balance == "none":
-        return generator.permutation(len(index))
-    if balance == "source":
-        kinds = index.groups
-    else:
-        counts = index.labels.sum(axis=0)
-        rarity = np.where(index.labels > 0.5, counts, np.inf)
-        kinds = np.where(index.labels.any(axis=1), rarity.argmin(axis=1), len(counts))
-    _, kind, sizes = np.unique(kinds, return_inverse=True, return_counts=True)
-    chance = 1.0 / sizes[kind]
-    return generator.choice(len(index), len(index), replace=True, p=chance / chance.sum())

@@ -94,13 +94,10 @@ def learning_rate(step: int, total: int, config: TrainConfig) -> float:
     warmup = max(1, round(config.warmup * total))
     if step < warmup:
         return config.learning_rate * (step + 1) / warmup
+    if config.schedule == "constant":
+        return config.learning_rate
     progress = min(1.0, (step - warmup) / max(1, total - warmup))
-    falling = {
-        "cosine": 0.5 * (1 + math.cos(math.pi * progress)),
-        "linear": 1 - progress,
-        "constant": 1.0,
-    }
-    return config.learning_rate * falling[config.schedule]
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def _train_epoch(

@@ -16,21 +16,12 @@ from train.config import TrainConfig
 
 
 class Learner(nn.Module):
-    """A model with its objective, so that one forward pass is one loss.
+    """A model with its objective, so that one forward pass is one loss."""
 
-    positive_weight: (14,) of `class_weight`, or None.
-    """
-
-    def __init__(
-        self,
-        model: LMeRAN,
-        config: TrainConfig,
-        positive_weight: torch.Tensor | None = None,
-    ) -> None:
+    def __init__(self, model: LMeRAN, config: TrainConfig) -> None:
         super().__init__()
         self.model = model
         self.config = config
-        self.register_buffer("positive_weight", positive_weight, persistent=False)
 
     def forward(self, batch: Batch, size: int) -> torch.Tensor:
         """Loss of a batch read at `size` pixels a side; all chance comes from its seed."""
@@ -44,7 +35,7 @@ class Learner(nn.Module):
             encoding = self.model.encode(images)
             logits = self.model.condition(encoding, batch.states).logits.float()
         adjusted = logits if batch.offsets is None else logits + batch.offsets
-        return masked_loss(adjusted, batch.labels, batch.mask, config.loss, self.positive_weight)
+        return masked_loss(adjusted, batch.labels, batch.mask, config.loss)
 
 
 def _input(gray: torch.Tensor, size: int, preprocessing: Preprocessing) -> torch.Tensor:

@@ -82,7 +82,7 @@ def prepare(config: TrainConfig, data: Path, out: Path, processes: Processes) ->
         facts=_facts(config, train, validation, initial, backbone),
         out=out,
     )
-    run = new_run(_learner(model, config, train), processes.device)
+    run = new_run(Learner(model, config), processes.device)
     message = run.restore(plan.state, processes.device)
     if message and processes.first:
         print(message)
@@ -108,15 +108,6 @@ def _starting_model(
             difference = str(error).splitlines()[1].strip().rstrip(".")
             raise ConfigError(f"init does not fit the model: {difference}.") from None
     return model, initial, None
-
-
-def _learner(model: LMeRAN, config: TrainConfig, train: Index) -> Learner:
-    weight = None
-    if config.class_weight == "balanced":
-        positive = train.labels.sum(axis=0)
-        ratio = (len(train) - positive) / np.maximum(positive, 1)
-        weight = torch.from_numpy(ratio.clip(1, 20).astype(np.float32))
-    return Learner(model, config, weight)
 
 
 def _keep_config(config: TrainConfig, path: Path) -> None:

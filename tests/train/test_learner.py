@@ -9,7 +9,6 @@ import torch
 from torch.nn import functional
 
 from lmeran.config import ConfigError
-from lmeran.findings import FINDINGS
 from lmeran.imaging.preprocess import normalise
 from lmeran.model.lmeran import LMeRAN
 from lmeran.model.masking import states_under_mask
@@ -62,22 +61,6 @@ def test_the_loss_is_cross_entropy_on_masked_findings_after_the_offsets() -> Non
             given[batch.mask], batch.labels[batch.mask]
         )
         assert learner(told, 64).item() == pytest.approx(by_hand.item(), rel=1e-5)
-
-
-def test_balanced_weights_multiply_the_positive_term(data: Path, tmp_path: Path) -> None:
-    plan, run = prepare(config(class_weight="balanced"), data, tmp_path, Processes(0, 1, CPU))
-    weight = run.learner.positive_weight
-    positive = plan.source.index.labels.sum(0)
-    effusion = FINDINGS.index("Effusion")
-    expected = (len(plan.source.index) - positive[effusion]) / positive[effusion]
-    assert weight[effusion].item() == pytest.approx(min(20, expected))
-    assert weight.max() <= 20
-    learner, batch = _learner(), _batch()
-    learner.positive_weight = torch.linspace(1, 3, 14)
-    logits = _logits(learner.model, batch)
-    log_p, log_n = functional.logsigmoid(logits), functional.logsigmoid(-logits)
-    each = -(learner.positive_weight * batch.labels * log_p + (1 - batch.labels) * log_n)
-    assert learner(batch, 64).item() == pytest.approx(each[batch.mask].mean().item(), rel=1e-5)
 
 
 def test_smaller_inputs_come_first_in_a_progressive_run() -> None:
