@@ -94,7 +94,7 @@ def save_checkpoint(
     facts = {
         "format": FORMAT,
         "findings": list(FINDINGS),
-        "states": [state.name.lower() for state in State],
+        "states": [state.word for state in State],
         "config": model.config.to_dict(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "self_test": run_self_test(reread),
@@ -237,7 +237,7 @@ def _read_facts(folder: Path) -> dict[str, Any]:
             "The checkpoint's findings are not the 14 of ChestX-ray14 in this program's order; "
             "its numbers would stand at the wrong names."
         )
-    if facts["states"] != [state.name.lower() for state in State]:
+    if facts["states"] != [state.word for state in State]:
         raise CheckpointError("The checkpoint's label states are not unknown, negative, positive.")
     return facts
 

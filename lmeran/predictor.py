@@ -17,7 +17,6 @@ from lmeran.imaging.files import read_file
 from lmeran.imaging.geometry import Geometry
 from lmeran.imaging.preprocess import network_pixels, to_input
 from lmeran.imaging.radiograph import Radiograph
-from lmeran.model.batching import join, split
 from lmeran.model.lmeran import Encoding
 from lmeran.model.maps import AttentionMap, attention_maps, rollout_maps
 from lmeran.model.rollout import rollout
@@ -181,7 +180,7 @@ class Predictor:
                 free_attention=attention[row],
                 gate=None if gate is None else judge(gate, encoding),
             )
-            for row, encoding in enumerate(split(together))
+            for row, encoding in enumerate(together.split())
         ]
 
     def read(
@@ -218,11 +217,8 @@ class Predictor:
         attention: Sequence[np.ndarray] = [film.free_attention for film in films]
         if (states != State.UNKNOWN).any():
             same = all(film is films[0] for film in films)
-            encoding = (
-                films[0].encoding.expand(len(films))
-                if same
-                else join([film.encoding for film in films])
-            )
+            encodings = [film.encoding for film in films]
+            encoding = encodings[0].expand(len(films)) if same else Encoding.join(encodings)
             logits, attention = self._condition(encoding, states)
         return [
             Reading(

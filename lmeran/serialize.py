@@ -57,7 +57,7 @@ def raw_findings(reading: Reading) -> list[dict[str, Any]]:
     return [
         {
             "finding": finding,
-            "state": State(int(reading.states[i])).name.lower(),
+            "state": State(int(reading.states[i])).word,
             "free": round(float(reading.free[i]), DIGITS),
             "conditioned": plain(reading.conditioned[i]),
         }

@@ -29,7 +29,7 @@ from lmeran.cli.outfile import OutFile
 from lmeran.errors import UserError
 from lmeran.explain.explain import explain_object
 from lmeran.explain.region import RegionError, what_if
-from lmeran.findings import Pins, parse_pins
+from lmeran.findings import Pins, parse_pins, pin_words
 from lmeran.hub import open_checkpoint
 from lmeran.imaging.decoding import Decoded, Decoder, Refused
 from lmeran.imaging.decoding_pool import Outcome, decode_in_pool
@@ -240,7 +240,7 @@ def _made(given: argparse.Namespace, checkpoint: Checkpoint, pins: Pins) -> dict
         "config": hashlib.sha256(config).hexdigest()[:8],
         "calibration": None if fitted is None else fitted.identity,
         "gate": None if gate is None else gate_identity(gate),
-        "pins": {finding: state.name.lower() for finding, state in sorted(pins.items())},
+        "pins": dict(sorted(pin_words(pins).items())),
         "frame": given.frame,
         **({"without": list(given.without)} if given.without else {}),
     }

@@ -9,7 +9,7 @@ import numpy as np
 
 from lmeran.checkpoint import Checkpoint
 from lmeran.explain.label_prior import LabelPrior
-from lmeran.findings import FINDINGS, State, display_name
+from lmeran.findings import FINDINGS, State, display_name, pins_of
 from lmeran.predictor import Reading
 
 UNLIKELY = 0.02
@@ -77,18 +77,14 @@ def _contradiction(reading: Reading, i: int, prevalence: np.ndarray | None) -> C
     return Caveat(
         "contradicts the image",
         FINDINGS[i],
-        f"{display_name(FINDINGS[i])} is pinned {state.name.lower()}, while with nothing pinned "
+        f"{display_name(FINDINGS[i])} is pinned {state.word}, while with nothing pinned "
         f"the model gives it {_percent(free)} on this film{compared}. "
         "The two disagree; the pin is taken as given.",
     )
 
 
 def _rarely_seen(reading: Reading, prior: LabelPrior | None) -> list[Caveat]:
-    pins = {
-        finding: State(int(state))
-        for finding, state in zip(FINDINGS, reading.states, strict=True)
-        if state != State.UNKNOWN
-    }
+    pins = pins_of(reading.states)
     if prior is None or not pins or (seen := prior.seen(pins)) >= FEW_FILMS:
         return []
     films = f"Only {seen} of the {prior.films:,} training films" if seen else "No training film"

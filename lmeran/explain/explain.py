@@ -12,7 +12,7 @@ from lmeran.explain.caveats import Caveat, caveats, prevalence_of
 from lmeran.explain.decomposition import LogitDecomposition, decompose_logits
 from lmeran.explain.influence import Influence, NextFinding, influence, next_findings
 from lmeran.explain.label_prior import LabelPrior
-from lmeran.findings import FINDINGS, Pins, State
+from lmeran.findings import FINDINGS, Pins, State, pin_words, pins_of
 from lmeran.predictor import EncodedRadiograph, Predictor, Reading
 from lmeran.serialize import plain, reading_object
 
@@ -76,11 +76,7 @@ def explanation_object(
         "file": base["file"],
         "checkpoint": base["checkpoint"],
         "warnings": base["warnings"],
-        "pins": {
-            finding: State(int(state)).name.lower()
-            for finding, state in zip(FINDINGS, given.reading.states, strict=True)
-            if state != State.UNKNOWN
-        },
+        "pins": pin_words(pins_of(given.reading.states)),
         "findings": [
             entry | _decomposition_entry(given.decomposition, i)
             for i, entry in enumerate(base["findings"])

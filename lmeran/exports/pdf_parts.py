@@ -85,7 +85,7 @@ def _finding_row(record: Record, i: int) -> list[str | Drawing]:
     reading = record.reading
     state, conditioned = State(int(reading.states[i])), float(reading.conditioned[i])
     pinned = state is not State.UNKNOWN
-    first = [display_name(FINDINGS[i]), state.name.lower() if pinned else ""]
+    first = [display_name(FINDINGS[i]), state.word if pinned else ""]
     numbers = [
         percent(reading.free[i]),
         "pinned" if pinned else percent(conditioned),
@@ -104,7 +104,7 @@ def decomposition_table(record: Record, width: float) -> Table:
     rows: list[tuple[str, float]] = []
     for entry in entries:
         if entry.kind == "pin":
-            state = "" if entry.state is None else entry.state.name.lower()
+            state = "" if entry.state is None else entry.state.word
             rows.append((f"{display_name(entry.finding or '')} {state}", entry.value))
         else:
             rows.append((entry.kind, entry.value))

@@ -11,7 +11,7 @@ from typing import Any
 from lmeran.exports.reading_file import decomposition_lines, versions
 from lmeran.exports.record import NOTICE, Record
 from lmeran.exports.regions import map_regions
-from lmeran.findings import State
+from lmeran.findings import pin_words
 from lmeran.serialize import DIGITS, reading_object
 
 _PIXEL_DIGITS = 1
@@ -63,7 +63,7 @@ def reading_json(record: Record) -> bytes:
         "image": asdict(record.image),
         **base,
         "findings": finding_rows(record),
-        "pins": {finding: State(s).name.lower() for finding, s in record.pins.items()},
+        "pins": pin_words(record.pins),
         "finding": record.finding,
         "ledger": decomposition_lines(record.decomposition, record.finding),
         "map": _map_object(record),
