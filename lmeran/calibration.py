@@ -15,15 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from lmeran.errors import UserError
 from lmeran.findings import FINDINGS
+from lmeran.stored import DamagedError
 
 SMALLEST = 1e-7
 """Raw probabilities are kept this far from 0 and 1 before their log-odds are taken."""
-
-
-class CalibrationError(UserError):
-    """Stored calibration that cannot be used; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +110,7 @@ class Calibration:
         """The inverse of `to_dict`. Files of earlier versions may hold a map for each of several
         numbers of known findings: the first, of nothing known, is the one that counts.
 
-        Raises `CalibrationError` for what is no calibration of the 14 findings.
+        Raises `DamagedError` for what is no calibration of the 14 findings.
         """
         try:
             plain = {name: value for name, value in values.items() if name != "known"}
@@ -124,7 +120,7 @@ class Calibration:
             )
             found = cls(**plain)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CalibrationError(f"it does not have the fields expected ({error})") from None
+            raise DamagedError(f"it does not have the fields expected ({error})") from None
         _check(found)
         return found
 
@@ -179,11 +175,11 @@ def _check(calibration: Calibration) -> None:
     columns = zip(FINDINGS, calibration.findings, calibration.quantiles, strict=True)
     for name, finding, quantiles in columns:
         if (finding.slope is None) != (finding.offset is None):
-            raise CalibrationError(f"{name} lacks a slope or an offset")
+            raise DamagedError(f"{name} lacks a slope or an offset")
         if finding.slope is not None:
             if not 0 < finding.slope < np.inf:
-                raise CalibrationError(f"the slope of {name} is not positive")
+                raise DamagedError(f"the slope of {name} is not positive")
             if not np.isfinite(finding.offset):
-                raise CalibrationError(f"the offset of {name} is no number")
+                raise DamagedError(f"the offset of {name} is no number")
         if len(quantiles) < 2 or not (np.diff(quantiles) >= 0).all():
-            raise CalibrationError(f"the quantiles of {name} do not rise")
+            raise DamagedError(f"the quantiles of {name} do not rise")

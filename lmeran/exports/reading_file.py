@@ -212,10 +212,7 @@ def parse_reading_file(data: bytes) -> ReadingFile:
         file = TypeAdapter(ReadingFile).validate_json(data)
     except ValidationError as error:
         first, unknown = error.errors()[0], ("missing", "unexpected_keyword_argument")
-        is_part = len(first["loc"]) == 1 and first["type"] in (
-            "missing",
-            "unexpected_keyword_argument",
-        )
+        is_part = len(first["loc"]) == 1 and first["type"] in unknown
         part = "parts are missing or unknown" if is_part else (*first["loc"], "nested too deep")[0]
         raise ReadingFileError(_DAMAGED.format(part)) from None
     expected = [(f, file.pins.get(f, State.UNKNOWN).word, f in file.pins) for f in FINDINGS]
