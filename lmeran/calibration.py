@@ -128,8 +128,7 @@ class Calibration:
 def calibrate(calibration: Calibration, raw: np.ndarray) -> np.ndarray:
     """Calibrated probabilities of raw ones (..., 14), free or with pins.
 
-    Float64 of the same shape; NaN where `raw` is NaN (a pinned finding) or the finding is not
-    calibrated. Rises with `raw` in every finding.
+    NaN where `raw` is NaN (a pinned finding) or the finding is not calibrated.
     """
     maps = [(f.slope, f.offset) for f in calibration.findings]
     slopes, offsets = np.array(maps, dtype=np.float64).T  # None becomes NaN
@@ -138,10 +137,7 @@ def calibrate(calibration: Calibration, raw: np.ndarray) -> np.ndarray:
 
 
 def percentiles(calibration: Calibration, free: np.ndarray) -> np.ndarray:
-    """Share of the validation films whose raw free probability is lower, in percent, float64 (14,).
-
-    free: (14,) raw free probabilities.
-    """
+    """Percent of the validation films with a lower raw free probability, float64 (14,)."""
     steps = np.linspace(0, 100, len(calibration.quantiles[0]))
     columns = zip(free, calibration.quantiles, strict=True)
     return np.array([np.interp(p, quantiles, steps) for p, quantiles in columns])
@@ -154,10 +150,8 @@ def is_above(point: OperatingPoint | None, raw: float) -> bool | None:
 
 def _stored(finding: dict[str, Any]) -> dict[str, Any]:
     slope, offset = finding.pop("slope"), finding.pop("offset")
-    maps = (
-        {"slopes": [], "offsets": []} if slope is None else {"slopes": [slope], "offsets": [offset]}
-    )
-    return finding | maps
+    known = slope is not None
+    return finding | {"slopes": [slope] * known, "offsets": [offset] * known}
 
 
 def _finding(values: dict[str, Any]) -> FindingCalibration:
