@@ -54,8 +54,6 @@ def masked_loss(
     each = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
     weight = mask.to(each.dtype)
     total = (each * weight).sum()
-    if reduction == "mean":
-        return total / weight.sum().clamp(min=1)
-    if reduction == "sum":
-        return total / logits.shape[0]
-    raise ValueError(f"reduction must be 'mean' or 'sum': {reduction!r}")
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction must be 'mean' or 'sum': {reduction!r}")
+    return total / (weight.sum().clamp(min=1) if reduction == "mean" else logits.shape[0])
