@@ -25,9 +25,7 @@ from app.payload.facts import page_facts
 from app.quotas import QuotaError, Quotas
 from app.scheduler import Scheduler, result_of
 from app.service import FilmGoneError, ReadingService
-from lmeran.explain.region import RegionError
-from lmeran.exports.reading_file import ReadingFileError
-from lmeran.exports.record import ExportError
+from lmeran.errors import UserError
 from lmeran.findings import PinError
 from lmeran.imaging.radiograph import ReadError
 
@@ -87,8 +85,8 @@ def add_page(
 
         return route
 
-    async def study() -> Response:
-        return JSONResponse(example_study(service.examples))
+    async def study(truth: bool = False) -> Response:
+        return JSONResponse(example_study(service.examples, truth))
 
     @answering
     async def held(request: Request) -> Any:
@@ -180,7 +178,7 @@ def answering(route: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[R
             return refusal(429, str(error))
         except ReadError as error:
             return refusal(422, str(error))
-        except (PinError, RegionError, ExportError, ReadingFileError) as error:
+        except UserError as error:
             return refusal(400, str(error))
         except Exception as error:
             log.error("%s while answering the page", type(error).__name__)

@@ -1,6 +1,7 @@
 // The films on offer: a strip of them over the film, one of them open at first, and the pin to try.
 
 import { address } from "./api.js";
+import { button, make } from "./dom.js";
 import { POSITIVE, pinCount } from "./state.js";
 
 export class Examples {
@@ -51,16 +52,12 @@ export class Examples {
   }
 
   thumbnail({ title }, k) {
-    const button = document.createElement("button"), image = document.createElement("img");
-    const name = document.createElement("span");
-    Object.assign(button, { type: "button", title });
-    Object.assign(image, { src: address(`example/${k}`), alt: "" });
-    name.textContent = title;
-    button.append(image, name);
-    button.addEventListener("click", () => {
+    const open = () => {
       this.unfold(false);
       this.act.open({ example: k });
-    });
-    return button;
+    };
+    const node = button("", open, { title });
+    node.append(Object.assign(make("img"), { src: address(`example/${k}`), alt: "" }), make("span", "", title));
+    return node;
   }
 }

@@ -1,6 +1,8 @@
 // What this viewer is, what it holds for this reader and for how long: the dialog that says so, the
 // warning before an unused film is dropped, and the word after it.
 
+import { make } from "./dom.js";
+
 const WARN_SECONDS = 300; // before the end; less where films are held for a short time only
 
 export class Session {
@@ -105,7 +107,7 @@ export class Session {
     ];
     this.dialog.querySelector("dl").replaceChildren(...lines.flatMap(([name, ...content]) =>
       [["dt", [name]], ["dd", content]].map(([tag, words]) => {
-        const node = document.createElement(tag);
+        const node = make(tag);
         node.append(...words);
         return node;
       })));
@@ -114,8 +116,7 @@ export class Session {
 
 function apiLink() {
   const href = new URL("gradio_api/info", document.baseURI);
-  return Object.assign(document.createElement("a"),
-    { href, target: "_blank", rel: "noopener", textContent: "their description" });
+  return Object.assign(make("a", "", "their description"), { href, target: "_blank", rel: "noopener" });
 }
 
 function modelText({ identity, source, block, test }) {

@@ -1,5 +1,6 @@
 // The reading: 14 rows with a dot plot, numbers and a three-way pin each.
 
+import { make } from "../dom.js";
 import { CHANCE, calibratedText, isChance, namesText, uncalibrated } from "./fitted.js";
 import {
   CHANGE_SHOWN, NEGATIVE, POSITIVE, UNKNOWN,
@@ -196,13 +197,6 @@ function number(className, label, text) {
   const cell = make("td", `lm-num ${className}`, text);
   cell.dataset.label = label;
   return cell;
-}
-
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
 }
 
 function mark(tag, className, p, text) {

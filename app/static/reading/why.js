@@ -1,6 +1,7 @@
 // The panel that says why: ledger, influence, what to look at next, attention. It follows the
 // selected finding and keeps what it showed until the newer answer is there.
 
+import { make } from "../dom.js";
 import { saveButtons, tableOf } from "../save/export.js";
 import { shareSentence } from "./pins.js";
 import { diverging, matrix, palette, shares, waterfall } from "./plots.js";
@@ -276,11 +277,4 @@ function list(items) {
   const box = make("ul", "lm-flags");
   box.append(...items);
   return box;
-}
-
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
 }

@@ -1,5 +1,6 @@
 // The rows of the worklist as a list to move in: of hundreds only those that are seen are drawn.
 
+import { make } from "../dom.js";
 import { FAILED, pinsOf, pinsText, rowLabel, rowText } from "./rows.js";
 
 const ROW = 62; // pixels of a row's height, as in worklist.css
@@ -98,11 +99,4 @@ export class RowList {
 
 function chip(text, kind) {
   return make("span", `lm-wlchip lm-wl${kind}`, text);
-}
-
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
 }
