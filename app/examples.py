@@ -13,7 +13,7 @@ from app.payload.packing import thumbnail
 from lmeran.findings import FINDINGS, State
 from lmeran.hub import assets_folder
 from lmeran.imaging.decoding_process import DecodingProcess
-from lmeran.imaging.files import FILM_SUFFIXES, read_file
+from lmeran.imaging.files import FILM_SUFFIXES
 from lmeran.imaging.radiograph import ReadError
 
 BUNDLED = assets_folder() / "examples"
@@ -113,10 +113,7 @@ def _of_folder(folder: Path) -> list[Example]:
 
 def _thumbnail(path: Path, process: DecodingProcess) -> bytes | None:
     try:
-        return process.call(_small, path)
+        # Made here: the process would import this module to make it there, and torch with it.
+        return thumbnail(process.read_file(path), THUMBNAIL_SIDE)
     except ReadError:
         return None
-
-
-def _small(path: Path) -> bytes:
-    return thumbnail(read_file(path), THUMBNAIL_SIDE)

@@ -16,7 +16,7 @@ from app.payload.packing import pack_values, thumbnail
 from app.sessions import OpenRadiograph, PrintPreview, RadiographStore
 from lmeran.explain.explain import explain_object
 from lmeran.explain.region import RegionError, read_beside, read_without, what_if
-from lmeran.findings import FINDINGS, PinError, Pins, State
+from lmeran.findings import FINDINGS, PinError, Pins, State, pins_of
 from lmeran.imaging.radiograph import Radiograph, ReadError
 from lmeran.model.maps import ROLLOUT
 from lmeran.predictor import Predictor
@@ -219,5 +219,4 @@ def _pins_of(numbers: Any) -> Pins:
         or any(type(n) is not int or n not in valid for n in numbers)
     ):
         raise PinError("The pins sent are not 14 states; reload the page.")
-    states = {finding: State(n) for finding, n in zip(FINDINGS, numbers, strict=True)}
-    return {finding: state for finding, state in states.items() if state is not State.UNKNOWN}
+    return pins_of(numbers)

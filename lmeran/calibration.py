@@ -15,15 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from lmeran.errors import UserError
 from lmeran.findings import FINDINGS
+from lmeran.stored import DamagedError
 
 SMALLEST = 1e-7
 """Raw probabilities are kept this far from 0 and 1 before their log-odds are taken."""
-
-
-class CalibrationError(UserError):
-    """Stored calibration that cannot be used; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +110,7 @@ class Calibration:
         """The inverse of `to_dict`. Files of earlier versions may hold a map for each of several
         numbers of known findings: the first, of nothing known, is the one that counts.
 
-        Raises `CalibrationError` for what is no calibration of the 14 findings.
+        Raises `DamagedError` for what is no calibration of the 14 findings.
         """
         try:
             plain = {name: value for name, value in values.items() if name != "known"}
@@ -124,7 +120,7 @@ class Calibration:
             )
             found = cls(**plain)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CalibrationError(f"it does not have the fields expected ({error})") from None
+            raise DamagedError(f"it does not have the fields expected ({error})") from None
         _check(found)
         return found
 
@@ -132,8 +128,7 @@ class Calibration:
 def calibrate(calibration: Calibration, raw: np.ndarray) -> np.ndarray:
     """Calibrated probabilities of raw ones (..., 14), free or with pins.
 
-    Float64 of the same shape; NaN where `raw` is NaN (a pinned finding) or the finding is not
-    calibrated. Rises with `raw` in every finding.
+    NaN where `raw` is NaN (a pinned finding) or the finding is not calibrated.
     """
     maps = [(f.slope, f.offset) for f in calibration.findings]
     slopes, offsets = np.array(maps, dtype=np.float64).T  # None becomes NaN
@@ -142,10 +137,7 @@ def calibrate(calibration: Calibration, raw: np.ndarray) -> np.ndarray:
 
 
 def percentiles(calibration: Calibration, free: np.ndarray) -> np.ndarray:
-    """Share of the validation films whose raw free probability is lower, in percent, float64 (14,).
-
-    free: (14,) raw free probabilities.
-    """
+    """Percent of the validation films with a lower raw free probability, float64 (14,)."""
     steps = np.linspace(0, 100, len(calibration.quantiles[0]))
     columns = zip(free, calibration.quantiles, strict=True)
     return np.array([np.interp(p, quantiles, steps) for p, quantiles in columns])
@@ -158,10 +150,8 @@ def is_above(point: OperatingPoint | None, raw: float) -> bool | None:
 
 def _stored(finding: dict[str, Any]) -> dict[str, Any]:
     slope, offset = finding.pop("slope"), finding.pop("offset")
-    maps = (
-        {"slopes": [], "offsets": []} if slope is None else {"slopes": [slope], "offsets": [offset]}
-    )
-    return finding | maps
+    known = slope is not None
+    return finding | {"slopes": [slope] * known, "offsets": [offset] * known}
 
 
 def _finding(values: dict[str, Any]) -> FindingCalibration:
@@ -179,11 +169,11 @@ def _check(calibration: Calibration) -> None:
     columns = zip(FINDINGS, calibration.findings, calibration.quantiles, strict=True)
     for name, finding, quantiles in columns:
         if (finding.slope is None) != (finding.offset is None):
-            raise CalibrationError(f"{name} lacks a slope or an offset")
+            raise DamagedError(f"{name} lacks a slope or an offset")
         if finding.slope is not None:
             if not 0 < finding.slope < np.inf:
-                raise CalibrationError(f"the slope of {name} is not positive")
+                raise DamagedError(f"the slope of {name} is not positive")
             if not np.isfinite(finding.offset):
-                raise CalibrationError(f"the offset of {name} is no number")
+                raise DamagedError(f"the offset of {name} is no number")
         if len(quantiles) < 2 or not (np.diff(quantiles) >= 0).all():
-            raise CalibrationError(f"the quantiles of {name} do not rise")
+            raise DamagedError(f"the quantiles of {name} do not rise")

@@ -88,13 +88,12 @@ def save_checkpoint(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: stored(t, half) for name, t in model.state_dict().items()}
-    weights = save(tensors)
+    weights = save({name: stored(t, half) for name, t in model.state_dict().items()})
     reread = _model_from(model.config, load(weights))
     facts = {
         "format": FORMAT,
         "findings": list(FINDINGS),
-        "states": [state.name.lower() for state in State],
+        "states": [state.word for state in State],
         "config": model.config.to_dict(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "self_test": run_self_test(reread),
@@ -197,19 +196,11 @@ def run_self_test(model: LMeRAN) -> dict[str, Any]:
     states = torch.zeros(2, len(FINDINGS), dtype=torch.int64)
     states[1, 1::2] = int(State.POSITIVE)
     encoding = model.encode(to_input(image[None], preprocessing))
-    probability = model.condition(encoding.expand(2), states).logits.sigmoid()
+    logits = model.condition(encoding.expand(2), states).logits
     model.train(was_training)
-    return {
-        "input_sha256": hashlib.sha256(image.tobytes()).hexdigest(),
-        "free": [round(p, 6) for p in probability[0].tolist()],
-        "odd_positive": [round(p, 6) for p in probability[1].tolist()],
-    }
-
-
-def config_file(folder: Path) -> Path:
-    """The JSON of a checkpoint's folder, under its name of today or of before."""
-    old = folder / OLD_CONFIG_FILE
-    return old if old.is_file() and not (folder / CONFIG_FILE).is_file() else folder / CONFIG_FILE
+    free, odd = ([round(p, 6) for p in row] for row in logits.sigmoid().tolist())
+    digest = hashlib.sha256(image.tobytes()).hexdigest()
+    return {"input_sha256": digest, "free": free, "odd_positive": odd}
 
 
 def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
@@ -218,7 +209,9 @@ def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:
-    path = config_file(folder)
+    old = folder / OLD_CONFIG_FILE
+    named_before = old.is_file() and not (folder / CONFIG_FILE).is_file()
+    path = old if named_before else folder / CONFIG_FILE
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
@@ -237,7 +230,7 @@ def _read_facts(folder: Path) -> dict[str, Any]:
             "The checkpoint's findings are not the 14 of ChestX-ray14 in this program's order; "
             "its numbers would stand at the wrong names."
         )
-    if facts["states"] != [state.name.lower() for state in State]:
+    if facts["states"] != [state.word for state in State]:
         raise CheckpointError("The checkpoint's label states are not unknown, negative, positive.")
     return facts
 
@@ -246,22 +239,18 @@ def _model_from(config: LMeRANConfig, tensors: dict[str, torch.Tensor]) -> LMeRA
     with torch.device("meta"):  # every weight is in the file: random ones need not be drawn first
         model = LMeRAN(config)
     expected = model.state_dict()
-    missing = sorted(set(expected) - set(tensors))
-    surplus = sorted(set(tensors) - set(expected))
-    if missing or surplus:
-        what = f"lacks {missing[0]}" if missing else f"has the unexpected {surplus[0]}"
-        more = len(missing) + len(surplus) - 1
-        raise CheckpointError(
-            f"The weights do not fit the configuration: the file {what}"
-            + (f" (and {more} more differ)." if more else ".")
-        )
+    differing = sorted(set(expected) ^ set(tensors), key=lambda name: (name in tensors, name))
+    unfit = "The weights do not fit the configuration:"
+    if differing:
+        first, more = differing[0], len(differing) - 1
+        what = f"has the unexpected {first}" if first in tensors else f"lacks {first}"
+        rest = f" (and {more} more differ)" if more else ""
+        raise CheckpointError(f"{unfit} the file {what}{rest}.")
     weights: dict[str, torch.Tensor] = {}
     for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            raise CheckpointError(
-                f"The weights do not fit the configuration: {name} has shape "
-                f"{tuple(tensor.shape)} and should have {tuple(expected[name].shape)}."
-            )
+        found, wanted = tuple(tensor.shape), tuple(expected[name].shape)
+        if found != wanted:
+            raise CheckpointError(f"{unfit} {name} has shape {found} and should have {wanted}.")
         weights[name] = tensor.to(expected[name].dtype, copy=True)
         # The extremes of a tensor with a non-number in it are non-numbers: one quick pass.
         if not torch.isfinite(torch.stack(weights[name].aminmax())).all():
@@ -272,9 +261,8 @@ def _model_from(config: LMeRANConfig, tensors: dict[str, torch.Tensor]) -> LMeRA
 
 def _check_self_test(model: LMeRAN, expected: dict[str, Any]) -> None:
     found = run_self_test(model)
-    for name in ("input_sha256", "free", "odd_positive"):
-        if name not in expected:
-            raise CheckpointError(f"The checkpoint's self-test lacks {name}.")
+    if lacking := [name for name in found if name not in expected]:
+        raise CheckpointError(f"The checkpoint's self-test lacks {lacking[0]}.")
     if found["input_sha256"] != expected["input_sha256"]:
         raise CheckpointError("The checkpoint's self-test was made with another input.")
     for name in ("free", "odd_positive"):
@@ -289,6 +277,4 @@ def _check_self_test(model: LMeRAN, expected: dict[str, Any]) -> None:
 def stored(tensor: torch.Tensor, half: bool) -> torch.Tensor:
     """As a file keeps it; half: matrices and kernels as float16, all else as it is."""
     tensor = tensor.detach().cpu().contiguous()
-    if half and tensor.is_floating_point() and tensor.ndim >= 2:
-        return tensor.half()
-    return tensor
+    return tensor.half() if half and tensor.is_floating_point() and tensor.ndim >= 2 else tensor

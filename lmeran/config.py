@@ -127,14 +127,11 @@ class LMeRANConfig:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
 
     def __post_init__(self) -> None:
-        for name, kind in (
-            ("block", BlockName),
-            ("label_branch", LabelBranch),
-            ("positional", Positional),
-        ):
-            if getattr(self, name) not in typing.get_args(kind):
-                allowed = ", ".join(typing.get_args(kind))
-                raise ConfigError(f"{name} must be one of {allowed}: {getattr(self, name)!r}")
+        kinds = {"block": BlockName, "label_branch": LabelBranch, "positional": Positional}
+        for name, kind in kinds.items():
+            value, allowed = getattr(self, name), typing.get_args(kind)
+            if value not in allowed:
+                raise ConfigError(f"{name} must be one of {', '.join(allowed)}: {value!r}")
         check_least(self, 1, "layers", "feedforward_multiple")
         check_least(self, 0, "residual_weight")
         check_positive(self, "embedding_std")
@@ -166,18 +163,13 @@ class LMeRANConfig:
 def _build(cls: type, values: Any) -> Any:
     if not isinstance(values, dict):
         raise ConfigError(f"{cls.__name__} needs an object of named fields, not {values!r}")
-    known = {f.name for f in dataclasses.fields(cls)}
-    unknown = sorted(set(values) - known)
+    unknown = sorted(set(values) - {f.name for f in dataclasses.fields(cls)})
     if unknown:
         raise ConfigError(f"{cls.__name__} does not know {', '.join(unknown)}")
-    nested = {"backbone": Backbone, "preprocessing": Preprocessing}
-    arguments: dict[str, Any] = {}
-    for name, value in values.items():
-        if name in nested:
-            value = _build(nested[name], value)
-        elif isinstance(value, list):
-            value = tuple(value)
-        arguments[name] = value
+    arguments = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+    for name, kind in {"backbone": Backbone, "preprocessing": Preprocessing}.items():
+        if name in values:
+            arguments[name] = _build(kind, values[name])
     try:
         return cls(**arguments)
     except TypeError as error:

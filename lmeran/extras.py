@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmeran.calibration import Calibration, CalibrationError
+from lmeran.calibration import Calibration
 from lmeran.errors import UserError
-from lmeran.ood import Gate, GateError
-from lmeran.reference import ReferenceDistribution, ReferenceError
+from lmeran.ood import Gate
+from lmeran.reference import ReferenceDistribution
+from lmeran.stored import DamagedError
 
 NAMES = {"calibration": "calibration", "gate": "input gate", "reference": "reference distributions"}
 """Of each part: its key in the JSON, and what a sentence calls it."""
 
-IN_FILES = ("gate", "reference")
+IN_FILES = {"gate": Gate, "reference": ReferenceDistribution}
 """Parts with a file beside the JSON."""
 
 
@@ -42,21 +43,20 @@ class Extras:
 
 def facts_of(extras: Extras, weights_sha256: str) -> tuple[dict[str, Any], dict[str, bytes]]:
     """What belongs into the JSON, and the files beside it by name."""
-    bound = {"weights_sha256": weights_sha256}
     facts: dict[str, Any] = {}
     files: dict[str, bytes] = {}
     if extras.calibration is not None:
-        facts["calibration"] = bound | extras.calibration.to_dict()
+        facts["calibration"] = extras.calibration.to_dict()
     for part in IN_FILES:
         fitted = getattr(extras, part)
-        if fitted is None:
-            continue
-        data = fitted.to_bytes()
-        digest = hashlib.sha256(data).hexdigest()
-        name = f"{part}-{digest[:12]}.safetensors"
-        files[name] = data
-        facts[part] = bound | {"file": name, "sha256": digest} | fitted.numbers()
-    return facts, files
+        if fitted is not None:
+            data = fitted.to_bytes()
+            digest = hashlib.sha256(data).hexdigest()
+            name = f"{part}-{digest[:12]}.safetensors"
+            files[name] = data
+            facts[part] = {"file": name, "sha256": digest} | fitted.numbers()
+    bound = {"weights_sha256": weights_sha256}
+    return {part: bound | values for part, values in facts.items()}, files
 
 
 def listed_files(facts: dict[str, Any]) -> tuple[str, ...]:
@@ -79,25 +79,22 @@ def read_extras(
 
     Raises `ExtrasError`.
     """
-    calibration, gate, reference = None, None, None
-    if facts.get("calibration") is not None:
+    found: dict[str, Any] = {}
+    for part in NAMES:
+        if facts.get(part) is None:
+            continue
         try:
-            calibration = Calibration.from_dict(_bound(facts, "calibration"))
-        except CalibrationError as error:
-            raise _damaged("calibration", error) from None
-    if facts.get("gate") is not None:
-        try:
-            gate = Gate.from_bytes(*_read(facts, "gate", folder))
-        except GateError as error:
-            raise _damaged("gate", error) from None
-        if len(gate.mean) != widths[gate.layer] or len(gate.places) != places:
-            raise ExtrasError("The checkpoint's input gate was fitted to another kind of model.")
-    if facts.get("reference") is not None:
-        try:
-            reference = ReferenceDistribution.from_bytes(*_read(facts, "reference", folder))
-        except ReferenceError as error:
-            raise _damaged("reference", error) from None
-    return Extras(calibration, gate, reference)
+            if part in IN_FILES:
+                found[part] = IN_FILES[part].from_bytes(*_read(facts, part, folder))
+            else:
+                found[part] = Calibration.from_dict(_bound(facts, part))
+        except DamagedError as error:
+            raise ExtrasError(f"The checkpoint's {NAMES[part]} is damaged: {error}.") from None
+    extras = Extras(**found)
+    gate = extras.gate
+    if gate and (len(gate.mean), len(gate.places)) != (widths[gate.layer], places):
+        raise ExtrasError("The checkpoint's input gate was fitted to another kind of model.")
+    return extras
 
 
 def _file_of(facts: dict[str, Any], part: str) -> str:
@@ -117,10 +114,6 @@ def _read(facts: dict[str, Any], part: str, folder: Path) -> tuple[bytes, dict[s
     if hashlib.sha256(data).hexdigest() != values.get("sha256"):
         raise ExtrasError(f"{name} is damaged (SHA-256 differs); download or copy it again.")
     return data, values
-
-
-def _damaged(part: str, error: UserError) -> ExtrasError:
-    return ExtrasError(f"The checkpoint's {NAMES[part]} is damaged: {error}.")
 
 
 def _bound(facts: dict[str, Any], part: str) -> dict[str, Any]:

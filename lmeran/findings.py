@@ -38,6 +38,11 @@ class State(IntEnum):
     NEGATIVE = 1
     POSITIVE = 2
 
+    @property
+    def word(self) -> str:
+        """'positive', 'negative' or 'unknown'."""
+        return self.name.lower()
+
 
 Pins = Mapping[str, State]
 """What the reader knows: finding name -> NEGATIVE or POSITIVE. A finding not named is unknown."""
@@ -69,21 +74,17 @@ def parse_pins(given: Iterable[str] | Mapping[str, State | str]) -> dict[str, St
 
     Raises `PinError` for what is no finding or no state, and for a finding pinned twice.
     """
-    items = given.items() if isinstance(given, Mapping) else [_split(text) for text in given]
+    items = given.items() if isinstance(given, Mapping) else [t.split("=", 1) for t in given]
     pins: dict[str, State] = {}
-    for name, state in items:
+    for item in items:
+        if len(item) != 2:
+            raise PinError(f"'{item[0]}' is not a pin; write FINDING=positive or FINDING=negative.")
+        name, state = item
         finding = FINDINGS[finding_index(name)]
         if finding in pins:
             raise PinError(f"{finding} is pinned twice; pin each finding once.")
         pins[finding] = state if isinstance(state, State) else parse_state(state)
     return {finding: state for finding, state in pins.items() if state is not State.UNKNOWN}
-
-
-def _split(text: str) -> tuple[str, str]:
-    name, separator, state = text.partition("=")
-    if not separator:
-        raise PinError(f"'{text}' is not a pin; write FINDING=positive or FINDING=negative.")
-    return name, state
 
 
 def states_of(pins: Pins) -> np.ndarray:
@@ -92,6 +93,17 @@ def states_of(pins: Pins) -> np.ndarray:
     for name, state in pins.items():
         states[finding_index(name)] = int(state)
     return states
+
+
+def pins_of(states: Iterable[int]) -> dict[str, State]:
+    """The inverse of `states_of`, in the order of `FINDINGS`."""
+    named = zip(FINDINGS, states, strict=True)
+    return {finding: State(int(state)) for finding, state in named if state != State.UNKNOWN}
+
+
+def pin_words(pins: Pins) -> dict[str, str]:
+    """Pins as plain data, {"Effusion": "positive"}; `parse_pins` is the inverse."""
+    return {finding: State(state).word for finding, state in pins.items()}
 
 
 def display_name(finding: str) -> str:

@@ -19,10 +19,7 @@ from lmeran.checkpoint import (
 
 
 def assets_folder() -> Path:
-    """What comes with the program: `checkpoint/` and `examples/`.
-
-    `assets/` of the repository, or `lmeran/_assets/` where the package was installed.
-    """
+    """`assets/` of the repository, or `lmeran/_assets/` where the package was installed."""
     package = Path(__file__).resolve().parent
     installed = package / "_assets"
     return installed if installed.is_dir() else package.parent / "assets"
@@ -84,17 +81,14 @@ def _download(repo: str, revision: str | None, hub: Hub) -> Path:
         place = {"endpoint": hub.endpoint, "cache_dir": hub.cache_dir}
         return Path(hf_hub_download(repo, name, revision=revision, **place))
 
-    def fetch_config() -> Path:
+    where = f"{repo}@{revision or 'main'}"
+    try:
         try:
-            return fetch(CONFIG_FILE)
+            config = fetch(CONFIG_FILE)
         except LocalEntryNotFoundError:  # an EntryNotFoundError too, but of a Hub out of reach
             raise
         except EntryNotFoundError:
-            return fetch(OLD_CONFIG_FILE)
-
-    where = f"{repo}@{revision or 'main'}"
-    try:
-        config = fetch_config()
+            config = fetch(OLD_CONFIG_FILE)
         # The commit that the first file resolved to, so that all come from one revision.
         revision = config.parent.name
         for name in (WEIGHTS_FILE, *files_beside(config.parent)):

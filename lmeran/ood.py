@@ -11,31 +11,24 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
-from lmeran.errors import UserError
 from lmeran.model.lmeran import Encoding
+from lmeran.stored import DamagedError, StoredPart
 
 UNLIKE = (
     "This does not look like the frontal chest films the model was trained on; "
     "its values may mean nothing here."
 )
 
-
 Layer = Literal["cells", "middle"]
 """Which features of an `Encoding` a gate looks at: the last ones, or those half-way."""
 
 
-class GateError(UserError):
-    """A stored gate that cannot be used; the message says what is wrong with it."""
-
-
 @dataclass(frozen=True, eq=False)
-class Gate:
+class Gate(StoredPart):
     """Cells of d channels, at h w places, seen through k principal components.
 
     mean, scale: float32 (d,), of a channel over cells of validation films. components: float32
@@ -55,33 +48,30 @@ class Gate:
     acceptance: float
     layer: Layer = "middle"
 
-    def to_bytes(self) -> bytes:
-        """The arrays as safetensors; the numbers stand in the checkpoint's JSON (`numbers`)."""
-        return save({name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS})
-
-    def numbers(self) -> dict[str, float | int | str]:
-        """What is not an array."""
-        return {name: getattr(self, name) for name in (*_NUMBERS, "layer")}
-
     @classmethod
-    def from_bytes(cls, data: bytes, numbers: dict[str, float | int | str]) -> Gate:
-        """The inverse of `to_bytes` and `numbers`. Raises `GateError`."""
-        try:
-            arrays = load(data)
-            gate = cls(
-                **{n: arrays[n] for n in _ARRAYS},
-                **{n: numbers[n] for n in _NUMBERS},
-                # the first gates did not say it, and all looked at the cells
-                layer=numbers.get("layer", "cells"),
-            )
-        except (KeyError, TypeError, SafetensorError) as error:
-            raise GateError(f"it lacks or damages a part ({error})") from None
-        _check(gate)
-        return gate
+    def from_bytes(cls, data: bytes, numbers: dict[str, Any]) -> Gate:
+        # The first gates did not say their layer, and all looked at the cells.
+        return super().from_bytes(data, {"layer": "cells"} | numbers)
 
-
-_ARRAYS = ("mean", "scale", "components", "places", "precision")
-_NUMBERS = ("threshold", "films", "acceptance")
+    def check(self) -> None:
+        if self.layer not in get_args(Layer):
+            raise DamagedError(f"it looks at a layer that there is not ({self.layer})")
+        k, d = self.components.shape if self.components.ndim == 2 else (0, 0)
+        expected = {
+            "mean": (d,),
+            "scale": (d,),
+            "components": (k, d),
+            "places": (len(self.places), k),
+            "precision": (k, k),
+        }
+        for name, shape in expected.items():
+            found = getattr(self, name)
+            if found.shape != shape or not k:
+                raise DamagedError(f"{name} has the shape {found.shape}, which does not fit")
+            if not np.isfinite(found).all():
+                raise DamagedError(f"{name} holds non-numbers")
+        if not (self.scale > 0).all() or not self.threshold > 0:
+            raise DamagedError("a scale or its threshold is not positive")
 
 
 @dataclass(frozen=True)
@@ -124,24 +114,3 @@ def features(encoding: Encoding, layer: Layer) -> np.ndarray:
 def judge(gate: Gate, encoding: Encoding) -> GateResult:
     """The verdict on one encoded film."""
     return GateResult(float(gate_scores(gate, features(encoding, gate.layer))[0]), gate.threshold)
-
-
-def _check(gate: Gate) -> None:
-    if gate.layer not in get_args(Layer):
-        raise GateError(f"it looks at a layer that there is not ({gate.layer})")
-    k, d = gate.components.shape if gate.components.ndim == 2 else (0, 0)
-    expected = {
-        "mean": (d,),
-        "scale": (d,),
-        "components": (k, d),
-        "places": (len(gate.places), k),
-        "precision": (k, k),
-    }
-    for name, shape in expected.items():
-        array = getattr(gate, name)
-        if array.shape != shape or not k:
-            raise GateError(f"{name} has the shape {array.shape}, which does not fit the others")
-        if not np.isfinite(array).all():
-            raise GateError(f"{name} holds non-numbers")
-    if not (gate.scale > 0).all() or not gate.threshold > 0:
-        raise GateError("a scale or its threshold is not positive")

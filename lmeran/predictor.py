@@ -17,9 +17,8 @@ from lmeran.imaging.files import read_file
 from lmeran.imaging.geometry import Geometry
 from lmeran.imaging.preprocess import network_pixels, to_input
 from lmeran.imaging.radiograph import Radiograph
-from lmeran.model.batching import join, split
 from lmeran.model.lmeran import Encoding
-from lmeran.model.maps import AttentionMap, attention_maps, rollout_maps
+from lmeran.model.maps import ROLLOUT, AttentionMap, attention_maps, maps_of_rows
 from lmeran.model.rollout import rollout
 from lmeran.ood import GateResult, judge
 from lmeran.reference import ReferenceDistribution
@@ -67,11 +66,6 @@ class Reading:
         return dict(zip(FINDINGS, self.shown.tolist(), strict=True))
 
     @property
-    def pin_count(self) -> int:
-        """Number of findings pinned."""
-        return int((self.states != State.UNKNOWN).sum())
-
-    @property
     def calibrated_free(self) -> np.ndarray | None:
         """Calibrated probability without the pins, float64 (14,); NaN for a finding that is not
         calibrated. None without calibration, and where it leaves every raw probability as it is."""
@@ -95,10 +89,11 @@ class Reading:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences about the pins themselves."""
-        if self.pin_count <= TRAINED_PINS:
+        pinned = int((self.states != State.UNKNOWN).sum())
+        if pinned <= TRAINED_PINS:
             return ()
         return (
-            f"{self.pin_count} findings are pinned; in training the model never saw more than "
+            f"{pinned} findings are pinned; in training the model never saw more than "
             f"{TRAINED_PINS} known, so this reading is outside what it learned.",
         )
 
@@ -145,12 +140,8 @@ class Predictor:
     def from_pretrained(
         cls, source: str | Path | None = None, device: str | torch.device = "cpu"
     ) -> Predictor:
-        """A predictor of a published checkpoint.
-
-        source: "OWNER/REPO" or "OWNER/REPO@REVISION" of the Hugging Face Hub, a folder, or None
-            for the checkpoint that comes with the program.
-        Raises `CheckpointError` for one that cannot be had or must not be used.
-        """
+        """Of "OWNER/REPO" or "OWNER/REPO@REVISION" of the Hugging Face Hub, of a folder, or (None)
+        of the checkpoint that comes with the program. Raises `CheckpointError`."""
         return cls(open_checkpoint(resolve_source(source)), device)
 
     def encode(self, film: Radiograph) -> EncodedRadiograph:
@@ -167,9 +158,8 @@ class Predictor:
         squares: uint8 (B, S, S) as `network_pixels` makes them; sizes: height and width of each
         film.
         """
-        images = to_input(squares, self._preprocessing).to(self.device)
-        together = self._model.encode(images)
-        states = np.repeat(states_of({})[None], len(squares), axis=0)
+        together = self._model.encode(to_input(squares, self._preprocessing).to(self.device))
+        states = np.full((len(squares), len(FINDINGS)), int(State.UNKNOWN))
         logits, attention = self._condition(together, states)
         gate, side = self.checkpoint.gate, self._preprocessing.image_size
         return [
@@ -181,7 +171,7 @@ class Predictor:
                 free_attention=attention[row],
                 gate=None if gate is None else judge(gate, encoding),
             )
-            for row, encoding in enumerate(split(together))
+            for row, encoding in enumerate(together.split())
         ]
 
     @torch.inference_mode()
@@ -206,11 +196,10 @@ class Predictor:
         film: EncodedRadiograph | Radiograph | str | Path,
         pins: Mapping[str, State | str] | None = None,
     ) -> Reading:
-        """The reading under one set of pins.
+        """The reading under one set of pins, {"Effusion": "positive"}; None: the free reading.
 
         film: a file (DICOM, PNG or JPEG), a film read from one, or its encoding, which answers
-            further pins without another pass of the backbone. pins: finding -> "positive" or
-            "negative"; None or empty for the free reading.
+            further pins without another pass of the backbone.
         Raises `ReadError` for a file that cannot be read, `PinError` for what is no pin.
         """
         if isinstance(film, str | Path):
@@ -221,33 +210,28 @@ class Predictor:
 
     def read_many(self, film: EncodedRadiograph, scenarios: Sequence[Pins]) -> list[Reading]:
         """The readings under several sets of pins, in one batched pass of the label branch."""
-        states = np.stack([states_of(pins) for pins in scenarios])
-        return self._read([film] * len(states), states)
+        return self._read([film] * len(scenarios), scenarios)
 
     def read_films(self, films: Sequence[EncodedRadiograph], pins: Pins) -> list[Reading]:
         """The readings of several films under the same pins, in one pass of the label branch."""
-        return self._read(films, np.repeat(states_of(pins)[None], len(films), axis=0))
+        return self._read(films, [pins] * len(films))
 
     @torch.inference_mode()
-    def _read(self, films: Sequence[EncodedRadiograph], states: np.ndarray) -> list[Reading]:
-        """The reading of each film under its row of states (S, 14)."""
+    def _read(self, films: Sequence[EncodedRadiograph], scenarios: Sequence[Pins]) -> list[Reading]:
+        states = np.array([states_of(pins) for pins in scenarios]).reshape(-1, len(FINDINGS))
         logits: Sequence[torch.Tensor] = [film.free_logits for film in films]
         attention: Sequence[np.ndarray] = [film.free_attention for film in films]
         if (states != State.UNKNOWN).any():
             same = all(film is films[0] for film in films)
-            encoding = (
-                films[0].encoding.expand(len(films))
-                if same
-                else join([film.encoding for film in films])
-            )
+            encodings = [film.encoding for film in films]
+            encoding = encodings[0].expand(len(films)) if same else Encoding.join(encodings)
             logits, attention = self._condition(encoding, states)
+        pinned = states != State.UNKNOWN
         return [
             Reading(
                 states=states[row],
                 free=_probabilities(film.free_logits),
-                conditioned=np.where(
-                    states[row] != State.UNKNOWN, np.nan, _probabilities(logits[row])
-                ),
+                conditioned=np.where(pinned[row], np.nan, _probabilities(logits[row])),
                 free_attention=film.free_attention,
                 attention=attention[row],
                 calibration=self.checkpoint.calibration,
@@ -267,7 +251,7 @@ class Predictor:
         if not attention:
             return [[] for _ in scenarios]
         mixed = rollout(attention, residual=self.checkpoint.config.block != "paper")
-        return [rollout_maps(rows) for rows in mixed[:, -len(FINDINGS) :].cpu().numpy()]
+        return [maps_of_rows(rows, ROLLOUT) for rows in mixed[:, -len(FINDINGS) :].cpu().numpy()]
 
     @torch.inference_mode()
     def fixed_logits(self, encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:

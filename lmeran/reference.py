@@ -7,14 +7,11 @@ change none. The films are those the calibration was fitted on.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
-from lmeran.errors import UserError
 from lmeran.findings import FINDINGS, State
+from lmeran.stored import DamagedError, StoredPart
 
 LEVELS = (0, 0.5, 1, 2, 3, 4, *range(5, 100, 5), 96, 97, 98, 99, 99.5, 100)
 """Percent at which quantiles are stored: closer at both ends, where a number is unusual."""
@@ -23,12 +20,8 @@ FEWEST_FILMS = 10
 """Fewer films than this have no quantiles."""
 
 
-class ReferenceError(UserError):
-    """Stored reference distributions that cannot be used; the message says what is wrong."""
-
-
 @dataclass(frozen=True, eq=False)
-class ReferenceDistribution:
+class ReferenceDistribution(StoredPart):
     """Quantiles at `LEVELS` (Q of them) over validation films, float32, in the order of `FINDINGS`.
 
     films: how many there are; pinned_films: of these that were read under every single pin.
@@ -61,35 +54,14 @@ class ReferenceDistribution:
             positive=_quantiles(positive),
         )
 
-    def to_bytes(self) -> bytes:
-        """The arrays as safetensors; the counts stand in the checkpoint's JSON (`numbers`)."""
-        return save({name: np.ascontiguousarray(getattr(self, name)) for name in _SHAPES})
-
-    def numbers(self) -> dict[str, Any]:
-        """What is not an array."""
-        return {"films": self.films, "pinned_films": self.pinned_films}
-
-    @classmethod
-    def from_bytes(cls, data: bytes, numbers: dict[str, Any]) -> ReferenceDistribution:
-        """The inverse of `to_bytes` and `numbers`. Raises `ReferenceError`."""
-        try:
-            arrays = load(data)
-            parts = {name: arrays[name] for name in _SHAPES}
-            found = cls(int(numbers["films"]), int(numbers["pinned_films"]), **parts)
-        except (KeyError, TypeError, ValueError, SafetensorError) as error:
-            raise ReferenceError(f"it lacks or damages a part ({error})") from None
-        for name, shape in _SHAPES.items():
-            if parts[name].shape != shape or (np.diff(parts[name], axis=-1) < 0).any():
-                raise ReferenceError(f"{name} is not {len(LEVELS)} rising quantiles a number")
-        return found
-
-
-_SHAPES = {
-    "absent": (len(FINDINGS), len(LEVELS)),
-    "present": (len(FINDINGS), len(LEVELS)),
-    "negative": (len(FINDINGS), len(FINDINGS), len(LEVELS)),
-    "positive": (len(FINDINGS), len(FINDINGS), len(LEVELS)),
-}
+    def check(self) -> None:
+        n, levels = len(FINDINGS), len(LEVELS)
+        shapes = dict.fromkeys(("absent", "present"), (n, levels))
+        shapes |= dict.fromkeys(("negative", "positive"), (n, n, levels))
+        for name, shape in shapes.items():
+            found = getattr(self, name)
+            if found.shape != shape or (np.diff(found, axis=-1) < 0).any():
+                raise DamagedError(f"{name} is not {levels} rising quantiles a number")
 
 
 def percent_below(quantiles: np.ndarray, values: np.ndarray) -> np.ndarray:

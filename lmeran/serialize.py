@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lmeran.calibration import Calibration, FindingCalibration, calibrate, is_above
+from lmeran.calibration import Calibration, calibrate, is_above
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, State
 from lmeran.ood import GateResult
@@ -34,22 +34,15 @@ def reading_object(
     null where a finding is not calibrated or pinned. "calibration" is the identity of the
     calibration and "gate" score, threshold and verdict; null where the checkpoint has none.
     """
-    findings = raw_findings(reading)
+    film = error_object(file, checkpoint, None) | {"findings": raw_findings(reading)}
+    film["warnings"] = [*warnings, *(gate.warnings if gate else ()), *reading.warnings]
+    film["gate"] = None if gate is None else gate_object(gate)
     if reading.calibration is not None:
+        film["calibration"] = reading.calibration.identity
         names = fitted_names(reading.calibration)
-        findings = [
-            entry | {name: fitted[name] for name in names}
-            for entry, fitted in zip(findings, fitted_findings(reading), strict=True)
-        ]
-    return {
-        "file": file,
-        "checkpoint": checkpoint,
-        "calibration": None if reading.calibration is None else reading.calibration.identity,
-        "gate": None if gate is None else gate_object(gate),
-        "warnings": [*warnings, *(gate.warnings if gate else ()), *reading.warnings],
-        "findings": findings,
-        "error": None,
-    }
+        for entry, fitted in zip(film["findings"], fitted_findings(reading), strict=True):
+            entry |= {name: fitted[name] for name in names}
+    return film
 
 
 def raw_findings(reading: Reading) -> list[dict[str, Any]]:
@@ -57,7 +50,7 @@ def raw_findings(reading: Reading) -> list[dict[str, Any]]:
     return [
         {
             "finding": finding,
-            "state": State(int(reading.states[i])).name.lower(),
+            "state": State(int(reading.states[i])).word,
             "free": round(float(reading.free[i]), DIGITS),
             "conditioned": plain(reading.conditioned[i]),
         }
@@ -83,28 +76,25 @@ def fitted_findings(reading: Reading) -> list[dict[str, Any]]:
         raise ValueError("the reading is not calibrated")
     free = calibrate(reading.calibration, reading.free)
     calibrated = calibrate(reading.calibration, reading.conditioned)
-    percentile = reading.percentile
     return [
         {
             "calibrated_free": plain(free[i]),
             "calibrated": plain(calibrated[i]),
-            "percentile": round(float(percentile[i]), 1),
-            **_above(reading.calibration.findings[i], float(reading.conditioned[i])),
+            "percentile": round(float(reading.percentile[i]), 1),
+            "above_youden": is_above(finding.youden, float(reading.conditioned[i])),
+            "above_sensitivity_90": is_above(finding.sensitive, float(reading.conditioned[i])),
         }
-        for i in range(len(FINDINGS))
+        for i, finding in enumerate(reading.calibration.findings)
     ]
 
 
 def gate_object(gate: GateResult) -> dict[str, Any]:
-    """The gate's verdict on a film: score, threshold, accepted."""
-    return {
-        "score": round(gate.score, DIGITS),
-        "threshold": round(gate.threshold, DIGITS),
-        "accepted": gate.accepted,
-    }
+    """The gate's verdict on a film."""
+    score, threshold = round(gate.score, DIGITS), round(gate.threshold, DIGITS)
+    return {"score": score, "threshold": threshold, "accepted": gate.accepted}
 
 
-def error_object(file: str, checkpoint: str, error: str) -> dict[str, Any]:
+def error_object(file: str, checkpoint: str, error: str | None) -> dict[str, Any]:
     """The same shape for a file that could not be read."""
     return {
         "file": file,
@@ -126,19 +116,14 @@ def csv_columns(checkpoint: Checkpoint) -> tuple[str, ...]:
 
 
 def plain_cell(text: str) -> str:
-    """A CSV cell that a spreadsheet takes for text: an apostrophe before what starts a formula.
-
-    Also before an apostrophe, so that what stands behind the first one is the text.
-    """
+    """A CSV cell that a spreadsheet takes for text: an apostrophe before what starts a formula, and
+    before an apostrophe, so that what stands behind the first one is the text."""
     return f"'{text}" if text.startswith(_FORMULA_SIGNS) else text
 
 
 def csv_row(film: dict[str, Any]) -> dict[str, Any]:
-    """`reading_object` or `error_object` as a CSV row: see `csv_columns`.
-
-    The raw column of a finding holds the probability with the pins, of a pinned finding the free
-    one.
-    """
+    """`reading_object` or `error_object` as a CSV row under `csv_columns`; raw: the probability
+    with the pins, of a pinned finding the free one."""
     row: dict[str, Any] = {"file": plain_cell(film["file"]), "error": film["error"] or ""}
     row["warnings"] = " ".join(film["warnings"])
     for entry in film["findings"]:
@@ -148,13 +133,6 @@ def csv_row(film: dict[str, Any]) -> dict[str, Any]:
     if film["gate"] is not None:
         row |= {"gate_score": film["gate"]["score"], "gate_accepted": film["gate"]["accepted"]}
     return row
-
-
-def _above(fitted: FindingCalibration, raw: float) -> dict[str, bool | None]:
-    return {
-        "above_youden": is_above(fitted.youden, raw),
-        "above_sensitivity_90": is_above(fitted.sensitive, raw),
-    }
 
 
 def plain(values: ArrayLike) -> Any:

@@ -12,7 +12,8 @@ from scipy.spatial.distance import mahalanobis
 
 from lmeran.imaging.preprocess import to_input
 from lmeran.model.lmeran import Encoding
-from lmeran.ood import Gate, GateError, GateResult, features, gate_scores, identity, judge
+from lmeran.ood import Gate, GateResult, features, gate_scores, identity, judge
+from lmeran.stored import DamagedError
 from tests.conftest import lively_model, small_config
 from tests.support.fitting import a_gate
 from train.calibration.left_out import LeftOut, leave_out
@@ -148,7 +149,7 @@ def test_what_is_stored_comes_back() -> None:
 def test_what_is_no_gate_is_refused(part: str, value: np.ndarray | float, words: str) -> None:
     gate = a_gate(WIDTH, PLACES)
     object.__setattr__(gate, part, value)
-    with pytest.raises(GateError, match=words):
+    with pytest.raises(DamagedError, match=words):
         Gate.from_bytes(gate.to_bytes(), gate.numbers())
-    with pytest.raises(GateError, match="lacks or damages"):
+    with pytest.raises(DamagedError, match="lacks or damages"):
         Gate.from_bytes(b"no safetensors", gate.numbers())

@@ -11,10 +11,10 @@ from lmeran.findings import FINDINGS, State
 from lmeran.reference import (
     LEVELS,
     ReferenceDistribution,
-    ReferenceError,
     percent_below,
     shift_percentiles,
 )
+from lmeran.stored import DamagedError
 from tests.support.fitting import a_reference
 
 FILMS, N = 400, len(FINDINGS)
@@ -77,9 +77,9 @@ def test_what_is_no_reference_is_refused() -> None:
     falling = replace(good, absent=good.absent[:, ::-1])
     short = replace(good, present=good.present[:, 1:])
     for bad, words in ((falling, "absent"), (short, f"{len(LEVELS)} rising quantiles")):
-        with pytest.raises(ReferenceError, match=words):
+        with pytest.raises(DamagedError, match=words):
             ReferenceDistribution.from_bytes(bad.to_bytes(), bad.numbers())
-    with pytest.raises(ReferenceError, match="damages"):
+    with pytest.raises(DamagedError, match="damages"):
         ReferenceDistribution.from_bytes(good.to_bytes()[:-9], good.numbers())
-    with pytest.raises(ReferenceError, match="films"):
+    with pytest.raises(DamagedError, match="films"):
         ReferenceDistribution.from_bytes(good.to_bytes(), {})

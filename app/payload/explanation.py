@@ -23,7 +23,7 @@ give if it all looked like that cell (so that the mean of the map is the part it
 def cam_facts(predictor: Predictor, film: EncodedRadiograph) -> list[str]:
     """Exact class activation maps of the image part, per finding, as logits of a whole film; each
     as `pack_map` writes it."""
-    return [_density(cam.values) for cam in image_maps(predictor, film)]
+    return [_density(cam) for cam in image_maps(predictor, film)]
 
 
 def why_facts(
@@ -46,7 +46,7 @@ def why_facts(
     sums = sum_maps(image_maps(predictor, film), given.decomposition, given.reading)
     return {
         **{k: v for k, v in facts.items() if k not in ("file", "checkpoint", "error")},
-        "sum": [None if m is None else _density(m.values) for m in sums],
+        "sum": [None if m is None else _density(m) for m in sums],
         "attention": attention_shares(split, given.reading),
         "label_matrix": None if split is None else _label_matrix(split, given.reading),
         "split": None if split is None else {"layer": split.layer, "head": split.head},

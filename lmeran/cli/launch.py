@@ -32,16 +32,14 @@ class Launch:
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Launch:
         """From the launcher's variables; alone without them. Raises `LaunchError`."""
-        names = {"rank": "RANK", "world": "WORLD_SIZE"}
-        names |= {"local_rank": "LOCAL_RANK", "local_world": "LOCAL_WORLD_SIZE"}
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
         if not {"RANK", "WORLD_SIZE"} <= environment.keys():
             return cls()
         try:
-            given = {k: int(environment[v]) for k, v in names.items() if v in environment}
+            launch = cls(*(int(environment.get(n, k)) for n, k in zip(names, "0101", strict=True)))
         except ValueError:
-            given = {}
-        launch = cls(**given)
-        if not given or not 0 <= launch.rank < launch.world:
+            launch = cls(rank=-1)
+        if not 0 <= launch.rank < launch.world:
             raise LaunchError(
                 "RANK and WORLD_SIZE contradict each other; start by torchrun, or unset them."
             )

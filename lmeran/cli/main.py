@@ -99,128 +99,78 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
-    def add(name: str, module: str, words: str, about: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(
-            name,
-            help=words,
-            description=about,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        command.set_defaults(module=module)
-        return command
+    def command(name: str, module: str, words: str, about: str) -> argparse.ArgumentParser:
+        form = argparse.RawDescriptionHelpFormatter
+        made = commands.add_parser(name, help=words, description=about, formatter_class=form)
+        made.set_defaults(module=module)
+        return made
 
-    predict = add(
-        "predict",
-        "predict",
-        "probabilities of the 14 findings, free and under pins, raw and as calibrated",
-        _MANY,
-    )
+    words = "probabilities of the 14 findings, free and under pins, raw and as calibrated"
+    predict = command("predict", "predict", words, _MANY)
     _add_many(predict)
     predict.add_argument("--format", choices=("json", "csv"), default="json")
     predict.set_defaults(without=None)
-    explain = add(
-        "explain",
-        "predict",
-        "why: logits by part and pin, influence, next finding, label-only baseline",
-        _MANY,
-    )
+    words = "why: logits by part and pin, influence, next finding, label-only baseline"
+    explain = command("explain", "predict", words, _MANY)
     _add_many(explain)
-    explain.add_argument(
-        "--without",
-        type=pixel_box,
-        metavar="X,Y,W,H",
-        help="also read each film without this box, in pixels from its left and top edge",
-    )
+    words = "also read each film without this box, in pixels from its left and top edge"
+    explain.add_argument("--without", type=pixel_box, metavar="X,Y,W,H", help=words)
     explain.set_defaults(format="json")
     words = "the reading as PDF, CSV, JSON, PNG, reading file or DICOM SR, SEG, SC"
-    _add_export(add("export", "export", words, _EXPORT))
+    _add_export(command("export", "export", words, _EXPORT))
     words = "recompute a reading file and say equal, or what differs"
-    _add_replay(add("replay", "replay", words, _REPLAY))
+    _add_replay(command("replay", "replay", words, _REPLAY))
     return parser
-
-
-def _add_common(command: argparse.ArgumentParser, device: str, device_help: str) -> None:
-    """Options that every command has."""
-    command.add_argument("--checkpoint", help="folder or hf://OWNER/REPO@REVISION")
-    command.add_argument(
-        "--frame", type=from_one, default=1, help="of a file that holds several (default: 1)"
-    )
-    command.add_argument("--device", default=device, help=device_help)
-
-
-def _add_pin(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--pin",
-        action="append",
-        default=[],
-        metavar="FINDING=STATE",
-        help="what is known, e.g. Effusion=positive; repeat for more",
-    )
 
 
 def _add_many(command: argparse.ArgumentParser) -> None:
     """Options of the commands that read any number of films."""
-    command.add_argument(
-        "films", nargs="+", metavar="FILE_OR_DIR", help="DICOM, PNG, JPEG, zip or a folder of them"
-    )
+    add = command.add_argument
+    words = "DICOM, PNG, JPEG, zip or a folder of them"
+    add("films", nargs="+", metavar="FILE_OR_DIR", help=words)
     _add_pin(command)
     _add_common(command, "auto", "cpu, cuda, cuda:N or auto (default: a GPU where there is one)")
-    command.add_argument("--out", metavar="FILE", help="write here instead of standard output")
-    command.add_argument(
-        "--restart", action="store_true", help="begin --out again instead of resuming it"
-    )
-    command.add_argument(
-        "--batch",
-        type=from_one,
-        default=16,
-        help="films in one pass of the network (default: %(default)s)",
-    )
-    command.add_argument(
-        "--workers",
-        type=from_one,
-        help="processes that decode films (default: one per core, one in all for a few films)",
-    )
+    add("--out", metavar="FILE", help="write here instead of standard output")
+    add("--restart", action="store_true", help="begin --out again instead of resuming it")
+    words = "films in one pass of the network (default: %(default)s)"
+    add("--batch", type=from_one, default=16, help=words)
+    words = "processes that decode films (default: one per core, one in all for a few films)"
+    add("--workers", type=from_one, help=words)
 
 
 def _add_export(command: argparse.ArgumentParser) -> None:
-    command.add_argument("film", metavar="FILE", help="DICOM, PNG or JPEG")
-    command.add_argument(
-        "--as",
-        dest="forms",
-        default="pdf",
-        metavar="FORMS",
-        help="some of the forms above, with commas between (default: pdf)",
-    )
-    command.add_argument(
-        "--out", type=Path, default=Path(), metavar="DIR", help="where to (default: here)"
-    )
+    add = command.add_argument
+    add("film", metavar="FILE", help="DICOM, PNG or JPEG")
+    words = "some of the forms above, with commas between (default: pdf)"
+    add("--as", dest="forms", default="pdf", metavar="FORMS", help=words)
+    add("--out", type=Path, default=Path(), metavar="DIR", help="where to (default: here)")
     _add_pin(command)
-    command.add_argument(
-        "--finding", help="of the map and the logit's parts (default: the most probable one)"
-    )
-    command.add_argument("--layer", type=int, help="of the map; 0: rollout (default: the last)")
-    command.add_argument("--head", type=int, help="of the map (default: mean of all)")
-    command.add_argument(
-        "--scale",
-        choices=("absolute", "relative"),
-        default="absolute",
-        help="colours of the map (default: %(default)s; relative: of its own maximum)",
-    )
-    command.add_argument(
-        "--reader", metavar="FAMILY^GIVEN", help="who pinned, for the structured report"
-    )
+    add("--finding", help="of the map and the logit's parts (default: the most probable one)")
+    add("--layer", type=int, help="of the map; 0: rollout (default: the last)")
+    add("--head", type=int, help="of the map (default: mean of all)")
+    words = "colours of the map (default: %(default)s; relative: of its own maximum)"
+    add("--scale", choices=("absolute", "relative"), default="absolute", help=words)
+    add("--reader", metavar="FAMILY^GIVEN", help="who pinned, for the structured report")
     _add_common(command, "cpu", "cpu (default), cuda or cuda:N")
 
 
 def _add_replay(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="FILE", type=Path, help="reading file (JSON)")
-    command.add_argument(
-        "--image", metavar="F", required=True, help="the film it is of: DICOM, PNG or JPEG"
-    )
-    command.add_argument(
-        "--tolerance",
-        type=share,
-        help="how far probabilities may lie apart (default: as far as the checkpoint's self-test "
-        "allows, 0.002)",
-    )
+    add = command.add_argument
+    add("file", metavar="FILE", type=Path, help="reading file (JSON)")
+    add("--image", metavar="F", required=True, help="the film it is of: DICOM, PNG or JPEG")
+    words = "how far probabilities may lie apart (default: the checkpoint's self-test's 0.002)"
+    add("--tolerance", type=share, help=words)
     _add_common(command, "cpu", "cpu (default), cuda or cuda:N")
+
+
+def _add_pin(command: argparse.ArgumentParser) -> None:
+    words = "what is known, e.g. Effusion=positive; repeat for more"
+    command.add_argument("--pin", action="append", default=[], metavar="FINDING=STATE", help=words)
+
+
+def _add_common(command: argparse.ArgumentParser, device: str, words: str) -> None:
+    """Options that every command has."""
+    add = command.add_argument
+    add("--checkpoint", help="folder or hf://OWNER/REPO@REVISION")
+    add("--frame", type=from_one, default=1, help="of a file that holds several (default: 1)")
+    add("--device", default=device, help=words)

@@ -13,12 +13,11 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lmeran.cli.lines import Form
+from lmeran.cli.lines import Lines
 from lmeran.errors import UserError
 from lmeran.files import write_atomic
 
@@ -35,7 +34,9 @@ class OutFile:
     is not of this program's making, or is being written by another run.
     """
 
-    def __init__(self, path: Path, form: Form, made: dict[str, Any], restart: bool = False) -> None:
+    def __init__(
+        self, path: Path, form: Lines, made: dict[str, Any], restart: bool = False
+    ) -> None:
         self._path, self._form = path, form
         self.done: set[str] = set()
         self.failed = 0
@@ -51,13 +52,8 @@ class OutFile:
     def __enter__(self) -> OutFile:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool | None:
-        return self._open.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
     def write(self, film: dict[str, Any]) -> None:
         """One answer, on the disk's way when this returns."""

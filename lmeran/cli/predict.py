@@ -24,12 +24,12 @@ from tqdm import tqdm
 
 from lmeran.checkpoint import Checkpoint
 from lmeran.cli.launch import Launch
-from lmeran.cli.lines import Csv, Form, JsonLines
+from lmeran.cli.lines import Lines
 from lmeran.cli.outfile import OutFile
 from lmeran.errors import UserError
 from lmeran.explain.explain import explain_object
 from lmeran.explain.region import RegionError, what_if
-from lmeran.findings import Pins, parse_pins
+from lmeran.findings import Pins, parse_pins, pin_words
 from lmeran.hub import open_checkpoint
 from lmeran.imaging.decoding import Decoded, Decoder, Refused
 from lmeran.imaging.decoding_pool import Outcome, decode_in_pool
@@ -69,17 +69,13 @@ def predict(predictor: Predictor, films: list[Film], pins: Pins) -> list[dict[st
     ]
 
 
-def explain(predictor: Predictor, films: list[Film], pins: Pins) -> list[dict[str, Any]]:
-    """Why the readings are what they are."""
-    return [explain_object(f.label, predictor, f.encoded, pins, f.warnings) for f in films]
-
-
-def explain_without(
-    predictor: Predictor, films: list[Film], pins: Pins, box: tuple[float, ...]
+def explain(
+    predictor: Predictor, films: list[Film], pins: Pins, box: tuple[float, ...] | None = None
 ) -> list[dict[str, Any]]:
-    """The same with what a region is worth. box: left, top, width, height in pixels of the film."""
-    explained = explain(predictor, films, pins)
-    for film, entry in zip(films, explained, strict=True):
+    """Why the readings are what they are, and what a region is worth. box: left, top, width and
+    height in pixels of the film."""
+    explained = [explain_object(f.label, predictor, f.encoded, pins, f.warnings) for f in films]
+    for film, entry in zip(films, explained, strict=True) if box else ():
         try:
             entry["region"] = what_if(predictor, film.encoded, box, pins)
         except RegionError as error:
@@ -93,9 +89,9 @@ def run(given: argparse.Namespace) -> int:
     A launcher takes any other status for a failure of the process and ends the others.
     """
     launch, pins = Launch.of(os.environ), parse_pins(given.pin)
-    describe: Describe = predict if given.command == "predict" else explain
-    if given.without:
-        describe = functools.partial(explain_without, box=given.without)
+    describe: Describe = functools.partial(explain, box=given.without)
+    if given.command == "predict":
+        describe = predict
     alone = launch.world == 1
     if not alone and given.out is None:
         raise UsageError("Several processes cannot share standard output; give --out FILE.")
@@ -204,7 +200,7 @@ def _encoded(predictor: Predictor, decoded: list[tuple[Source, Decoded]]) -> lis
 class _StandardOutput:
     """Answers to standard output, from the first film on."""
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: Lines) -> None:
         self._form = form
         self.done: set[str] = set()
         self.failed = 0
@@ -222,7 +218,7 @@ class _StandardOutput:
 def _sink(
     given: argparse.Namespace, launch: Launch, checkpoint: Checkpoint, pins: Pins
 ) -> contextlib.AbstractContextManager[OutFile | _StandardOutput]:
-    form = Csv(csv_columns(checkpoint)) if given.format == "csv" else JsonLines()
+    form = Lines(csv_columns(checkpoint) if given.format == "csv" else ())
     if given.out is None:
         return contextlib.nullcontext(_StandardOutput(form))
     path = launch.file(Path(given.out))
@@ -240,7 +236,7 @@ def _made(given: argparse.Namespace, checkpoint: Checkpoint, pins: Pins) -> dict
         "config": hashlib.sha256(config).hexdigest()[:8],
         "calibration": None if fitted is None else fitted.identity,
         "gate": None if gate is None else gate_identity(gate),
-        "pins": {finding: state.name.lower() for finding, state in sorted(pins.items())},
+        "pins": dict(sorted(pin_words(pins).items())),
         "frame": given.frame,
         **({"without": list(given.without)} if given.without else {}),
     }

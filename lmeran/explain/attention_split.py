@@ -1,7 +1,6 @@
 """Where a label token's attention goes: image, own label, other labels.
 
-Only the label tokens' rows of alpha exist (`Reading.attention`), so attention rollout, which needs
-the image tokens' rows of every layer as well, cannot be computed from them.
+Of the label tokens' rows of alpha alone, `Reading.attention`.
 """
 
 from __future__ import annotations
@@ -31,11 +30,6 @@ class AttentionSplit:
     head: int | None
     image: np.ndarray
     labels: np.ndarray
-
-    @property
-    def own(self) -> np.ndarray:
-        """float64 (14,), the share of each label token on itself."""
-        return np.diag(self.labels).copy()
 
 
 def attention_split(

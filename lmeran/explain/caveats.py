@@ -9,7 +9,7 @@ import numpy as np
 
 from lmeran.checkpoint import Checkpoint
 from lmeran.explain.label_prior import LabelPrior
-from lmeran.findings import FINDINGS, State, display_name
+from lmeran.findings import FINDINGS, State, display_name, pins_of
 from lmeran.predictor import Reading
 
 UNLIKELY = 0.02
@@ -58,11 +58,9 @@ def caveats(
     prior None: no remark on what training saw. prevalence (14,), None or NaN where not
     known: for a positive pin the free probability alone then decides.
     """
-    contradictions = [
-        caveat for i in range(len(FINDINGS)) if (caveat := _contradiction(reading, i, prevalence))
-    ]
+    contradictions = (_contradiction(reading, i, prevalence) for i in range(len(FINDINGS)))
     outside = [Caveat("outside training", None, text) for text in reading.warnings]
-    return (*contradictions, *outside, *_rarely_seen(reading, prior))
+    return (*filter(None, contradictions), *outside, *_rarely_seen(reading, prior))
 
 
 def _contradiction(reading: Reading, i: int, prevalence: np.ndarray | None) -> Caveat | None:
@@ -74,33 +72,23 @@ def _contradiction(reading: Reading, i: int, prevalence: np.ndarray | None) -> C
     if not contradicts[state]:
         return None
     compared = "" if np.isnan(usual) else f"; {_percent(usual)} of the training films have it"
-    return Caveat(
-        "contradicts the image",
-        FINDINGS[i],
-        f"{display_name(FINDINGS[i])} is pinned {state.name.lower()}, while with nothing pinned "
-        f"the model gives it {_percent(free)} on this film{compared}. "
-        "The two disagree; the pin is taken as given.",
+    text = (
+        f"{display_name(FINDINGS[i])} is pinned {state.word}, while with nothing pinned the model "
+        f"gives it {_percent(free)} on this film{compared}. The two disagree; the pin is taken as "
+        "given."
     )
+    return Caveat("contradicts the image", FINDINGS[i], text)
 
 
 def _rarely_seen(reading: Reading, prior: LabelPrior | None) -> list[Caveat]:
-    pins = {
-        finding: State(int(state))
-        for finding, state in zip(FINDINGS, reading.states, strict=True)
-        if state != State.UNKNOWN
-    }
+    pins = pins_of(reading.states)
     if prior is None or not pins or (seen := prior.seen(pins)) >= FEW_FILMS:
         return []
     films = f"Only {seen} of the {prior.films:,} training films" if seen else "No training film"
     have = "has" if seen <= 1 else "have"
     what = "this pin" if len(pins) == 1 else f"these {len(pins)} pins together"
-    return [
-        Caveat(
-            "rarely seen together",
-            None,
-            f"{films} {have} {what}, so the model had little or nothing to learn from there.",
-        )
-    ]
+    text = f"{films} {have} {what}, so the model had little or nothing to learn from there."
+    return [Caveat("rarely seen together", None, text)]
 
 
 def _percent(share: float) -> str:

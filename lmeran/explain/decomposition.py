@@ -63,10 +63,7 @@ class LogitDecomposition:
 
     @property
     def logit(self) -> np.ndarray:
-        """(14,), the logit with the pins, free_logit + shift; NaN where pinned.
-
-        Equal to the network's own logit but for its float32 rounding.
-        """
+        """(14,), the logit with the pins, the network's own but for rounding; NaN where pinned."""
         return self.free_logit + self.shift
 
     def entries(self, finding: str) -> list[DecompositionEntry]:
@@ -79,12 +76,11 @@ class LogitDecomposition:
         ]
         if self.states[i] != State.UNKNOWN:
             return entries
-        errors = [None] * len(self.pins)
-        if self.per_pin_error is not None:
-            errors = [float(error) for error in self.per_pin_error[:, i]]
-        for pin, value, error in zip(self.pins, self.per_pin[:, i], errors, strict=True):
+        for k, pin in enumerate(self.pins):
             state = State(int(self.states[finding_index(pin)]))
-            entries.append(DecompositionEntry("pin", float(value), pin, state, error))
+            error = None if self.per_pin_error is None else float(self.per_pin_error[k, i])
+            value = float(self.per_pin[k, i])
+            entries.append(DecompositionEntry("pin", value, pin, state, error))
         return entries
 
 

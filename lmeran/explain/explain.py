@@ -12,7 +12,7 @@ from lmeran.explain.caveats import Caveat, caveats, prevalence_of
 from lmeran.explain.decomposition import LogitDecomposition, decompose_logits
 from lmeran.explain.influence import Influence, NextFinding, influence, next_findings
 from lmeran.explain.label_prior import LabelPrior
-from lmeran.findings import FINDINGS, Pins, State
+from lmeran.findings import FINDINGS, Pins, State, pin_words, pins_of
 from lmeran.predictor import EncodedRadiograph, Predictor, Reading
 from lmeran.serialize import plain, reading_object
 
@@ -58,7 +58,7 @@ def explain(predictor: Predictor, film: EncodedRadiograph, pins: Pins) -> Explan
 def explain_object(
     file: str, predictor: Predictor, film: EncodedRadiograph, pins: Pins, warnings: tuple[str, ...]
 ) -> dict[str, Any]:
-    """`explain` as plain JSON values; see `explanation_object`."""
+    """`explain` as `explanation_object` has it."""
     given = explain(predictor, film, pins)
     return explanation_object(file, predictor.checkpoint.identity, given, warnings)
 
@@ -66,21 +66,17 @@ def explain_object(
 def explanation_object(
     file: str, checkpoint: str, given: Explanation, warnings: tuple[str, ...]
 ) -> dict[str, Any]:
-    """An explanation as plain JSON values; null wherever a pinned finding has no meaning.
+    """Plain JSON values; null wherever a pinned finding has no meaning. warnings: of the film.
 
-    The keys of `reading_object` (file, checkpoint, warnings, findings, error) mean the same here;
-    each finding also has its "ledger" and what each pin did, in logits. warnings: of the film.
+    The keys of `reading_object` mean the same here; each finding also has its "ledger" and what
+    each pin did, in logits.
     """
     base = reading_object(file, checkpoint, given.reading, warnings)
     return {
         "file": base["file"],
         "checkpoint": base["checkpoint"],
         "warnings": base["warnings"],
-        "pins": {
-            finding: State(int(state)).name.lower()
-            for finding, state in zip(FINDINGS, given.reading.states, strict=True)
-            if state != State.UNKNOWN
-        },
+        "pins": pin_words(pins_of(given.reading.states)),
         "findings": [
             entry | _decomposition_entry(given.decomposition, i)
             for i, entry in enumerate(base["findings"])
@@ -104,12 +100,8 @@ def _decomposition_entry(decomposition: LogitDecomposition, i: int) -> dict[str,
     errors = decomposition.per_pin_error
     return {
         "ledger": {
-            "bias": plain(decomposition.bias[i]),
-            "image": plain(decomposition.image[i]),
-            "label_free": plain(decomposition.label_free[i]),
-            "free_logit": plain(decomposition.free_logit[i]),
-            "shift": plain(decomposition.shift[i]),
-            "logit": plain(decomposition.logit[i]),
+            part: plain(getattr(decomposition, part)[i])
+            for part in ("bias", "image", "label_free", "free_logit", "shift", "logit")
         },
         "per_pin": None if pinned else _by_pin(decomposition, decomposition.per_pin[:, i]),
         "per_pin_error": None if pinned or errors is None else _by_pin(decomposition, errors[:, i]),
@@ -144,7 +136,7 @@ def attention_shares(split: AttentionSplit | None, reading: Reading) -> dict[str
     shares: dict[str, Any] = {}
     for i, finding in enumerate(FINDINGS):
         others = {FINDINGS[j]: plain(split.labels[i, j]) for j in range(len(FINDINGS)) if j != i}
-        own, image = plain(split.own[i]), plain(split.image[i])
+        own, image = plain(split.labels[i, i]), plain(split.image[i])
         pinned = reading.states[i] != State.UNKNOWN
         shares[finding] = None if pinned else {"image": image, "own": own, "labels": others}
     return shares

@@ -97,37 +97,22 @@ def next_findings(given: Influence, criterion: Criterion = "expected change") ->
 
     The second may be negative: the network's probabilities need not average to what they were.
     """
-    measure = {
-        "expected change": _change,
-        "expected entropy reduction": _entropy_reduction,
-    }[criterion]
-    if_positive = measure(given.probability, given.positive)
-    if_negative = measure(given.probability, given.negative)
     p = given.probability
+
+    def measure(change: np.ndarray) -> np.ndarray:
+        """(14,); NaN, the diagonal and pinned findings, counts nothing."""
+        if criterion == "expected change":
+            return np.nansum(np.abs(change), axis=1)
+        return np.nansum(_entropy(p) - _entropy(p + change), axis=1)
+
+    if_positive, if_negative = measure(given.positive), measure(given.negative)
     value = p * if_positive + (1 - p) * if_negative
     unknown = np.flatnonzero(given.states == State.UNKNOWN)
-    ranked = sorted(unknown, key=lambda i: -value[i])
+    columns = (value, p, if_positive, if_negative)
     return [
-        NextFinding(
-            finding=FINDINGS[i],
-            criterion=criterion,
-            value=float(value[i]),
-            probability=float(p[i]),
-            if_positive=float(if_positive[i]),
-            if_negative=float(if_negative[i]),
-        )
-        for i in ranked
+        NextFinding(FINDINGS[i], criterion, *(float(column[i]) for column in columns))
+        for i in sorted(unknown, key=lambda i: -value[i])
     ]
-
-
-def _change(_: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """Summed absolute change (14,); NaN, the diagonal and pinned findings, count nothing."""
-    return np.nansum(np.abs(change), axis=1)
-
-
-def _entropy_reduction(probability: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """Bits by which the others' summed entropy falls (14,)."""
-    return np.nansum(_entropy(probability) - _entropy(probability + change), axis=1)
 
 
 def _entropy(p: np.ndarray) -> np.ndarray:

@@ -21,10 +21,8 @@ NO_FINDING = "No Finding"
 
 @dataclass(frozen=True, eq=False)
 class LabelPrior:
-    """The label sets of the training films.
-
-    labels: bool (S, 14), the distinct sets of findings. counts: int64 (S,), films with each.
-    weight: of `counted`, fitted on validation films; None where it was not.
+    """The label sets of the training films: labels, bool (S, 14), the distinct ones; counts, int64
+    (S,), films with each; weight, of `counted`, fitted on validation films, None where it was not.
     """
 
     labels: np.ndarray
@@ -66,7 +64,6 @@ class LabelPrior:
 
     @property
     def used_weight(self) -> float:
-        """The one fitted, or else `COUNTING_WEIGHT`."""
         return COUNTING_WEIGHT if self.weight is None else self.weight
 
     @property
@@ -83,12 +80,8 @@ class LabelPrior:
         return int(self.counts[self._compatible(pins)].sum())
 
     def probabilities(self, pins: Pins) -> np.ndarray:
-        """P(finding | pins) from labels alone, float64 (14,); NaN where pinned.
-
-        (films compatible with all pins that have it + kappa * share of all films with it)
-        / (films compatible with all pins + kappa), with kappa = 10 pseudo-films: a set of pins
-        that few films have falls back on the marginal share.
-        """
+        """P(finding | pins) from labels alone, float64 (14,); NaN where pinned: the share among the
+        films compatible with all pins, and `KAPPA` pseudo-films with the marginal shares."""
         compatible = self._compatible(pins)
         counts = self.counts[compatible]
         having = counts @ self.labels[compatible]
@@ -104,12 +97,10 @@ class LabelPrior:
         return np.where(np.isnan(alone), np.nan, moved)
 
     def counted(self, free: np.ndarray, alone: np.ndarray) -> np.ndarray:
-        """A free reading moved by what the pins alone say: what counting labels can do without a
-        model of how findings go together, float64 (..., 14).
+        """A free reading moved by what the pins alone say (`probabilities`), float64 (..., 14).
 
         logit(free) + w (logit P(finding | pins) - logit P(finding)), as Bayes' rule would have it
-        for w = 1 and findings that look the same whatever stands beside them. alone: of
-        `probabilities`, NaN where pinned.
+        for w = 1 and findings that look the same whatever stands beside them.
         """
         return 1 / (1 + np.exp(-_logit(free) - self.used_weight * self.shift(alone)))
 

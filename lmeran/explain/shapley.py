@@ -50,9 +50,8 @@ class Shares:
 
 def shapley(players: int, value: Value) -> Shares:
     """Exact up to `EXACT_UP_TO` players, sampled beyond. `value` is called once."""
-    return (
-        exact_shares(players, value) if players <= EXACT_UP_TO else sampled_shares(players, value)
-    )
+    shares = exact_shares if players <= EXACT_UP_TO else sampled_shares
+    return shares(players, value)
 
 
 def exact_shares(players: int, value: Value) -> Shares:
@@ -62,8 +61,8 @@ def exact_shares(players: int, value: Value) -> Shares:
     sizes = _members(codes, players).sum(axis=1)
     k = players
     orders = np.array([factorial(s) * factorial(k - s - 1) / factorial(k) for s in range(k)])
-    shares = np.zeros((players, values.shape[1]))
-    for player in range(players):
+    shares = np.zeros((k, values.shape[1]))
+    for player in range(k):
         without = codes[(codes >> player) & 1 == 0]
         marginal = values[without | (1 << player)] - values[without]
         shares[player] = orders[sizes[without]] @ marginal

@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 
 import cv2
 import numpy as np
+from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
@@ -55,14 +56,13 @@ def report_pdf(record: Record, scale: Scale = "absolute", made: datetime | None 
     page.setSubject(NOTICE)
     page.setAuthor("LMeRAN viewer")
     page.setCreator("LMeRAN viewer")
-    width, height = A4[0] - 2 * MARGIN, A4[1] - 2 * MARGIN
-    top = MARGIN + height
-    top = _head(page, record, top, width, made)
+    width = A4[0] - 2 * MARGIN
+    top = _head(page, record, A4[1] - MARGIN, width, made)
     top = _pictures(page, record, scale, top, width)
     left = TABLE_SHARE * (width - GAP)
-    room = top - MARGIN - FOOT_HEIGHT
-    _column(page, _reading(record, left), MARGIN, top, left, room)
-    _column(page, _why(record, width - GAP - left), MARGIN + left + GAP, top, None, room)
+    right = width - GAP - left
+    _column(page, _reading(record, left), MARGIN, top, left)
+    _column(page, _why(record, right), MARGIN + left + GAP, top, right)
     _foot(page, record, width)
     page.showPage()
     page.save()
@@ -71,12 +71,12 @@ def report_pdf(record: Record, scale: Scale = "absolute", made: datetime | None 
 
 def _head(page: Canvas, record: Record, top: float, width: float, made: datetime | None) -> float:
     """Title, notice and the selected finding in a line; returns where the next part begins."""
-    title = "<b>Chest X-ray reading</b>"
-    notice = f'<font color="{WARN}"><b>{NOTICE}</b></font>'
+    title, notice = text("<b>Chest X-ray reading</b>", 16), f"<b>{NOTICE}</b>"
     when = "" if made is None else f", made {made:%Y-%m-%d %H:%M %Z}".rstrip()
     who = f"by LMeRAN, a label-conditioned network, checkpoint {record.checkpoint.identity}{when}"
-    top = _put(page, text(title, 16), MARGIN, top, width / 2)
-    _put(page, text(notice, 10, right=True), MARGIN + width / 2, top + 17, width / 2)
+    top = _put(page, title, MARGIN, top, width / 2)
+    right = text(notice, 10, WARN, alignment=TA_RIGHT)
+    _put(page, right, MARGIN + width / 2, top + 17, width / 2)
     top = _put(page, text(who, 7.5, QUIET), MARGIN, top - 2, width)
     page.setLineWidth(0.6)
     page.line(MARGIN, top - 4, MARGIN + width, top - 4)
@@ -201,11 +201,9 @@ def _put(page: Canvas, words: Paragraph, left: float, top: float, width: float) 
     return top - height
 
 
-def _column(
-    page: Canvas, parts: list[Flowable], left: float, top: float, width: float | None, room: float
-) -> None:
+def _column(page: Canvas, parts: list[Flowable], left: float, top: float, width: float) -> None:
     """Draw parts below each other, smaller where they would not fit on the page."""
-    width = A4[0] - MARGIN - left if width is None else width
+    room = top - MARGIN - FOOT_HEIGHT
     frame = KeepInFrame(width, room, parts, mode="shrink")
     _, height = frame.wrapOn(page, width, room)
     frame.drawOn(page, left, top - height)

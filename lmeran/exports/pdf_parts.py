@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import reportlab
 from reportlab.graphics.shapes import Circle, Drawing, Line, Rect
@@ -38,20 +39,15 @@ def register_fonts() -> None:
     pdfmetrics.registerFontFamily(FONT, normal=FONT, bold=BOLD, italic=FONT, boldItalic=BOLD)
 
 
-def text(words: str, size: float, color: str = INK, right: bool = False) -> Paragraph:
+def text(words: str, size: float, color: str = INK, **looks: Any) -> Paragraph:
     """A paragraph. words: may hold reportlab's tags; nothing of a file's header goes in here."""
-    alignment = 2 if right else 0
-    style = ParagraphStyle(
-        "text", fontName=FONT, fontSize=size, leading=1.3 * size, textColor=color
-    )
-    style.alignment = alignment
-    return Paragraph(words, style)
+    looks = {"fontName": FONT, "leading": 1.3 * size} | looks
+    return Paragraph(words, ParagraphStyle("text", fontSize=size, textColor=color, **looks))
 
 
 def heading(words: str) -> Paragraph:
     """A heading within a column."""
-    style = ParagraphStyle("heading", fontName=BOLD, fontSize=9, leading=13, textColor=INK)
-    return Paragraph(words, style)
+    return text(words, 9, fontName=BOLD, leading=13)
 
 
 def findings_table(record: Record, width: float) -> Table:
@@ -85,7 +81,7 @@ def _finding_row(record: Record, i: int) -> list[str | Drawing]:
     reading = record.reading
     state, conditioned = State(int(reading.states[i])), float(reading.conditioned[i])
     pinned = state is not State.UNKNOWN
-    first = [display_name(FINDINGS[i]), state.name.lower() if pinned else ""]
+    first = [display_name(FINDINGS[i]), state.word if pinned else ""]
     numbers = [
         percent(reading.free[i]),
         "pinned" if pinned else percent(conditioned),
@@ -103,11 +99,8 @@ def decomposition_table(record: Record, width: float) -> Table:
     entries = record.decomposition.entries(record.finding)
     rows: list[tuple[str, float]] = []
     for entry in entries:
-        if entry.kind == "pin":
-            state = "" if entry.state is None else entry.state.name.lower()
-            rows.append((f"{display_name(entry.finding or '')} {state}", entry.value))
-        else:
-            rows.append((entry.kind, entry.value))
+        pin = entry.state and f"{display_name(entry.finding or '')} {entry.state.word}"
+        rows.append((pin or entry.kind, entry.value))
     free = sum(entry.value for entry in entries if entry.kind != "pin")
     total = sum(entry.value for entry in entries)
     pins = len(entries) > 3
@@ -129,23 +122,19 @@ def _dots(free: float, conditioned: float) -> Drawing:
     """Both probabilities on a log-odds axis; the second is NaN where pinned and then not drawn."""
     drawing = Drawing(AXIS_WIDTH, BAR_HEIGHT)
     middle, level = AXIS_WIDTH / 2, BAR_HEIGHT / 2
+    line, quiet, ink = (colors.HexColor(color) for color in (LINE, QUIET, INK))
+
+    def place(p: float) -> float:
+        clipped = min(0.999, max(0.001, p))
+        return AXIS_WIDTH * (math.log(clipped / (1 - clipped)) + AXIS_END) / (2 * AXIS_END)
+
     for ends in ((0, level, AXIS_WIDTH, level), (middle, 0, middle, BAR_HEIGHT)):
-        line = Line(*ends, strokeWidth=0.4)
-        line.strokeColor = colors.HexColor(LINE)
-        drawing.add(line)
-    hollow = Circle(_place(free), level, 2.2, fillColor=colors.white, strokeWidth=0.8)
-    hollow.strokeColor = colors.HexColor(QUIET)
-    drawing.add(hollow)
+        drawing.add(Line(*ends, strokeWidth=0.4, strokeColor=line))
+    hollow = {"fillColor": colors.white, "strokeWidth": 0.8, "strokeColor": quiet}
+    drawing.add(Circle(place(free), level, 2.2, **hollow))
     if not math.isnan(conditioned):
-        full = Circle(_place(conditioned), level, 1.9, fillColor=colors.HexColor(INK))
-        full.strokeColor = None
-        drawing.add(full)
+        drawing.add(Circle(place(conditioned), level, 1.9, fillColor=ink, strokeColor=None))
     return drawing
-
-
-def _place(p: float) -> float:
-    clipped = min(0.999, max(0.001, p))
-    return AXIS_WIDTH * (math.log(clipped / (1 - clipped)) + AXIS_END) / (2 * AXIS_END)
 
 
 def _bar(share: float) -> Drawing:
@@ -155,9 +144,8 @@ def _bar(share: float) -> Drawing:
     left = middle if share >= 0 else middle - length
     color = colors.HexColor(UP if share >= 0 else DOWN)
     drawing.add(Rect(left, 0, length, BAR_HEIGHT, fillColor=color, strokeWidth=0, strokeColor=None))
-    axis = Line(middle, -2, middle, BAR_HEIGHT + 2, strokeWidth=0.5)
-    axis.strokeColor = colors.HexColor(QUIET)
-    drawing.add(axis)
+    quiet = colors.HexColor(QUIET)
+    drawing.add(Line(middle, -2, middle, BAR_HEIGHT + 2, strokeWidth=0.5, strokeColor=quiet))
     return drawing
 
 

@@ -11,25 +11,13 @@ from typing import Any
 from lmeran.exports.reading_file import decomposition_lines, versions
 from lmeran.exports.record import NOTICE, Record
 from lmeran.exports.regions import map_regions
-from lmeran.findings import State
-from lmeran.serialize import DIGITS, reading_object
-
-_PIXEL_DIGITS = 1
-
-
-def finding_rows(record: Record) -> list[dict[str, Any]]:
-    """The 14 findings as in `reading_object`, and "change" (conditioned - free, null if pinned)."""
-    shift = record.reading.shift
-    entries = _reading_object(record)["findings"]
-    return [
-        entry | {"change": None if entry["conditioned"] is None else round(float(shift[i]), DIGITS)}
-        for i, entry in enumerate(entries)
-    ]
+from lmeran.findings import pin_words
+from lmeran.serialize import DIGITS, plain, reading_object
 
 
 def reading_csv(record: Record) -> bytes:
     """One row per finding, UTF-8; an empty field where a pinned finding has no value."""
-    return _csv(finding_rows(record))
+    return _csv(_reading_object(record)["findings"])
 
 
 def regions_csv(record: Record) -> bytes:
@@ -41,12 +29,10 @@ def regions_csv(record: Record) -> bytes:
         _place(record, "peak", x=_px(found.peak[0]), y=_px(found.peak[1])),
         _place(record, "centroid", x=_px(found.centroid[0]), y=_px(found.centroid[1])),
     ]
+    names = ("x", "y", "left", "top", "right", "bottom")
     for region in found.regions:
-        left, top, right, bottom = (_px(side) for side in region.box)
-        x, y = (_px(v) for v in region.centroid)
-        share = round(region.share, DIGITS)
-        sides = {"left": left, "top": top, "right": right, "bottom": bottom}
-        rows.append(_place(record, "box", x=x, y=y, **sides, share=share))
+        sides = dict(zip(names, map(_px, (*region.centroid, *region.box)), strict=True))
+        rows.append(_place(record, "box", **sides, share=round(region.share, DIGITS)))
     return _csv(rows)
 
 
@@ -57,13 +43,11 @@ def reading_json(record: Record) -> bytes:
     and regions in pixels of the original film, "free" whether it is without the pins; null without
     attention), "versions", "notice".
     """
-    base = {k: v for k, v in _reading_object(record).items() if k not in ("file", "error")}
     content = {
         "notice": NOTICE,
         "image": asdict(record.image),
-        **base,
-        "findings": finding_rows(record),
-        "pins": {finding: State(s).name.lower() for finding, s in record.pins.items()},
+        **_reading_object(record),
+        "pins": pin_words(record.pins),
         "finding": record.finding,
         "ledger": decomposition_lines(record.decomposition, record.finding),
         "map": _map_object(record),
@@ -73,8 +57,13 @@ def reading_json(record: Record) -> bytes:
 
 
 def _reading_object(record: Record) -> dict[str, Any]:
-    identity = record.checkpoint.identity
-    return reading_object("", identity, record.reading, record.film.warnings, record.gate)
+    """`reading_object` without a file; each finding's "change" is conditioned - free, null if
+    pinned."""
+    identity, reading = record.checkpoint.identity, record.reading
+    made = reading_object("", identity, reading, record.film.warnings, record.gate)
+    for entry, shift in zip(made["findings"], plain(reading.shift), strict=True):
+        entry["change"] = shift
+    return {name: value for name, value in made.items() if name not in ("file", "error")}
 
 
 def _map_object(record: Record) -> dict[str, Any] | None:
@@ -107,7 +96,7 @@ def _place(record: Record, part: str, **values: float) -> dict[str, Any]:
 
 
 def _px(value: float) -> float:
-    return round(value, _PIXEL_DIGITS)
+    return round(value, 1)
 
 
 def _csv(rows: list[dict[str, Any]]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lmeran.exports.record import Record
-from lmeran.findings import State, display_name
+from lmeran.findings import State, display_name, pin_words
 from lmeran.model.maps import CONTOUR_LEVEL, FULL_SCALE
 
 MINUS = "\u2212"
@@ -39,7 +39,7 @@ def logits(value: float) -> str:
 
 def pins_in_words(record: Record) -> str:
     """'Effusion positive, Mass negative', or 'nothing pinned'."""
-    known = [f"{display_name(f)} {State(s).name.lower()}" for f, s in record.pins.items()]
+    known = [f"{display_name(f)} {word}" for f, word in pin_words(record.pins).items()]
     return ", ".join(known) or "nothing pinned"
 
 
@@ -48,7 +48,7 @@ def finding_in_words(record: Record) -> str:
     name, i = display_name(record.finding), record.index
     free, conditioned = record.reading.free[i], record.reading.conditioned[i]
     if np.isnan(conditioned):
-        state = State(int(record.reading.states[i])).name.lower()
+        state = State(int(record.reading.states[i])).word
         return f"{name}: pinned {state} by the reader, free probability {percent(free)}"
     if not record.pins:
         return f"{name}: probability {percent(free)}, nothing pinned"

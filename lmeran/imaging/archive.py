@@ -17,7 +17,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 from typing import BinaryIO
 
 from lmeran.imaging.files import FILM_SUFFIXES, HEAD_BYTES, has_film_head, is_index_of_films
@@ -34,6 +33,7 @@ _PLAIN_SIZE = 2**20
 _BYTES_AN_ENTRY = 1024
 """Room for an entry's name and extra fields in the table of contents."""
 _CHUNK = 2**20
+_TOO_MANY = "The zip has {}; give its films in several parts."
 _DAMAGED = "The zip file is damaged or incomplete; zip the films again."
 _BROKEN = (
     zipfile.BadZipFile,
@@ -84,7 +84,13 @@ class Archive:
     def __init__(self, source: Path | bytes, limits: ZipLimits | None = None) -> None:
         self._limits = limits = limits or ZipLimits()
         with contextlib.ExitStack() as stack:
-            file = stack.enter_context(_file(source))
+            try:
+                file = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
+                problem = f"The zip file cannot be opened ({reason}); check who may read it."
+                raise ReadError(problem) from None
+            stack.enter_context(file)
             try:
                 size = file.seek(0, io.SEEK_END)
                 bounded = _Bounded(file, max(limits.entries * _BYTES_AN_ENTRY, _CHUNK))
@@ -101,12 +107,7 @@ class Archive:
     def __enter__(self) -> Archive:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -137,23 +138,14 @@ class Archive:
                 if suffix not in FILM_SUFFIXES and not has_film_head(head):
                     return None
                 _check_claim(info, self._limits)
-                return _rest(stream, head)
+                # `zipfile` stops at the size the table claims and checks the sum.
+                return b"".join((head, *iter(lambda: stream.read(_CHUNK), b"")))
         except ReadError:
             raise
         except _BROKEN:
             raise ReadError(
                 "The file is damaged inside the zip; zip the films again, or give them unpacked."
             ) from None
-
-
-def _file(source: Path | bytes) -> BinaryIO:
-    try:
-        return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ReadError(
-            f"The zip file cannot be opened ({reason}); check who may read it."
-        ) from None
 
 
 class _Bounded:
@@ -169,17 +161,15 @@ class _Bounded:
     def read(self, size: int | None = -1) -> bytes:
         """Raises `ReadError` past the bound."""
         wanted = self._most + 1 if size is None or size < 0 else size
-        if wanted > self._most + 1:
-            raise ReadError(_too_many(None))
-        data = self._file.read(wanted)
-        if len(data) > self._most:
-            raise ReadError(_too_many(None))
+        data = self._file.read(wanted) if wanted <= self._most + 1 else None
+        if data is None or len(data) > self._most:
+            raise ReadError(_TOO_MANY.format("more files than this program opens"))
         return data
 
 
 def _check_whole(infos: list[zipfile.ZipInfo], size: int, limits: ZipLimits) -> None:
     if len(infos) > limits.entries:
-        raise ReadError(_too_many(limits.entries))
+        raise ReadError(_TOO_MANY.format(f"over {limits.entries:,} files"))
     if sum(info.compress_size for info in infos) > size:
         raise ReadError(_DAMAGED)  # parts that lie over each other, as in some zip bombs
     if sum(info.file_size for info in infos) > limits.total_bytes:
@@ -187,11 +177,6 @@ def _check_whole(infos: list[zipfile.ZipInfo], size: int, limits: ZipLimits) -> 
             f"The zip unpacks to more than {limits.total_bytes // 2**30} GB; "
             "give its films in several parts."
         )
-
-
-def _too_many(entries: int | None) -> str:
-    count = "more files than this program opens" if entries is None else f"over {entries:,} files"
-    return f"The zip has {count}; give its films in several parts."
 
 
 def _check_claim(info: zipfile.ZipInfo, limits: ZipLimits) -> None:
@@ -204,14 +189,6 @@ def _check_claim(info: zipfile.ZipInfo, limits: ZipLimits) -> None:
         )
 
 
-def _rest(stream: BinaryIO, head: bytes) -> bytes:
-    """All of an entry. `zipfile` stops at the size the table claims and checks the sum."""
-    parts = [head]
-    while part := stream.read(_CHUNK):
-        parts.append(part)
-    return b"".join(parts)
-
-
 def _members(infos: list[zipfile.ZipInfo]) -> Iterator[Member]:
     """What may be a film, by name, in order."""
     seen: set[str] = set()
@@ -221,15 +198,10 @@ def _members(infos: list[zipfile.ZipInfo]) -> Iterator[Member]:
             continue
         if is_index_of_films(path.name):
             continue
-        unique = next(n for n in _numbered(label) if n not in seen)
+        numbered = itertools.chain((label,), (f"{label} ({k})" for k in itertools.count(2)))
+        unique = next(n for n in numbered if n not in seen)  # a zip may hold a name twice
         seen.add(unique)
         yield Member(unique, info)
-
-
-def _numbered(label: str) -> Iterator[str]:
-    """A zip may hold the same name twice."""
-    yield label
-    yield from (f"{label} ({k})" for k in itertools.count(2))
 
 
 def _label(name: str) -> str:

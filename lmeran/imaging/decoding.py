@@ -10,12 +10,10 @@ import numpy as np
 
 from lmeran.config import Preprocessing
 from lmeran.imaging.archive import Archive
-from lmeran.imaging.files import FILM_SUFFIXES, looks_like_film, read_bytes, read_file
+from lmeran.imaging.files import may_be_film, read_bytes, read_file
 from lmeran.imaging.preprocess import network_pixels
 from lmeran.imaging.radiograph import Radiograph, ReadError
 from lmeran.imaging.sources import Source
-
-_CHANGED = "The zip file changed while it was being read; run the same command again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,29 +66,17 @@ class Decoder:
         if source.member is not None:
             data = _zipped(source)
             return None if data is None else read_bytes(data, self.frame)
-        if not source.named and not _is_film(source.path):
+        if not source.named and not may_be_film(source.path):
             return None
         return read_file(source.path, self.frame)
 
 
-def _is_film(path: Path) -> bool:
-    """By the ending or else the first bytes; a file that cannot be opened may be one."""
-    if path.suffix.lower() in FILM_SUFFIXES:
-        return True
-    try:
-        return looks_like_film(path)
-    except OSError:
-        return True
-
-
 def _zipped(source: Source) -> bytes | None:
-    members = _opened(source.path).members
-    if source.member is None or source.member >= len(members):
-        raise ReadError(_CHANGED)
-    member = members[source.member]
-    if not source.label.endswith(member.label):
-        raise ReadError(_CHANGED)
-    return _opened(source.path).read(member)
+    archive = _opened(source.path)
+    [member] = archive.members[source.member : source.member + 1] or [None]
+    if member is None or not source.label.endswith(member.label):
+        raise ReadError("The zip file changed while it was being read; run the same command again.")
+    return archive.read(member)
 
 
 @lru_cache(maxsize=1)

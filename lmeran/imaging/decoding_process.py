@@ -22,6 +22,7 @@ from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lmeran.imaging.files import read_bytes, read_file
 from lmeran.imaging.radiograph import Radiograph, ReadError
 
 SECONDS = 120
@@ -92,14 +93,10 @@ class DecodingProcess:
 
     def read_bytes(self, data: bytes, frame: int = 1) -> Radiograph:
         """`lmeran.imaging.files.read_bytes` in the process."""
-        from lmeran.imaging.files import read_bytes
-
         return self.call(read_bytes, data, frame)
 
     def read_file(self, path: str | Path, frame: int = 1) -> Radiograph:
         """`lmeran.imaging.files.read_file` in the process."""
-        from lmeran.imaging.files import read_file
-
         return self.call(read_file, Path(path), frame)
 
     def close(self) -> None:
@@ -191,7 +188,6 @@ def _answer(act: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str | 
 
 
 def _prepare() -> None:
-    """What the process does first."""
     # Decoders print what they find in a file, and no line of it is for a log.
     quiet = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.__stdout__, sys.__stderr__):
@@ -217,12 +213,9 @@ def _end_with_parent() -> None:
 
 
 def _limit_seconds(seconds: int) -> None:
-    """End this process after so much computing; 0: no limit.
-
-    By the signal's own action, which works even inside a decoder that never returns. Not by the
-    clock: a busy machine or a slow disk is not the film's fault.
-    """
-    if hasattr(signal, "setitimer"):  # not on Windows
+    """End this process after so much computing; 0: no limit. Not by the clock: a busy machine or a
+    slow disk is not the film's fault."""
+    if hasattr(signal, "setitimer"):  # not on Windows; it works inside a decoder that never returns
         signal.setitimer(signal.ITIMER_PROF, seconds)
 
 

@@ -39,14 +39,19 @@ def read_file(path: str | Path, frame: int = 1) -> Radiograph:
     return read_bytes(data, frame)
 
 
-def looks_like_film(path: Path) -> bool:
-    """Whether the first bytes are those of a DICOM, PNG or JPEG file."""
-    with path.open("rb") as file:
-        return has_film_head(file.read(HEAD_BYTES))
+def may_be_film(path: Path) -> bool:
+    """By the ending or else the first bytes; a file that cannot be opened may be one."""
+    try:
+        if path.suffix.lower() in FILM_SUFFIXES:
+            return True
+        with path.open("rb") as file:
+            return has_film_head(file.read(HEAD_BYTES))
+    except OSError:
+        return True
 
 
 def has_film_head(head: bytes) -> bool:
-    """The same for the first `HEAD_BYTES` of a file."""
+    """Whether the first `HEAD_BYTES` are those of a DICOM, PNG or JPEG file."""
     from lmeran.imaging.dicom.reader import looks_like_dicom
 
     return head.startswith((_PNG, _JPEG)) or looks_like_dicom(head)

@@ -67,7 +67,8 @@ def printable(path: Path) -> str:
 def _in_folder(folder: Path) -> Iterator[Source]:
     try:
         with os.scandir(folder) as found:
-            entries = sorted((e for e in found if not e.name.startswith(".")), key=_name)
+            seen = (entry for entry in found if not entry.name.startswith("."))
+            entries = sorted(seen, key=lambda entry: entry.name)
     except OSError as error:
         yield _unreadable(folder, "folder", error)
         return
@@ -94,10 +95,6 @@ def _unreadable(path: Path, kind: str, error: OSError) -> Source:
     reason = error.strerror or type(error).__name__
     problem = f"The {kind} cannot be opened ({reason}); check who may read it."
     return Source(printable(path), path, problem=problem)
-
-
-def _name(entry: os.DirEntry[str]) -> str:
-    return entry.name
 
 
 def _is_named_zip(path: Path) -> bool:

@@ -39,9 +39,8 @@ class GrayValues:
         """The real value of each code from 0 to the largest there is, float64."""
         if self.table is not None:
             return self.table
-        return (
-            np.arange(float(int(self.codes.max()) + 1)) + self.first
-        ) * self.slope + self.intercept
+        codes = np.arange(float(int(self.codes.max()) + 1))
+        return (codes + self.first) * self.slope + self.intercept
 
     def display_table(self, voi: Voi | None = None) -> np.ndarray:
         """The gray each code is shown in, uint8; voi None: the first."""

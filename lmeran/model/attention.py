@@ -35,7 +35,7 @@ class MultiHeadAttention(nn.Module):
         Returns the output (B, M, d) and alpha (B, heads, L, M) of the last L = `weights_of_last`
         tokens, None for 0. Its rows sum to 1: dropout is not applied to what is returned.
         """
-        q, k, v = (self.split(project(tokens)) for project in (self.query, self.key, self.value))
+        q, k, v = self.project(tokens)
         drop = self.dropout if self.training else 0.0
         mixed = functional.scaled_dot_product_attention(q, k, v, dropout_p=drop)
         weights = None
@@ -57,6 +57,10 @@ class MultiHeadAttention(nn.Module):
         drop = self.dropout if self.training else 0.0
         gathered = functional.dropout(weights, drop) @ tokens[:, None]
         return self.join(torch.einsum("bhqd,hsd->bhqs", gathered, value)), weights
+
+    def project(self, tokens: torch.Tensor) -> list[torch.Tensor]:
+        """Queries, keys and values of tokens (B, M, d), each (B, heads, M, head size)."""
+        return [self.split(linear(tokens)) for linear in (self.query, self.key, self.value)]
 
     def scores(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
         """q k^T / sqrt(head size)."""

@@ -7,15 +7,14 @@ label tokens are joined to them at each reading, as in a softmax computed in two
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
 from lmeran.model.attention import Block
 
 
-@dataclass(frozen=True)
-class FirstLayer:
+class FirstLayer(NamedTuple):
     """State-free part of the first layer; s is the head size.
 
     tokens: (B, h w, d), the image tokens. queries, keys, values: (B, heads, h w, s), scaled q.
@@ -31,20 +30,11 @@ class FirstLayer:
     total: torch.Tensor
     mixed: torch.Tensor
 
-    def expand(self, rows: int) -> FirstLayer:
-        """The same image for `rows` sets of states, without a copy."""
-        return FirstLayer(*(t.expand(rows, *t.shape[1:]) for t in vars(self).values()))
-
 
 def first_layer(block: Block, tokens: torch.Tensor) -> FirstLayer:
     """Prepare the first layer for image tokens (B, h w, d)."""
-    attention = block.attention
-    normed = block.norm(tokens)
-    q, k, v = (
-        attention.split(project(normed))
-        for project in (attention.query, attention.key, attention.value)
-    )
-    q = q * attention.head_size**-0.5
+    q, k, v = block.attention.project(block.norm(tokens))
+    q = q * block.attention.head_size**-0.5
     scores = q @ k.transpose(-1, -2)
     top = scores.amax(dim=-1, keepdim=True)
     exps = (scores - top).exp()
@@ -57,11 +47,7 @@ def finish_first_layer(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Join label tokens (B, n, d): all outputs (B, h w + n, d) and the labels' alpha."""
     attention = block.attention
-    normed = block.norm(labels)
-    q, k, v = (
-        attention.split(project(normed))
-        for project in (attention.query, attention.key, attention.value)
-    )
+    q, k, v = attention.project(block.norm(labels))
     keys, values = torch.cat([first.keys, k], dim=2), torch.cat([first.values, v], dim=2)
     weights = attention.scores(q, keys).softmax(dim=-1)
     labels_out = block.finish(labels, attention.join(weights @ values))

@@ -6,7 +6,9 @@ Disease Aided Diagnosis", Sensors 2025, 25(18), 5676. B images, n findings, widt
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -22,8 +24,7 @@ MIDDLE = "transition2"
 """Half-way through the backbone: edges and outlines, still free of what findings look like."""
 
 
-@dataclass(frozen=True)
-class Encoding:
+class Encoding(NamedTuple):
     """All of an image that does not depend on the states: one backbone pass makes it.
 
     cells: (B, h w, d), feature cells after the last norm and ReLU, row by row.
@@ -40,19 +41,33 @@ class Encoding:
 
     def expand(self, rows: int) -> Encoding:
         """The encoding of one image for `rows` sets of states, without a copy."""
-        return Encoding(
-            self.cells.expand(rows, -1, -1),
-            self.pooled.expand(rows, -1),
-            None if self.first is None else self.first.expand(rows),
-            None if self.middle is None else self.middle.expand(rows, -1, -1),
-        )
+        return self._each(lambda t: t.expand(rows, *t.shape[1:]))
+
+    def split(self) -> list[Encoding]:
+        """An encoding of B images as B encodings of one, without a copy."""
+        return [self._each(lambda t, i=i: t[i : i + 1]) for i in range(len(self.pooled))]
+
+    @classmethod
+    def join(cls, encodings: Sequence[Encoding]) -> Encoding:
+        """The inverse of `split`, copied; all of one model."""
+        cells, pooled, firsts, middles = zip(*encodings, strict=True)
+        first = None
+        if firsts[0] is not None:
+            first = FirstLayer(*map(torch.cat, zip(*firsts, strict=True)))
+        middle = None if middles[0] is None else torch.cat(middles)
+        return cls(torch.cat(cells), torch.cat(pooled), first, middle)
 
     @property
     def nbytes(self) -> int:
         """Memory of its tensors."""
-        tensors = [self.cells, self.pooled, *(vars(self.first).values() if self.first else ())]
+        tensors = [self.cells, self.pooled, *(self.first or ())]
         tensors += [] if self.middle is None else [self.middle]
-        return sum(t.numel() * t.element_size() for t in tensors)
+        return sum(t.nbytes for t in tensors)
+
+    def _each(self, act: Callable[[torch.Tensor], torch.Tensor]) -> Encoding:
+        first = None if self.first is None else FirstLayer(*map(act, self.first))
+        middle = None if self.middle is None else act(self.middle)
+        return Encoding(act(self.cells), act(self.pooled), first, middle)
 
 
 @dataclass(frozen=True)
@@ -114,7 +129,10 @@ class LMeRAN(nn.Module):
                 middle = features
         cells = features.relu().flatten(2).transpose(1, 2)
         first = None
-        if self._shortens_first_layer():
+        # Dropout falls on single attention weights, so training computes the layer whole; a first
+        # layer that is also the last has no image outputs to save.
+        attention = self.config.label_branch == "attention"
+        if attention and len(self.blocks) > 1 and not self.training:
             first = first_layer(self.blocks[0], self._image_tokens(cells))
         if middle is not None:
             pooled = adaptive_avg_pool2d(middle, features.shape[-2:])
@@ -146,20 +164,14 @@ class LMeRAN(nn.Module):
         self, encoding: Encoding, states: torch.Tensor, need_attention: bool
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         """r (B, n, d) and, if asked for, the label tokens' alpha of every layer."""
-        rows, d = states.shape[0], self.config.backbone.width
+        rows, n = states.shape[0], len(FINDINGS)
         if self.config.label_branch == "none":
-            return encoding.pooled.new_zeros(rows, len(FINDINGS), d), ()
+            return encoding.pooled.new_zeros(rows, n, self.config.backbone.width), ()
         labels = self.label_embedding + self.state_embedding[states]
         if self.config.label_branch == "embedding":
             # "w/o LSRA": z_i = g + lambda mean_j(c_j) + lambda l_i
             return labels.mean(dim=1, keepdim=True) + self.label_embedding, ()
-        return self._attention_layers(encoding, labels, need_attention)
-
-    def _attention_layers(
-        self, encoding: Encoding, labels: torch.Tensor, need_attention: bool
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-        """The layers over [cells; labels]. Of the last one only the label tokens are read."""
-        n = labels.shape[1]
+        # The layers over [cells; labels]. Of the last one only the label tokens are read.
         wanted = n if need_attention else 0
         first, maps = encoding.first, []
         if first is not None:
@@ -174,12 +186,6 @@ class LMeRAN(nn.Module):
             maps.append(weights)
         residual, weights = self.blocks[-1].last(tokens, n)
         return residual, (*maps, weights) if need_attention else ()
-
-    def _shortens_first_layer(self) -> bool:
-        # Dropout falls on single attention weights, so training computes the layer whole; a first
-        # layer that is also the last has no image outputs to save.
-        attention = self.config.label_branch == "attention"
-        return attention and len(self.blocks) > 1 and not self.training
 
     def _image_tokens(self, cells: torch.Tensor) -> torch.Tensor:
         if self.config.positional == "learned":

@@ -73,15 +73,11 @@ def attention_maps(
         raise ValueError(f"The model has heads 1 to {heads}; {head} is not one of them.")
     chosen = attention[layer - 1]
     mixed = chosen.mean(axis=0) if head is None else chosen[head - 1]
-    return _maps_of_rows(mixed, layer, head)
+    return maps_of_rows(mixed, layer, head)
 
 
-def rollout_maps(rows: np.ndarray) -> list[AttentionMap]:
-    """The maps of all findings from the label tokens' rows of a rollout, (n, h w + n)."""
-    return _maps_of_rows(rows, ROLLOUT, None)
-
-
-def _maps_of_rows(rows: np.ndarray, layer: int, head: int | None) -> list[AttentionMap]:
+def maps_of_rows(rows: np.ndarray, layer: int, head: int | None = None) -> list[AttentionMap]:
+    """The maps of all findings from the label tokens' rows, (n, h w + n)."""
     n, tokens = rows.shape
     grid = round((tokens - n) ** 0.5)
     cells = rows[:, : tokens - n].reshape(n, grid, grid)

@@ -60,7 +60,7 @@ Started = tuple[str, ViewerServer]
 
 @pytest.fixture(scope="module")
 def viewer(checkpoint_folder: Path) -> Iterator[Started]:
-    with launched(checkpoint_folder) as started:
+    with launched(checkpoint_folder, offering=True) as started:
         yield started
 
 
@@ -210,7 +210,7 @@ def test_tries_are_limited_by_address_whatever_is_forwarded(
 
 def test_a_demonstration_takes_no_file(checkpoint_folder: Path) -> None:
     with (
-        launched(checkpoint_folder, demo=True) as (url, _),
+        launched(checkpoint_folder, offering=True, demo=True) as (url, _),
         httpx.Client(base_url=url, headers={SESSION: "x" * 32}, timeout=60) as client,
     ):
         for path in ("/lmeran/films", "/lmeran/rows", "/lmeran/reading/x", f"{GRADIO}/upload"):

@@ -210,12 +210,9 @@ def test_a_coalition_is_read_once_for_all_findings(
 
 def test_the_cam_sums_to_the_image_part(predictor: Predictor, film: EncodedRadiograph) -> None:
     decomposition, cams = decompose_logits(predictor, film, {}), image_maps(predictor, film)
-    assert [m.finding for m in cams] == list(FINDINGS)
-    for i, cam in enumerate(cams):
-        assert cam.values.shape == (3, 3)
-        assert cam.values.sum() == pytest.approx(decomposition.image[i], abs=1e-5)
-    assert cams[2].name == "Effusion: image part, exact class activation map"
-    assert min(cam.values.min() for cam in cams) < 0 < max(cam.values.max() for cam in cams)
+    assert cams.shape == (N, 3, 3)
+    np.testing.assert_allclose(cams.sum((1, 2)), decomposition.image, atol=1e-5)
+    assert cams.min() < 0 < cams.max()
 
 
 def test_the_cam_puts_a_feature_in_its_cell(predictor: Predictor, film: EncodedRadiograph) -> None:
@@ -224,9 +221,8 @@ def test_the_cam_puts_a_feature_in_its_cell(predictor: Predictor, film: EncodedR
     cells = torch.zeros_like(film.encoding.cells)
     cells[0, row * 3 + column] = weight
     encoding = predictor.checkpoint.model.encode(torch.zeros(1, 3, 96, 96))
-    planted = type(encoding)(**{**vars(encoding), "cells": cells})
-    made = dataclasses.replace(film, encoding=planted)
-    cam = image_maps(predictor, made)[finding].values
+    made = dataclasses.replace(film, encoding=encoding._replace(cells=cells))
+    cam = image_maps(predictor, made)[finding]
     assert np.unravel_index(cam.argmax(), cam.shape) == (row, column)
     assert cam.sum() == pytest.approx(float(weight @ weight) / 9, rel=1e-6)
     assert np.count_nonzero(cam) == 1
@@ -241,10 +237,8 @@ def test_the_sum_map_sums_to_the_logit_without_its_bias(
         if FINDINGS[i] in PINS:
             assert total is None
         else:
-            assert total.values.sum() == pytest.approx(
-                decomposition.logit[i] - decomposition.bias[i], abs=1e-5
-            )
-            assert "not exact" in total.name
+            logit = decomposition.logit[i] - decomposition.bias[i]
+            assert total.sum() == pytest.approx(logit, abs=1e-5)
 
 
 def test_a_model_without_attention_has_a_cam_and_no_sum_map() -> None:

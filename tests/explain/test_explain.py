@@ -48,7 +48,6 @@ def test_a_tokens_attention_splits_into_image_and_labels(
     for i in range(N):
         assert split.image[i] + split.labels[i].sum() == pytest.approx(1, abs=1e-5)
         assert split.image[i] == pytest.approx(alpha[i, :9].sum(), abs=1e-6)
-        assert split.own[i] == pytest.approx(alpha[i, 9 + i], abs=1e-6)
         for j in range(N):
             assert split.labels[i, j] == pytest.approx(alpha[i, 9 + j], abs=1e-6)
     assert (split.layer, split.head) == (layer or 3, head)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
-from playwright.sync_api import ConsoleMessage, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from lmeran.findings import FINDINGS
 
@@ -143,6 +145,24 @@ def film_under(page: Page, at: tuple[float, float]) -> tuple[int, int]:
     found = re.match(r"x (-?\d+), y (-?\d+)", text)
     assert found is not None, text
     return int(found[1]), int(found[2])
+
+
+def goto(page: Page, url: str) -> Page:
+    """The page, once it is ready."""
+    page.goto(url)
+    page.wait_for_selector(".lm[data-ready]")
+    return page
+
+
+@contextlib.contextmanager
+def opened(window: BrowserContext, url: str) -> Iterator[Page]:
+    """A new tab. A request to another host or an error on the page fails the test."""
+    page, trouble = window.new_page(), []
+    watch(page, url, trouble)
+    page.on("dialog", lambda dialog: dialog.accept())  # of leaving an open film
+    yield goto(page, url)
+    page.close()
+    assert trouble == []
 
 
 REFUSALS = re.compile(r"/lmeran/(films|rows|pins|why|session|export|reading)\b")

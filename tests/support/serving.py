@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -129,11 +130,17 @@ class PageRoutes:
 
 
 @contextlib.contextmanager
-def launched(checkpoint: Path, **settings: Any) -> Iterator[tuple[str, ViewerServer]]:
-    """Address and server of a viewer that is started in this process."""
+def launched(
+    checkpoint: Path, offering: bool = False, **settings: Any
+) -> Iterator[tuple[str, ViewerServer]]:
+    """Address and server of a viewer in this process, which has imported all it needs already.
+
+    offering: with the bundled films.
+    """
     port = free_port()
-    given = Settings(checkpoint=str(checkpoint), port=port, **settings)
-    with pytest.MonkeyPatch.context() as patch:
+    with tempfile.TemporaryDirectory() as nothing, pytest.MonkeyPatch.context() as patch:
+        films = {} if offering else {"examples": Path(nothing)}
+        given = Settings(checkpoint=str(checkpoint), port=port, **(films | settings))
         for name in VARIABLES:  # to be put back afterwards
             patch.setenv(name, "")
         prepare_environment(given)

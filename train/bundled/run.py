@@ -40,7 +40,7 @@ from train.bundled.measure import (
 )
 from train.bundled.pack import TEST, TRAIN, VALIDATION, facts_of, read_pack
 from train.bundled.schedule import Stage
-from train.distill.network import Teacher
+from train.bundled.teacher import Teacher
 from train.states import load_state, save_state
 
 STAGES = ("teacher", "backbone", "labels", "branch")
@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> None:
     train, validation, test = (pack.rows(p) for p in (TRAIN, VALIDATION, TEST))
     teacher = None
     if seconds["teacher"] or steps["teacher"]:
-        teacher = Teacher(config.preprocessing, dropout=0.3, network="lite2")
+        teacher = Teacher(config.preprocessing, dropout=0.3)
         teacher.network.load_state_dict(_float(load_file(pack_folder / "teacher.safetensors")))
         _start_at_prevalence(teacher.classifier.bias, pack.labels[train])
         softly = train[~np.isnan(pack.soft[train, 0])]

@@ -20,7 +20,6 @@ from lmeran.explain.influence import Influence, influence
 from lmeran.explain.label_prior import LabelPrior
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS, display_name
-from lmeran.model.batching import split
 from lmeran.model.lmeran import Encoding
 from lmeran.ood import Gate, features, identity
 from lmeran.predictor import Predictor
@@ -107,7 +106,7 @@ def calibrate_checkpoint(
     def keep(batch: np.ndarray, encoding: Encoding) -> None:
         # half precision: 14 x 14 cells of 1,500 films are 0.15 GB
         cells.append(features(encoding, "middle")[np.isin(batch, kept)].astype(np.float16))
-        for row, film in zip(batch.tolist(), split(encoding), strict=True):
+        for row, film in zip(batch.tolist(), encoding.split(), strict=True):
             if row in pinned:
                 moves.append(influence(predictor, film, {}))
 

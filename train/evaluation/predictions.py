@@ -18,7 +18,6 @@ import torch
 from lmeran.checkpoint import Checkpoint
 from lmeran.explain.influence import Influence, influence
 from lmeran.findings import State
-from lmeran.model.batching import split
 from lmeran.model.lmeran import Encoding, LMeRAN
 from lmeran.predictor import Predictor
 from train.data.index import Index
@@ -139,7 +138,7 @@ def predict(
     probabilities = {s: np.zeros(index.labels.shape, dtype=np.float64) for s in scenarios}
     wanted, moves = set(single_rows), {}
     for rows, batch in encodings(model, pixels, batch_size, device, label=label):
-        for row, encoding in zip(rows, split(batch), strict=True):
+        for row, encoding in zip(rows, batch.split(), strict=True):
             trials = [
                 (scenario, mask, states)
                 for scenario in scenarios

@@ -6,7 +6,6 @@ highdicom is an optional extra: this module and those that import it load only w
 from __future__ import annotations
 
 import io
-import uuid
 from typing import Any
 
 import highdicom as hd
@@ -65,16 +64,10 @@ def header_of(record: Record, kind: str) -> dict[str, Any]:
     }
 
 
-def device_uid(record: Record) -> str:
-    """UID of the observing device, the same for every report of one checkpoint (PS3.5 B.2)."""
-    name = f"lmeran:{__version__}:{record.checkpoint.identity}"
-    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, name).int}"
-
-
 def finished(made: Dataset, source: SourceImage) -> bytes:
     """The object with its source's patient and study, as a DICOM file."""
-    source.give_patient_to(made)
     out = io.BytesIO()
     with quiet_values():
+        made.update(source.patient)
         made.save_as(out, enforce_file_format=True)
     return out.getvalue()

@@ -31,17 +31,13 @@ def secondary_capture(record: Record, source: SourceImage, scale: Scale = "absol
     made.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
     made.BurnedInAnnotation = image.get("BurnedInAnnotation") or "NO"
     made.DerivationDescription = map_in_words(record, scale)[:1024]
-    made.SourceImageSequence = [_reference(source)]
-    return finished(made, source)
-
-
-def _reference(source: SourceImage) -> Dataset:
-    """The source image as what this one was derived from (PS3.3 C.7.6.1.1.4)."""
+    # What this one was derived from (PS3.3 C.7.6.1.1.4).
     item = Dataset()
-    item.ReferencedSOPClassUID = source.image.SOPClassUID
-    item.ReferencedSOPInstanceUID = source.image.SOPInstanceUID
+    item.ReferencedSOPClassUID = image.SOPClassUID
+    item.ReferencedSOPInstanceUID = image.SOPInstanceUID
     if source.frame is not None:
         item.ReferencedFrameNumber = source.frame
     purpose = codes.DCM.SourceImageForImageProcessingOperation
     item.PurposeOfReferenceCodeSequence = [hd.sr.CodedConcept(*purpose)]
-    return item
+    made.SourceImageSequence = [item]
+    return finished(made, source)

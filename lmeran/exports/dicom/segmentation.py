@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import highdicom as hd
 import numpy as np
-from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from lmeran import __version__
@@ -34,7 +33,7 @@ def segmentation(record: Record, source: SourceImage) -> bytes:
     """
     if record.map is None:
         raise ExportError("The model has no attention, so there is no map to export.")
-    place = replace(record.geometry, height=source.height, width=source.width)
+    place = replace(record.geometry, height=source.image.Rows, width=source.image.Columns)
     field = place.map_to_original(record.map.values)
     share = np.clip(field / (field.max() or 1.0), 0, 1)
     finding = display_name(record.finding)
@@ -73,15 +72,9 @@ def segmentation(record: Record, source: SourceImage) -> bytes:
         **header_of(record, "SEG"),
     )
     made.PatientOrientation = source.image.get("PatientOrientation")
-    _name_frame(made, source.frame)
-    return finished(made, source)
-
-
-def _name_frame(made: Dataset, frame: int | None) -> None:
-    """Say which frame of the source the map is of; highdicom knows sources of one frame only."""
-    if frame is None:
-        return
-    for group in made.PerFrameFunctionalGroupsSequence:
+    # Which frame of the source the map is of: highdicom knows sources of one frame only.
+    for group in made.PerFrameFunctionalGroupsSequence if source.frame else ():
         for derivation in group.get("DerivationImageSequence", ()):
             for image in derivation.SourceImageSequence:
-                image.ReferencedFrameNumber = frame
+                image.ReferencedFrameNumber = source.frame
+    return finished(made, source)

@@ -24,40 +24,20 @@ from lmeran.exports.record import ExportError
 from lmeran.imaging.radiograph import Radiograph
 
 REFERENCES = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-_OF_THE_IMAGE = (
-    *REFERENCES,
-    "Modality",
-    "Rows",
-    "Columns",
-    "ImageType",
-    "PatientOrientation",
-    "Laterality",
-    "PixelSpacing",
-    "ImagerPixelSpacing",
-    "BurnedInAnnotation",
-    "LossyImageCompression",
-    "LossyImageCompressionRatio",
-    "LossyImageCompressionMethod",
-)
-_OF_THE_PATIENT = (
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "ReferringPhysicianName",
-    "StudyID",
-    "AccessionNumber",
-)
+_OF_THE_IMAGE = """
+    SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID Modality Rows Columns ImageType
+    PatientOrientation Laterality PixelSpacing ImagerPixelSpacing BurnedInAnnotation
+    LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod
+"""
+_OF_THE_PATIENT = """
+    PatientName PatientID PatientBirthDate PatientSex StudyDate StudyTime ReferringPhysicianName
+    StudyID AccessionNumber
+"""
 """Required in every composite object, empty where unknown (PS3.3 C.7.1.1 and C.7.2.1, type 2)."""
-_WITH_THE_PATIENT = (
-    "SpecificCharacterSet",
-    "IssuerOfPatientID",
-    "PatientIdentityRemoved",
-    "DeidentificationMethod",
-    "DeidentificationMethodCodeSequence",
-)
+_WITH_THE_PATIENT = """
+    SpecificCharacterSet IssuerOfPatientID PatientIdentityRemoved DeidentificationMethod
+    DeidentificationMethodCodeSequence
+"""
 """Copied where the source has them, for the others mean something else without them."""
 
 
@@ -73,26 +53,11 @@ class SourceImage:
     patient: Dataset
     frame: int | None = None
 
-    @property
-    def height(self) -> int:
-        return int(self.image.Rows)
-
-    @property
-    def width(self) -> int:
-        return int(self.image.Columns)
-
-    def give_patient_to(self, made: Dataset) -> None:
-        """Put the source's patient and study, as they are, into an object made of it."""
-        with quiet_values():
-            made.update(self.patient)
-
 
 @contextlib.contextmanager
 def quiet_values() -> Iterator[None]:
-    """pydicom checks values and quotes those it finds odd, in warnings and in its log.
-
-    A patient's name may be odd: within this context nothing is checked, so nothing is quoted.
-    """
+    """pydicom checks values and quotes those it finds odd, in warnings and in its log. A patient's
+    name may be odd: within this context nothing is checked, so nothing is quoted."""
     with warnings.catch_warnings(), disable_value_validation():
         warnings.simplefilter("ignore")
         yield
@@ -114,10 +79,14 @@ def read_source(path: str | Path, film: Radiograph) -> SourceImage:
                 io.BytesIO(Path(path).read_bytes()),
                 stop_before_pixels=True,
                 force=True,
-                specific_tags=[*_OF_THE_IMAGE, *_OF_THE_PATIENT, *_WITH_THE_PATIENT],
+                specific_tags=(_OF_THE_IMAGE + _OF_THE_PATIENT + _WITH_THE_PATIENT).split(),
             )
             frame = film.frame if film.frames > 1 else None
-            return SourceImage(_image(header), _patient(header), frame)
+            patient = _copied(header, _OF_THE_PATIENT + _WITH_THE_PATIENT)
+            for keyword in _OF_THE_PATIENT.split():
+                if keyword not in patient:
+                    setattr(patient, keyword, None)
+            return SourceImage(_image(header), patient, frame)
     except (ExportError, OSError):
         raise
     except Exception:
@@ -147,7 +116,7 @@ def _image(header: Dataset) -> Dataset:
         if keyword in image and not _is_spacing(image[keyword].value):
             del image[keyword]
     image.Modality = image.get("Modality") or "OT"
-    for keyword in _OF_THE_PATIENT:
+    for keyword in _OF_THE_PATIENT.split():
         setattr(image, keyword, None)
     image.file_meta = FileMetaDataset()
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -162,18 +131,9 @@ def _is_spacing(values: Any) -> bool:
         return False
 
 
-def _patient(header: Dataset) -> Dataset:
-    """The required attributes of patient and study as they are, empty where there are none."""
-    patient = _copied(header, (*_OF_THE_PATIENT, *_WITH_THE_PATIENT))
-    for keyword in _OF_THE_PATIENT:
-        if keyword not in patient:
-            setattr(patient, keyword, None)
-    return patient
-
-
-def _copied(header: Dataset, keywords: tuple[str, ...]) -> Dataset:
+def _copied(header: Dataset, keywords: str) -> Dataset:
     copy = Dataset()
-    for keyword in keywords:
+    for keyword in keywords.split():
         if keyword in header:
             copy.add(header[keyword])
     return copy

@@ -8,6 +8,7 @@ is a group of its own, observed by a person: it is the reader's statement and no
 from __future__ import annotations
 
 import copy
+import uuid
 
 import highdicom as hd
 import numpy as np
@@ -32,7 +33,6 @@ from lmeran import __version__
 from lmeran.exports.dicom.objects import (
     PRODUCT,
     code,
-    device_uid,
     finding_code,
     finished,
     header_of,
@@ -128,12 +128,8 @@ def _reader_group(
 
 
 def _probability(value: float, method: hd.sr.CodedConcept) -> Measurement:
-    return Measurement(
-        name=codes.DCM.Probability,
-        value=round(float(value), DIGITS),
-        unit=codes.UCUM.NoUnits,
-        method=method,
-    )
+    rounded = round(float(value), DIGITS)
+    return Measurement(codes.DCM.Probability, rounded, unit=codes.UCUM.NoUnits, method=method)
 
 
 def _in_library(image: Dataset) -> Dataset:
@@ -151,8 +147,10 @@ def _in_library(image: Dataset) -> Dataset:
 
 
 def _device(record: Record) -> ObserverContext:
+    # The same UID for every report of one checkpoint (PS3.5 B.2).
+    name = f"lmeran:{__version__}:{record.checkpoint.identity}"
     attributes = DeviceObserverIdentifyingAttributes(
-        uid=device_uid(record),
+        uid=f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, name).int}",
         name="LMeRAN",
         manufacturer_name=PRODUCT,
         model_name="LMeRAN",

@@ -38,7 +38,7 @@ def codes(ds: Dataset, keyword: str) -> tuple[str, ...]:
     try:
         value = value_of(ds, keyword)
     except BrokenError:
-        return ()
+        value = None
     if value is None:
         return ()
     items = value if isinstance(value, list | tuple | MultiValue) else (value,)
@@ -80,17 +80,11 @@ def stored_range(ds: Dataset) -> tuple[int, int]:
 
 
 def look_up_table(
-    ds: Dataset,
-    little_endian: bool,
-    inputs: tuple[float, float],
-    descriptor: str = "LUTDescriptor",
-    data: str = "LUTData",
+    ds: Dataset, little_endian: bool, inputs: tuple[float, float], name: str = "LUT"
 ) -> LookUpTable:
-    """A LUT from its descriptor and data; inputs: the range of values that it may be given.
-
-    Raises `BrokenError`.
-    """
-    shape = numbers(ds, descriptor)
+    """A LUT from its descriptor and data; inputs: the range of values that it may be given. Raises
+    `BrokenError`."""
+    shape, data = numbers(ds, f"{name}Descriptor"), f"{name}Data"
     if len(shape) != 3 or not np.isfinite(shape).all():
         raise BrokenError
     bits = int(shape[2])

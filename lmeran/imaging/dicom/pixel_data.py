@@ -99,8 +99,7 @@ def decode(ds: Dataset, syntax: UID, frame: int = 1) -> np.ndarray:
         if syntax != _RLE:
             claimed = check_codestream(stream, rows, columns, samples)
             if claimed.lossy_dct and claimed.precision > 8:
-                _check_12_bit(claimed.precision, signed)
-                return _decode_12_bit(stream, rows, columns)
+                return _decode_12_bit(stream, claimed.precision, signed, (rows, columns))
             if syntax in (JPEGLossless, JPEGLosslessSV1) or claimed.marker == SOF_LOSSLESS:
                 scan = check_scan(stream, syntax, stored, allocated)
         # Encapsulated again, so that the decoder gets the bytes that were checked, whatever offset
@@ -166,30 +165,25 @@ def syntax_name(syntax: UID) -> str:
     return syntax.name if known else "an unknown transfer syntax"
 
 
-# 12-bit JPEG Extended (PS3.5 A.4.1, process 4): no permissively licensed plugin of pydicom decodes
-# it; imagecodecs does, where it is installed (`requirements-dicom.txt`).
+def _decode_12_bit(
+    stream: bytes, precision: int, signed: bool, shape: tuple[int, int]
+) -> np.ndarray:
+    """Stored values, uint16, of a 12-bit JPEG Extended frame (PS3.5 A.4.1, process 4).
 
-
-def _check_12_bit(precision: int, signed: bool) -> None:
-    """Whether a frame of this precision can be decoded here. Raises `ReadError`."""
-    decodable = precision == _LOSSY_BITS and not signed
-    if decodable and find_spec("imagecodecs") is not None:
-        return
-    more = " without one more package (pip install -r requirements-dicom.txt)" if decodable else ""
-    raise ReadError(
-        f"The film is compressed as {precision}-bit JPEG Extended, which this viewer cannot decode"
-        f"{more}; export it uncompressed, as JPEG 2000 or as JPEG Lossless."
-    )
-
-
-def _decode_12_bit(stream: bytes, rows: int, columns: int) -> np.ndarray:
-    """Stored values, uint16 (rows, columns), of a frame whose dimensions were checked before.
-
-    Raises what the decoder raises on damaged data, and `ValueError` for another shape.
+    No permissively licensed plugin of pydicom decodes it; imagecodecs does, where it is installed.
+    Raises `ReadError`, or what the decoder raises on damaged data.
     """
+    decodable = precision == _LOSSY_BITS and not signed
+    if not decodable or find_spec("imagecodecs") is None:
+        more = " without one more package (pip install -r requirements-dicom.txt)"
+        raise ReadError(
+            f"The film is compressed as {precision}-bit JPEG Extended, which this viewer cannot "
+            f"decode{more if decodable else ''}; export it uncompressed, as JPEG 2000 or as JPEG "
+            "Lossless."
+        )
     import imagecodecs
 
     pixels = imagecodecs.jpeg8_decode(stream)
-    if pixels.shape != (rows, columns) or pixels.dtype != np.uint16:
+    if pixels.shape != shape or pixels.dtype != np.uint16:
         raise ValueError("the decoded frame is not what its header says")
     return pixels

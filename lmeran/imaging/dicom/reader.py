@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from dataclasses import dataclass
 
 import numpy as np
 from pydicom.datadict import tag_for_keyword
@@ -98,7 +97,7 @@ def read_dicom(data: bytes, frame: int = 1) -> Radiograph:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom quotes values in its warnings
             syntax, start = _file_meta(data)
-            return _read_film(_parse(data, syntax, start), frame)
+            return _read_film(_parse(data, syntax, start), syntax, frame)
     except (ReadError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException:
@@ -109,18 +108,6 @@ def read_dicom(data: bytes, frame: int = 1) -> Radiograph:
             f"The DICOM file ({syntax_name(syntax)}) is damaged or not what its header says; "
             "export the film again, uncompressed, as JPEG 2000 or as JPEG Lossless."
         ) from None
-
-
-@dataclass(frozen=True, eq=False)
-class _File:
-    """The wanted attributes of a file and how it was written."""
-
-    ds: Dataset
-    syntax: UID
-
-    @property
-    def little_endian(self) -> bool:
-        return self.syntax != BIG_ENDIAN
 
 
 def _file_meta(data: bytes) -> tuple[UID, int]:
@@ -174,7 +161,8 @@ class _Metered(io.BytesIO):
         return super().read(size)
 
 
-def _parse(data: bytes, syntax: UID, start: int) -> _File:
+def _parse(data: bytes, syntax: UID, start: int) -> Dataset:
+    """The wanted attributes of a file."""
     body = data[start:]
     if syntax == DEFLATED:
         body = inflate(body)
@@ -183,24 +171,24 @@ def _parse(data: bytes, syntax: UID, start: int) -> _File:
     implicit, little = syntax == IMPLICIT, syntax != BIG_ENDIAN
     # A file whose last fragment is whole but which lacks the delimiter behind it is read, too.
     stream = _Metered(body if syntax in NATIVE else body + _DELIMITER)
-    return _File(read_dataset(stream, implicit, little, specific_tags=tags), syntax)
+    return read_dataset(stream, implicit, little, specific_tags=tags)
 
 
-def _read_film(file: _File, frame: int) -> Radiograph:
-    ds, frames = file.ds, frame_count(file.ds)
+def _read_film(ds: Dataset, syntax: UID, frame: int) -> Radiograph:
+    frames, little_endian = frame_count(ds), syntax != BIG_ENDIAN
     told = told_by_header(ds)
-    stored = decode(ds, file.syntax, frame)
+    stored = decode(ds, syntax, frame)
     ds = with_groups(ds, frame)
     if frames > 1:
         told.append(frame_words(frame, frames))
     if code(ds, "PhotometricInterpretation") in COLOR:
-        pixels, window, depth = _color_to_gray(stored, file), AS_STORED, None
+        pixels, window, depth = _color_to_gray(stored, ds, little_endian), AS_STORED, None
         told.append(
             "The file stores colour, converted to gray: if it is a photograph or a screenshot of "
             "a film, the model was not trained on such input."
         )
     else:
-        rendering = render(stored, grayscale_of(ds, file.little_endian))
+        rendering = render(stored, grayscale_of(ds, little_endian))
         pixels, window, depth = rendering.pixels, rendering.window, rendering.values
         told.extend(rendering.warnings)
     spacing = _spacing(ds)
@@ -227,23 +215,17 @@ def _read_film(file: _File, frame: int) -> Radiograph:
     )
 
 
-def _color_to_gray(stored: np.ndarray, file: _File) -> np.ndarray:
+def _color_to_gray(stored: np.ndarray, ds: Dataset, little_endian: bool) -> np.ndarray:
     """RGB, or the colours a palette gives to the values (PS3.3 C.7.6.3.1.5), to luminance."""
     if stored.ndim == 2:
         tables = [
-            look_up_table(
-                file.ds,
-                file.little_endian,
-                stored_range(file.ds),
-                f"{color}PaletteColorLookupTableDescriptor",
-                f"{color}PaletteColorLookupTableData",
-            )
+            look_up_table(ds, little_endian, stored_range(ds), f"{color}PaletteColorLookupTable")
             for color in ("Red", "Green", "Blue")
         ]
         white = max(table.white for table in tables)
         stored = np.stack([table.map(stored).astype(np.uint16) for table in tables], axis=-1)
     else:
-        white = white_of(integer(file.ds, "BitsStored"), float(stored.max()))
+        white = white_of(integer(ds, "BitsStored"), float(stored.max()))
     gray = (stored.astype(np.float32) @ _LUMA) * np.float32(255 / white)
     pixels = np.clip(np.rint(gray), 0, 255).astype(np.uint8)
     if pixels.min() == pixels.max():

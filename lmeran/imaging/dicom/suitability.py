@@ -15,30 +15,19 @@ from lmeran.imaging.window import BrokenError
 
 _RADIOGRAPHS = ("CR", "DX", "RG")
 _PERHAPS = ("RF", "SC", "OT", "")
+# fmt: off
 _NOT_RADIOGRAPHS = {
-    "BMD": "a bone density image",
-    "CT": "a CT image",
-    "ES": "an endoscopy image",
-    "IO": "a dental X-ray",
-    "KO": "a list of references without an image",
-    "MG": "a mammogram",
-    "MR": "an MR image",
-    "NM": "a nuclear medicine image",
-    "OP": "a photograph of the eye",
-    "PR": "a presentation state without an image",
-    "PT": "a PET image",
-    "PX": "a dental X-ray",
-    "RTDOSE": "a radiotherapy dose map",
-    "RTIMAGE": "a radiotherapy image",
-    "RTPLAN": "a radiotherapy plan without an image",
-    "RTSTRUCT": "a set of radiotherapy contours without an image",
-    "SEG": "a segmentation",
-    "SM": "a microscopy image",
-    "SR": "a report without an image",
-    "US": "an ultrasound image",
-    "XA": "an angiogram",
+    "BMD": "a bone density image", "CT": "a CT image", "ES": "an endoscopy image",
+    "IO": "a dental X-ray", "KO": "a list of references without an image", "MG": "a mammogram",
+    "MR": "an MR image", "NM": "a nuclear medicine image", "OP": "a photograph of the eye",
+    "PR": "a presentation state without an image", "PT": "a PET image", "PX": "a dental X-ray",
+    "RTDOSE": "a radiotherapy dose map", "RTIMAGE": "a radiotherapy image",
+    "RTPLAN": "a radiotherapy plan without an image", "SEG": "a segmentation",
+    "RTSTRUCT": "a set of radiotherapy contours without an image", "SM": "a microscopy image",
+    "SR": "a report without an image", "US": "an ultrasound image", "XA": "an angiogram",
     "XC": "a photograph",
 }
+# fmt: on
 _FRONTAL = ("PA", "AP")
 _SIDEWAYS = ("LL", "RL", "LAT", "LATERAL", "LLD", "RLD", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO")
 _NOT_CHEST = ("CC", "ML", "MLO", "LM", "XCCL", "OBLIQUE")
@@ -84,45 +73,17 @@ OVERLAY_TAGS = tuple(
 
 def told_by_header(ds: Dataset) -> list[str]:
     """What the reader must be told. Raises `ReadError` for what is no radiograph."""
-    return [
-        *_judge_modality(code(ds, "Modality")),
-        *_judge_content(ds),
-        *_judge_processing(ds),
-        *_judge_orientation(directions(ds)),
-        *_judge_overlays(ds),
-    ]
-
-
-def is_for_processing(ds: Dataset) -> bool:
-    """Whether this is the detector's raw image, by Presentation Intent Type (0008,0068)."""
-    intent = code(ds, "PresentationIntentType")
-    return intent == "FOR PROCESSING" or (not intent and code(ds, "SOPClassUID") == _RAW_CLASS)
-
-
-def known_view(ds: Dataset) -> str | None:
-    """View Position (0018,5101) if it is a known code: anything else may be free text."""
-    view = code(ds, "ViewPosition")
-    return view if view in (*_FRONTAL, *_SIDEWAYS, *_NOT_CHEST) else None
-
-
-def _judge_modality(modality: str) -> list[str]:
-    """Refuse what is no radiograph; warn where Modality (0008,0060) does not settle it."""
-    if modality in _RADIOGRAPHS:
-        return []
+    modality, told = code(ds, "Modality"), []
+    if modality not in (*_RADIOGRAPHS, *_PERHAPS):
+        what = _NOT_RADIOGRAPHS.get(modality, "of a kind that is no radiograph")
+        raise ReadError(
+            f"This is {what}, which the model cannot read; choose a frontal chest X-ray (PA or AP)."
+        )
     if modality in _PERHAPS:
-        return [
+        told.append(
             "The file does not say that it is a radiograph; the values mean something only if it "
             "is a frontal chest X-ray."
-        ]
-    what = _NOT_RADIOGRAPHS.get(modality, "of a kind that is no radiograph")
-    raise ReadError(
-        f"This is {what}, which the model cannot read; choose a frontal chest X-ray (PA or AP)."
-    )
-
-
-def _judge_content(ds: Dataset) -> list[str]:
-    """What the header says against this film: body part, view, text in the picture."""
-    told = []
+        )
     body_part = " ".join(_readings(str(value_of(ds, "BodyPartExamined") or "")))
     if _CHEST.search(body_part):
         pass
@@ -143,7 +104,39 @@ def _judge_content(ds: Dataset) -> list[str]:
         )
     if code(ds, "BurnedInAnnotation") == "YES":
         told.append("The file says that text is burned into the picture: names may be readable.")
+    if is_for_processing(ds):
+        relation = {"LIN": ", linear in the dose", "LOG": ", logarithmic in the dose"}
+        how = relation.get(code(ds, "PixelIntensityRelationship"), "")
+        told.append(
+            f"This is the raw image of the detector (For Processing{how}), not the film that is "
+            "read; choose the processed one, as the model was not trained on raw images."
+        )
+    ends = directions(ds)
+    if ends not in ("", "LF") and not set(ends) & set("AP"):
+        told.append(
+            f"The file says that the film is stored {_STORED.get(ends, 'turned on its side')}; the "
+            "model knows upright films with the patient's left side on the right, so turn it and "
+            "export it again."
+        )
+    # A plane with any bit set, or one that lies in bits above those of the pixels.
+    if any(any(ds.get_item(tag).value or b"") for tag in OVERLAY_TAGS if tag in ds):
+        told.append(
+            "The file holds an overlay (letters or marks drawn over the film) that is not shown "
+            "here; look at it in a viewer that shows overlays."
+        )
     return told
+
+
+def is_for_processing(ds: Dataset) -> bool:
+    """Whether this is the detector's raw image, by Presentation Intent Type (0008,0068)."""
+    intent = code(ds, "PresentationIntentType")
+    return intent == "FOR PROCESSING" or (not intent and code(ds, "SOPClassUID") == _RAW_CLASS)
+
+
+def known_view(ds: Dataset) -> str | None:
+    """View Position (0018,5101) if it is a known code: anything else may be free text."""
+    view = code(ds, "ViewPosition")
+    return view if view in (*_FRONTAL, *_SIDEWAYS, *_NOT_CHEST) else None
 
 
 def _readings(text: str) -> Iterator[str]:
@@ -182,35 +175,3 @@ def directions(ds: Dataset) -> str:
     words = codes(ds, "PatientOrientation")
     known = len(words) == 2 and all(re.fullmatch("[ALRPFH]{1,3}", word) for word in words)
     return "".join(word[0] for word in words) if known else ""
-
-
-def _judge_processing(ds: Dataset) -> list[str]:
-    if not is_for_processing(ds):
-        return []
-    relation = {"LIN": ", linear in the dose", "LOG": ", logarithmic in the dose"}
-    how = relation.get(code(ds, "PixelIntensityRelationship"), "")
-    return [
-        f"This is the raw image of the detector (For Processing{how}), not the film that is read; "
-        "choose the processed one, as the model was not trained on raw images."
-    ]
-
-
-def _judge_orientation(ends: str) -> list[str]:
-    """What the reader must know of where the rows and columns of a frontal film run to."""
-    if ends in ("", "LF") or set(ends) & set("AP"):
-        return []
-    how = _STORED.get(ends, "turned on its side")
-    return [
-        f"The file says that the film is stored {how}; the model knows upright films with the "
-        "patient's left side on the right, so turn it and export it again."
-    ]
-
-
-def _judge_overlays(ds: Dataset) -> list[str]:
-    """Whether a plane has any bit set, or lies in bits above those of the pixels."""
-    if not any(any(ds.get_item(tag).value or b"") for tag in OVERLAY_TAGS if tag in ds):
-        return []
-    return [
-        "The file holds an overlay (letters or marks drawn over the film) that is not shown here; "
-        "look at it in a viewer that shows overlays."
-    ]

@@ -16,7 +16,6 @@ from sklearn.metrics import log_loss, roc_curve
 
 from lmeran.calibration import (
     Calibration,
-    CalibrationError,
     FindingCalibration,
     OperatingPoint,
     calibrate,
@@ -26,6 +25,7 @@ from lmeran.calibration import (
 from lmeran.checkpoint import load_checkpoint, save_checkpoint
 from lmeran.explain.label_prior import LabelPrior
 from lmeran.findings import FINDINGS
+from lmeran.stored import DamagedError
 from tests.conftest import lively_model, small_config
 from train.__main__ import main
 from train.calibration.calibrate import CalibrateConfig, fit_calibration
@@ -279,7 +279,7 @@ def test_what_is_stored_comes_back_and_is_told_apart() -> None:
     ],
 )
 def test_what_is_no_calibration_is_refused(change: dict[str, object], words: str) -> None:
-    with pytest.raises(CalibrationError, match=words):
+    with pytest.raises(DamagedError, match=words):
         Calibration.from_dict({**one_map().to_dict(), **change})
 
 
@@ -287,7 +287,7 @@ def test_what_is_no_calibration_is_refused(change: dict[str, object], words: str
 def test_a_map_that_does_not_rise_is_refused(slope: float) -> None:
     stored = one_map().to_dict()
     stored["findings"]["Atelectasis"]["slopes"] = [slope]
-    with pytest.raises(CalibrationError, match="slope of Atelectasis"):
+    with pytest.raises(DamagedError, match="slope of Atelectasis"):
         Calibration.from_dict(stored)
 
 

@@ -71,7 +71,7 @@ def test_the_maps_are_those_of_the_viewer(predictor: Predictor) -> None:
     assert maps["attention"][0] == pytest.approx(reading.maps()[MASS].values, rel=1e-4)
     free = predictor.read(film, {}).maps()[EFFUSION].values
     assert maps["attention"][1] == pytest.approx(free, rel=1e-4)
-    assert np.array_equal(maps["cam"][0], image_maps(predictor, film)[MASS].values)
+    assert np.array_equal(maps["cam"][0], image_maps(predictor, film)[MASS])
     rolled = predictor.rollouts(film, [pins])[0][MASS].values
     assert maps["rollout"][0] == pytest.approx(rolled, rel=1e-4)
     expected = maps["attention"][0] / maps["attention"][0].max()

@@ -43,8 +43,7 @@ def model_maps(
     All from the film's one backbone pass. A model without attention has no attention, rollout
     and sum.
     """
-    cams = image_maps(predictor, film)
-    cam = np.stack([cams[f].values for f in findings])
+    cam = image_maps(predictor, film)[list(findings)]
     gradient = grad_cam(predictor.checkpoint.model, film.encoding, findings, scenarios)
     maps = {"cam": cam, "gradcam": gradient}
     readings = predictor.read_many(film, scenarios)

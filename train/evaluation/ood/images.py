@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.datasets import load_sample_images
 
 from lmeran.config import Preprocessing
-from lmeran.imaging.files import looks_like_film, read_file
+from lmeran.imaging.files import may_be_film, read_file
 from lmeran.imaging.preprocess import network_pixels
 from lmeran.imaging.radiograph import Radiograph, ReadError
 
@@ -108,7 +108,7 @@ def pictures_in(folder: Path, preprocessing: Preprocessing) -> np.ndarray:
 
 def _readable(folder: Path) -> Iterator[Radiograph]:
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        if not looks_like_film(path):
+        if not may_be_film(path):
             continue
         try:
             yield read_file(path)
