@@ -10,15 +10,11 @@ explanation between clicks (a reader looks before the next pin); --hurry does no
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
-from tests.support.browsing import CHROMIUM, FLAGS, upload
-from tests.support.serving import running_viewer
+from tests.support.benchmarking import options, page_at
+from tests.support.browsing import upload
 
 TIMED_CLICK = """([row, state]) => new Promise((resolve) => {
   const room = document.querySelector(".lm");
@@ -34,25 +30,10 @@ TIMED_CLICK = """([row, state]) => new Promise((resolve) => {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint")
-    parser.add_argument("--film", type=Path)
-    parser.add_argument("--clicks", type=int, default=50)
-    parser.add_argument("--hurry", action="store_true")
-    given = parser.parse_args()
-    arguments = ["--checkpoint", given.checkpoint] if given.checkpoint else []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_viewer(Path(folder) / "viewer", *arguments, examples=True) as viewer,
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(viewer.url)
-        page.wait_for_selector(".lm[data-ready]")
-        page.wait_for_selector(".lm[data-state=open]")
+    given = options(__doc__, checkpoint=None, film=None, clicks=50, hurry=False)
+    with page_at(given.checkpoint) as page:
         if given.film:
-            upload(page, given.film)
+            upload(page, Path(given.film))
         times = []
         for click in range(given.clicks + 5):
             row, state = click % 4, 2 - (click // 4) % 3
@@ -64,7 +45,6 @@ def main() -> None:
             elapsed = page.evaluate(TIMED_CLICK, [row, state])
             if click >= 5:
                 times.append(elapsed)
-        browser.close()
     times.sort()
     print(f"{len(times)} clicks: median {statistics.median(times):.0f} ms, ", end="")
     print(f"95th percentile {times[int(0.95 * (len(times) - 1))]:.0f} ms, ", end="")

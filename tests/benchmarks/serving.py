@@ -8,7 +8,6 @@ Prints the seconds from starting `app.py` to a page that answers, and the memory
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from app.page import SESSION
+from tests.support.benchmarking import options
 from tests.support.serving import Viewer, running_viewer
 
 
@@ -34,10 +34,7 @@ def open_example(viewer: Viewer, position: int, reader: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint")
-    parser.add_argument("--films", type=int, default=100)
-    given = parser.parse_args()
+    given = options(__doc__, checkpoint=None, films=100)
     arguments = ["--films-per-minute", "0"]
     arguments += ["--checkpoint", given.checkpoint] if given.checkpoint else []
     with tempfile.TemporaryDirectory() as folder:

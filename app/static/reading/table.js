@@ -1,5 +1,6 @@
 // The reading: 14 rows with a dot plot, numbers and a three-way pin each.
 
+import { make } from "../dom.js";
 import { CHANCE, calibratedText, isChance, namesText, uncalibrated } from "./fitted.js";
 import {
   CHANGE_SHOWN, NEGATIVE, POSITIVE, UNKNOWN,
@@ -33,7 +34,8 @@ export class ReadingTable {
     this.listen();
   }
 
-  // A calibration that leaves every probability as it is has no column: it would repeat the raw one.
+  // A calibration that leaves every probability as it is has no column: it would repeat the raw
+  // one.
   nameCalibrated(root, table) {
     root.querySelector(".lm-names").textContent = namesText(this.calibration);
     if (!this.corrects) return;
@@ -91,7 +93,8 @@ export class ReadingTable {
       group.append(button);
     }
     pin.append(group);
-    row.append(head, plot, free, cond, delta, ...(this.corrects ? [calibrated] : []), prior, since, pin);
+    const fitted = this.corrects ? [calibrated] : [];
+    row.append(head, plot, free, cond, delta, ...fitted, prior, since, pin);
     return { row, select, span, hollow, dot, free, cond, delta, calibrated, prior, since, group };
   }
 
@@ -196,13 +199,6 @@ function number(className, label, text) {
   const cell = make("td", `lm-num ${className}`, text);
   cell.dataset.label = label;
   return cell;
-}
-
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
 }
 
 function mark(tag, className, p, text) {
