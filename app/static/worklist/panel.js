@@ -2,7 +2,7 @@
 
 import { make, options } from "../dom.js";
 import { RowList } from "./list.js";
-import { FAILED, counts, listed, pinsOf, progressText } from "./rows.js";
+import { counts, listed, pinsOf, progressText } from "./rows.js";
 
 const MOVES = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from lmeran.findings import FINDINGS, State, display_name
 from lmeran.imaging.radiograph import Radiograph
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
-from tests.support.browsing import as_percent, as_points, pin, row, settled, upload
+from tests.support.browsing import as_percent, as_points, goto, pin, row, settled, upload
 from tests.support.serving import Viewer
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
@@ -158,16 +158,14 @@ def test_too_large_a_file_is_refused_before_it_is_sent(page: Page, tmp_path: Pat
 
 
 def test_film_bytes_need_their_token_and_go_when_the_reader_leaves(
-    browser: Browser, viewer: Viewer, film: Path
+    window: BrowserContext, viewer: Viewer, film: Path
 ) -> None:
-    page = browser.new_page()
+    page = window.new_page()
     films: list[str] = []
     page.on("request", lambda r: films.append(r.url) if "/lmeran/film/" in r.url else None)
-    page.goto(viewer.url)
-    page.wait_for_selector(".lm[data-ready]")
-    upload(page, film)
+    upload(goto(page, viewer.url), film)
     assert page.request.get(films[0]).status == 200
-    other = browser.new_page()
+    other = window.new_page()
     assert other.request.get(f"{viewer.url}/lmeran/film/guess").status == 404
     page.close()
     for _ in range(50):
