@@ -13,8 +13,20 @@ import pytest
 from gradio_client import Client, handle_file
 from playwright.sync_api import BrowserContext, expect
 
-from tests.support.browsing import goto, keys, pin, press, row, settled, upload, why_settled
-from tests.support.listing import films, give, read_through, walked_to
+from tests.support.browsing import (
+    films,
+    give,
+    goto,
+    keys,
+    pin,
+    press,
+    read_through,
+    row,
+    settled,
+    upload,
+    walked_to,
+    why_settled,
+)
 from tests.support.proxying import Proxy, proxied
 from tests.support.serving import Viewer, launched
 

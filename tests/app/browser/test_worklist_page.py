@@ -13,8 +13,24 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from lmeran.findings import FINDINGS
 from lmeran.predictor import Predictor
-from tests.support.browsing import as_percent, goto, keys, pin, press, row, settled, upload
-from tests.support.listing import counted, films, free, give, numbers, read_through, rows, walked_to
+from tests.support.browsing import (
+    as_percent,
+    counted,
+    films,
+    free,
+    give,
+    goto,
+    keys,
+    numbers,
+    pin,
+    press,
+    read_through,
+    row,
+    rows,
+    settled,
+    upload,
+    walked_to,
+)
 from tests.support.serving import Viewer
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
