@@ -24,7 +24,7 @@ from app.http.routes import GRADIO
 from app.quotas import Quotas
 from app.scheduler import Scheduler
 from app.service import ReadingService
-from lmeran.explain.region import RegionError
+from lmeran.errors import UserError
 from lmeran.findings import PinError, Pins, parse_pins
 from lmeran.imaging.radiograph import MAX_FILE_BYTES, ReadError, check_file_size
 
@@ -103,7 +103,7 @@ def add_api(
             quotas.opening(str(request.session_hash), address)
             film = scheduler.film(lambda: act(data, known, *more), f"api {address}", behind=True)
             return await asyncio.wrap_future(film)
-        except (ReadError, PinError, RegionError) as error:
+        except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
         except Exception as error:
             log.error("%s while answering the API", type(error).__name__)

@@ -59,8 +59,9 @@ def load_examples(folder: Path | None, process: DecodingProcess) -> list[Example
     return examples
 
 
-def example_study(examples: list[Example]) -> dict[str, Any]:
-    """A study of these films, as a file of one is written (docs/study.md).
+def example_study(examples: list[Example], truth: bool = False) -> dict[str, Any]:
+    """A study of these films, as a file of one is written (docs/study.md), with or without what is
+    on them: a reader's page has no need of it.
 
     It asks for two findings that some of the films have, by their boxes, and some have not.
     """
@@ -70,7 +71,7 @@ def example_study(examples: list[Example]) -> dict[str, Any]:
         {
             "sha256": sha256(example.path.read_bytes()).hexdigest(),
             "example": position,
-            "truth": {finding: finding in found for finding in boxed},
+            **({"truth": {finding: finding in found for finding in boxed}} if truth else {}),
         }
         for position, (example, found) in enumerate(zip(examples, on_film, strict=True))
     ]

@@ -19,14 +19,13 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from app.examples import example_study
+from app.http.bodies import Disconnected
 from app.http.gateway import UNEXPECTED, address_of, refusal
 from app.payload.facts import page_facts
 from app.quotas import QuotaError, Quotas
 from app.scheduler import Scheduler, result_of
 from app.service import FilmGoneError, ReadingService
-from lmeran.explain.region import RegionError
-from lmeran.exports.reading_file import ReadingFileError
-from lmeran.exports.record import ExportError
+from lmeran.errors import UserError
 from lmeran.findings import PinError
 from lmeran.imaging.radiograph import ReadError
 
@@ -96,8 +95,8 @@ def add_page(
 
         return route
 
-    async def study() -> Response:
-        return JSONResponse(example_study(service.examples))
+    async def study(truth: bool = False) -> Response:
+        return JSONResponse(example_study(service.examples, truth))
 
     async def held(request: Request) -> Response:
         async def act() -> Any:
@@ -182,13 +181,15 @@ async def answered(act: Callable[[], Awaitable[Any]]) -> Response:
     try:
         result = await act()
         return result if isinstance(result, Response) else JSONResponse(result)
+    except Disconnected:
+        return Response()  # heard by nobody
     except FilmGoneError as error:
         return refusal(404, str(error))
     except QuotaError as error:
         return refusal(429, str(error))
     except ReadError as error:
         return refusal(422, str(error))
-    except (PinError, RegionError, ExportError, ReadingFileError) as error:
+    except UserError as error:
         return refusal(400, str(error))
     except Exception as error:
         log.error("%s while answering the page", type(error).__name__)

@@ -13,6 +13,8 @@ from typing import Any, Generic, TypeVar
 
 from starlette.requests import Request
 
+from app.http.bodies import Disconnected
+
 PINS_AT_ONCE = 2
 LOOK_SECONDS = 1.0
 """How often it is seen whether whoever waits is still there."""
@@ -85,12 +87,12 @@ class Scheduler:
 
 
 async def result_of(future: Future[Result], request: Request) -> Result:
-    """The result. What nobody waits for any more is not begun."""
+    """The result. What nobody waits for any more is not begun. Raises `Disconnected`."""
     wrapped = asyncio.wrap_future(future)
     try:
         while not (await asyncio.wait([wrapped], timeout=LOOK_SECONDS))[0]:
             if await request.is_disconnected():
-                wrapped.cancel()
+                raise Disconnected
         return wrapped.result()
     finally:
         wrapped.cancel()

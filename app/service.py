@@ -15,7 +15,7 @@ from app.payload.facts import film_facts, gate_facts, reading_facts
 from app.payload.packing import pack_values, thumbnail
 from app.sessions import OpenRadiograph, PrintPreview, RadiographStore
 from lmeran.explain.explain import explain_object
-from lmeran.explain.region import RegionError, what_if
+from lmeran.explain.region import RegionError, read_beside, read_without, what_if
 from lmeran.findings import FINDINGS, PinError, Pins, State, pins_of
 from lmeran.imaging.radiograph import Radiograph, ReadError
 from lmeran.model.maps import ROLLOUT
@@ -89,6 +89,7 @@ class ReadingService:
         reading = self.predictor.read(encoded, {})
         return {
             "token": held.token,
+            "image": preview.image.sha256,
             **held.facts,
             "reading": reading_facts(reading, reading.maps(free=True), reading.maps()),
             "cam": cam_facts(self.predictor, encoded),
@@ -154,13 +155,15 @@ class ReadingService:
             raise PinError(str(error)) from None
 
     def without(self, request: dict[str, Any], owner: str) -> dict[str, Any]:
-        """The reading under these pins without a region of the film and without others.
+        """The reading under these pins without a region of the film, or what stands beside it.
 
-        request: as for `pin`, and box: left, top, width and height in pixels of the film. Raises
+        request: as for `pin`, and box: left, top, width and height in pixels of the film; beside:
+        whether the region alone and other boxes are asked for, which take longer. Raises
         `RegionError` for what is no box on it, and as `pin` does.
         """
-        asked = self._asked(request, owner)
-        return what_if(self.predictor, asked.film.encoded, box_of(request.get("box")), asked.pins)
+        asked, box = self._asked(request, owner), box_of(request.get("box"))
+        read = read_beside if request.get("beside") is True else read_without
+        return what_if(self.predictor, asked.film.encoded, box, asked.pins, read)
 
     def _asked(self, request: dict[str, Any], owner: str) -> Asked:
         pins = _pins_of(request.get("pins"))

@@ -174,6 +174,23 @@ class Predictor:
             for row, encoding in enumerate(together.split())
         ]
 
+    @torch.inference_mode()
+    def probabilities(self, squares: np.ndarray, pins: Pins, bfloat16: bool = False) -> np.ndarray:
+        """Raw probabilities of B films under the same pins, float64 (B, 14); NaN where pinned.
+
+        squares: as for `encode_many`, which keeps more of each film. bfloat16: compute in it where
+        the processor can, in less than half the time and some tenths of a point off
+        (`tests/benchmarks/clicks.py`).
+        """
+        images = to_input(squares, self._preprocessing)
+        images = images.to(self.device, memory_format=torch.channels_last)
+        states = np.repeat(states_of(pins)[None], len(squares), axis=0)
+        known = torch.from_numpy(states).to(self.device)
+        quick = bfloat16 and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+        with torch.autocast("cpu", torch.bfloat16, enabled=quick):
+            logits = self._model(images, known).logits
+        return np.where(states != State.UNKNOWN, np.nan, _probabilities(logits))
+
     def read(
         self,
         film: EncodedRadiograph | Radiograph | str | Path,

@@ -22,7 +22,6 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "export": (NOWHERE,),
     "replay": (NOWHERE, "--image", NOWHERE),
     "fit": ("--data", NOWHERE, "--out", NOWHERE),
-    "teach": ("--data", NOWHERE, "--out", NOWHERE),
     "evaluate": ("--checkpoint", NOWHERE, "--data", NOWHERE),
     "calibrate": ("--checkpoint", NOWHERE, "--data", NOWHERE),
     "card": ("--checkpoint", NOWHERE, "--report", NOWHERE),
@@ -46,7 +45,7 @@ OF_THE_MODEL = {"layer", "head"}
 MAY_BE_ZERO = {
     *("micro_batch", "max_steps", "min_size", "seed", "frozen", "films", "pin_films", "map_films"),
     *("gate_films", "tolerance", "known", "mask_lower", "free_share", "warmup", "ema", "dropout"),
-    *("learning_rate", "residual_weight", "mean", "rotate", "contrast", "distill", "hint"),
+    *("learning_rate", "residual_weight", "mean", "rotate", "contrast"),
     "branch_rate",
     *("batch of run", "rate", "arms", "limit", "steps of run"),
     *("weight_decay", "workers of predict", "workers of explain", "workers of phantom"),
@@ -154,7 +153,7 @@ def test_a_wrong_value_is_refused_by_its_name_and_a_wrong_text_in_one_line(
 
 
 @pytest.mark.parametrize("device", ["nonsense", "-1", "", "cuda:77", "cpu:x"])
-@pytest.mark.parametrize("command", ["evaluate", "calibrate", "teach"])
+@pytest.mark.parametrize("command", ["evaluate", "calibrate"])
 def test_a_device_that_is_not_there_is_told_before_anything_is_opened(
     command: str, device: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,18 +23,15 @@ class Batch:
     """One forward pass.
 
     gray: uint8 (B, S, S); labels: float32 (B, 14); states: int64 (B, 14); mask: bool (B, 14), True
-    where the finding is scored; free: bool (B,), images of which nothing is known; offsets:
-    float32 (B, 14) added to the logits, or None; soft: float32 (B, 14), NaN where not known;
-    seed: of the pass's augmentation and dropout.
+    where the finding is scored; offsets: float32 (B, 14) added to the logits, or None; seed: of the
+    pass's augmentation and dropout.
     """
 
     gray: torch.Tensor
     labels: torch.Tensor
     states: torch.Tensor
     mask: torch.Tensor
-    free: torch.Tensor
     offsets: torch.Tensor | None
-    soft: torch.Tensor
     seed: int
 
     def to(self, device: torch.device) -> Batch:
@@ -52,13 +49,12 @@ class Batch:
 @dataclass(frozen=True, eq=False)
 class Source:
     """The training split as batches come from it: pixels uint8 (N, S, S) memory-mapped, offsets
-    (N, 14) of `source_offsets` or None, soft (N, 14) with NaN where nothing is known."""
+    (N, 14) of `source_offsets` or None."""
 
     config: TrainConfig
     index: Index
     pixels: np.ndarray
     offsets: np.ndarray | None
-    soft: np.ndarray
 
     @property
     def steps_per_epoch(self) -> int:
@@ -80,7 +76,7 @@ class Source:
 
     def _step(self, step: int, rank: int, size: int) -> list[Batch]:
         epoch, position = divmod(step, self.steps_per_epoch)
-        order = epoch_order(self.index, self.config.balance, self.config.seed, epoch)
+        order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.index))
         wanted = order[position * self.config.batch_size :][: self.config.batch_size]
         passes = np.array_split(wanted, self.config.passes(size))
         return [self._pass(np.sort(passes[k]), step, k) for k in range(rank, len(passes), size)]
@@ -99,28 +95,6 @@ class Source:
             labels=labels,
             states=states_under_mask(labels, mask),
             mask=mask,
-            free=mask.all(dim=1),
             offsets=None if self.offsets is None else torch.from_numpy(self.offsets[rows]),
-            soft=torch.from_numpy(self.soft[rows]),
             seed=seed,
         )
-
-
-def epoch_order(index: Index, balance: str, seed: int, epoch: int) -> np.ndarray:
-    """Rows in the order of an epoch, as many as the index has.
-
-    balance "none": each once. "source": each source equally often; "finding": each finding and No
-    Finding equally often, an image by its rarest finding (drawn with replacement).
-    """
-    generator = np.random.default_rng([seed, epoch])
-    if balance == "none":
-        return generator.permutation(len(index))
-    if balance == "source":
-        kinds = index.groups
-    else:
-        counts = index.labels.sum(axis=0)
-        rarity = np.where(index.labels > 0.5, counts, np.inf)
-        kinds = np.where(index.labels.any(axis=1), rarity.argmin(axis=1), len(counts))
-    _, kind, sizes = np.unique(kinds, return_inverse=True, return_counts=True)
-    chance = 1.0 / sizes[kind]
-    return generator.choice(len(index), len(index), replace=True, p=chance / chance.sum())

@@ -15,7 +15,6 @@ from train.calibration.calibrate import calibrate_parser, run_calibrate
 from train.card.publish import publish
 from train.card.write import card_parser, run_card
 from train.config import TrainConfig
-from train.distill.teacher import TeacherConfig, run_teach
 from train.evaluation.evaluate import EvaluateConfig, run_evaluate
 from train.fit import run_fit
 from train.phantom.commands import phantom
@@ -50,7 +49,6 @@ def commands() -> dict[str, Command]:
     answers = {"answers": {"type": Path, "nargs": "+", "help": "files that Save answers gave"}}
     return {
         "fit": _command(run_fit, TrainConfig),
-        "teach": _command(run_teach, TeacherConfig),
         "evaluate": _command(run_evaluate, EvaluateConfig),
         "calibrate": (
             calibrate_parser(),

@@ -28,25 +28,15 @@ class TrainConfig:
         free_share: share of the images of a step that are read with every finding masked, whatever
             the drawn mask says (the paper has no such share)
         loss: reduction of the masked loss, per masked finding ("mean") or per image ("sum")
-        class_weight: "balanced" weighs the positives of a finding by negatives / positives, at
-            most 20, "none" does not
-        balance: draw the images of an epoch so that "source"s or "finding"s (and No Finding) come
-            equally often; "none": each image once an epoch
         source_adjust: in training, add to each logit what the image's source alone says of the
             finding, so that the network need not learn the source
-        soft_labels: CSV of probabilities for some training images ("Image Index", 14 columns),
-            learnt beside the labels on the images that are read free
-        teacher: folder of `python -m train teach`, learnt beside the labels on the images that are
-            read free
-        distill: weight of the loss to the soft labels and the teacher's probabilities
-        hint: weight of the loss to the teacher's feature cells
         epochs: passes over the training split
         batch_size: images a step, over all processes and micro-batches
         micro_batch: images a forward pass; 0: batch_size over the number of processes. Batch
             statistics are taken over it, gradients are accumulated to a batch
         learning_rate: peak of the schedule, for the backbone
         branch_rate: learning rate of all else (label branch, classifiers) as a share of it
-        schedule: after the warm-up fall along a "cosine" to zero, "linear"ly, or stay "constant"
+        schedule: after the warm-up fall along a "cosine" to zero, or stay "constant"
         warmup: share of the steps that ramp the learning rate up
         weight_decay: of AdamW, on matrices only
         ema: decay of the moving average of the weights that is evaluated and shipped; 0: none
@@ -61,8 +51,8 @@ class TrainConfig:
         seed: of weights, order, masks, augmentation and split
         workers: threads that read images into the pixel cache
         save_every: steps between saves of the run's state, besides the end of each epoch
-        backbone_weights: "imagenet", "xrv:NAME_OR_FILE", "chexnet:FILE" or "lmeran:FOLDER" (a
-            checkpoint of whatever label branch); none: random weights
+        backbone_weights: "imagenet" or "lmeran:FOLDER" (a checkpoint of any label branch); none:
+            random weights
         init: checkpoint to take all weights from before the first step
         max_steps: stop after this many steps in all (0: no limit)
     """
@@ -73,19 +63,13 @@ class TrainConfig:
     mask_lower: float = 0.25
     free_share: float = 0.0
     loss: Literal["mean", "sum"] = "mean"
-    class_weight: Literal["none", "balanced"] = "none"
-    balance: Literal["none", "source", "finding"] = "none"
     source_adjust: bool = False
-    soft_labels: str | None = None
-    teacher: str | None = None
-    distill: float = 1.0
-    hint: float = 1.0
     epochs: int = 50
     batch_size: int = 64
     micro_batch: int = 0
     learning_rate: float = 1e-4
     branch_rate: float = 1.0
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    schedule: Literal["cosine", "constant"] = "cosine"
     warmup: float = 0.05
     weight_decay: float = 0.01
     ema: float = 0.999
@@ -105,7 +89,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_least(self, 1, "epochs", "batch_size", "save_every", "workers")
         check_least(self, 0, "micro_batch", "min_size", "max_steps", "seed")
-        check_least(self, 0, "distill", "hint", "learning_rate", "branch_rate", "weight_decay")
+        check_least(self, 0, "learning_rate", "branch_rate", "weight_decay")
         for name in ("mask_lower", "free_share", "warmup", "frozen"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must be in [0, 1]: {getattr(self, name)}")
@@ -119,16 +103,7 @@ class TrainConfig:
             )
         if self.init and self.backbone_weights:
             raise ConfigError("Give init or backbone_weights, not both.")
-        if self.distills and self.label_masking and not self.free_share:
-            raise ConfigError(
-                "soft_labels and teacher need images that are read free: set free_share above 0."
-            )
         self._check_progressive()
-
-    @property
-    def distills(self) -> bool:
-        """Whether the run learns from anything besides the labels."""
-        return self.soft_labels is not None or self.teacher is not None
 
     def passes(self, processes: int) -> int:
         """Forward passes a step, over all processes."""

@@ -94,13 +94,10 @@ def learning_rate(step: int, total: int, config: TrainConfig) -> float:
     warmup = max(1, round(config.warmup * total))
     if step < warmup:
         return config.learning_rate * (step + 1) / warmup
+    if config.schedule == "constant":
+        return config.learning_rate
     progress = min(1.0, (step - warmup) / max(1, total - warmup))
-    falling = {
-        "cosine": 0.5 * (1 + math.cos(math.pi * progress)),
-        "linear": 1 - progress,
-        "constant": 1.0,
-    }
-    return config.learning_rate * falling[config.schedule]
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def _train_epoch(
@@ -170,11 +167,8 @@ def step_function(run: Run, plan: Plan) -> Callable[[list[Batch], float], torch.
     _freeze_backbone(run, plan)
     module: nn.Module = run.learner
     if processes.size > 1:
-        # Running statistics are averaged once an epoch, not sent at every step. A step without an
-        # image read free leaves the hint's map unused.
-        module = DistributedDataParallel(
-            module, broadcast_buffers=False, find_unused_parameters=config.teacher is not None
-        )
+        # Running statistics are averaged once an epoch, not sent at every step.
+        module = DistributedDataParallel(module, broadcast_buffers=False)
     if config.compile:
         module = torch.compile(module)
 

@@ -30,7 +30,7 @@ class History:
         """A finished epoch; an epoch that is repeated after a kill replaces its row."""
         rows = pd.DataFrame([row])
         if self._csv.is_file():
-            before = pd.read_csv(self._csv, float_precision="round_trip")
+            before = pd.read_csv(self._csv)
             rows = pd.concat([before[before["epoch"] != row["epoch"]], rows])
         write_atomic(self._csv, rows.to_csv(index=False))
         for name, value in row.items():

@@ -19,7 +19,6 @@ from train.batches import Source
 from train.config import TrainConfig
 from train.data.index import Index, label_sets, read_index, source_offsets, split_by_patient
 from train.data.pixels import cached_pixels
-from train.distill.teacher import load_teacher, read_soft_labels
 from train.learner import Learner
 from train.processes import Processes
 from train.run import Run, new_run
@@ -65,13 +64,11 @@ def prepare(config: TrainConfig, data: Path, out: Path, processes: Processes) ->
     )
     if processes.first:
         processes.wait()
-    soft = np.full(train.labels.shape, np.nan, dtype=np.float32)
     source = Source(
         config=config,
         index=train,
         pixels=pixels,
         offsets=source_offsets(train)[train.groups] if config.source_adjust else None,
-        soft=read_soft_labels(config.soft_labels, train) if config.soft_labels else soft,
     )
     total = source.steps_per_epoch * config.epochs
     model, initial, backbone = _starting_model(config, train)
@@ -85,7 +82,7 @@ def prepare(config: TrainConfig, data: Path, out: Path, processes: Processes) ->
         facts=_facts(config, train, validation, initial, backbone),
         out=out,
     )
-    run = new_run(_learner(model, config, train, processes.device), processes.device)
+    run = new_run(Learner(model, config), processes.device)
     message = run.restore(plan.state, processes.device)
     if message and processes.first:
         print(message)
@@ -113,16 +110,6 @@ def _starting_model(
     return model, initial, None
 
 
-def _learner(model: LMeRAN, config: TrainConfig, train: Index, device: torch.device) -> Learner:
-    teacher = load_teacher(config.teacher).to(device) if config.teacher else None
-    weight = None
-    if config.class_weight == "balanced":
-        positive = train.labels.sum(axis=0)
-        ratio = (len(train) - positive) / np.maximum(positive, 1)
-        weight = torch.from_numpy(ratio.clip(1, 20).astype(np.float32))
-    return Learner(model, config, teacher, weight)
-
-
 def _keep_config(config: TrainConfig, path: Path) -> None:
     text = yaml.safe_dump(config.to_dict(), sort_keys=False)
     if path.is_file() and path.read_text() != text:
@@ -144,9 +131,6 @@ def _facts(
     were, not where they were."""
     positives = train.labels.sum(axis=0).astype(int).tolist()
     options = config.to_dict()
-    for name in ("soft_labels", "teacher"):
-        if options[name]:
-            options[name] = Path(options[name]).name
     options["backbone_weights"] = backbone
     before = None
     if initial is not None:

@@ -2,10 +2,12 @@
 
 import { Api } from "./api.js";
 import { Client } from "./reading/client.js";
+import { listenForParent } from "./embedding.js";
 import { Examples } from "./films/examples.js";
 import { Frames } from "./films/frames.js";
 import { Files } from "./films/files.js";
 import { fillKeyList, listenForKeys } from "./controls/keys.js";
+import { KeptPins } from "./reading/kept.js";
 import { listenForMenus } from "./controls/menus.js";
 import { Notices } from "./controls/notices.js";
 import { restore } from "./save/restore.js";
@@ -17,7 +19,7 @@ import { Study } from "./study/study.js";
 import { PinHistory } from "./reading/pins.js";
 import { ReadingTable } from "./reading/table.js";
 import { SaveMenu } from "./save/menu.js";
-import { listenForLook, noteFrame } from "./controls/theme.js";
+import { listenForLook } from "./controls/theme.js";
 import { Toolbar } from "./viewer/toolbar.js";
 import { WhyPanel } from "./reading/why.js";
 import { WithoutRegion } from "./reading/without.js";
@@ -28,7 +30,7 @@ const STATES = { unknown: UNKNOWN, negative: NEGATIVE, positive: POSITIVE };
 function mount(root, facts) {
   const q = (selector) => root.querySelector(selector);
   const state = initialState(facts.findings, facts.model.maps.opens);
-  const steps = new PinHistory(state);
+  const steps = new PinHistory(state), kept = new KeptPins(root, state);
   const notices = new Notices(root);
   const tell = (text) => notices.tell(text), alert = (text) => notices.alert(text);
   const viewport = new Viewport(root, facts, state, { tell, drawn: () => screen.renderMap(state) });
@@ -79,6 +81,22 @@ function mount(root, facts) {
   function away() {
     worklist.clear();
     client.forget();
+    kept.forget();
+  }
+
+  // After a reload: an example again at once; of a film of the reader's own only the pins are kept.
+  function reopen() {
+    const { last } = kept;
+    if (!last || last.example !== undefined) examples.openFirst(last?.example);
+    else notices.hint("Open your film again, and its pins come back.");
+  }
+
+  function bringBack() {
+    const pins = kept.take();
+    if (!pins) return;
+    saveMenu.link = null; // older than they are
+    pinAll(pins);
+    tell("The pins from before the reload are back");
   }
 
   // Pins and view of a reading file or a link.
@@ -137,6 +155,7 @@ function mount(root, facts) {
     q(".lm-right").scrollTop = 0;
     q(".lm-layer").value = q(".lm-headsel").value = "";
     worklist.bringBack();
+    bringBack();
     render();
   }
 
@@ -152,6 +171,7 @@ function mount(root, facts) {
     frames.render();
     examples.render();
     worklist.follow();
+    kept.follow();
   }
 
   function busy(on) {
@@ -211,8 +231,8 @@ function mount(root, facts) {
   listen();
   listenForMenus(root);
   listenForLook(q(".lm-theme"), render);
-  noteFrame();
-  examples.openFirst();
+  listenForParent();
+  reopen();
   root.dataset.ready = "1";
 }
 

@@ -99,9 +99,10 @@ export class Session {
         + `${inWords(idleSeconds)} without use.`],
       ["Limits", demo ? `Bundled films only, ${often}.`
         : `${maxBytes / 2 ** 20} MB and ${maxPixels / 1e6} million pixels a film; ${often}.`],
-      ["Never kept", "Names of files or patients, other attributes that tell who, what you pin, what "
-        + "was read. None of it is logged, and no other host hears of it. This browser keeps one "
-        + "word: the look."],
+      ["Never kept", "Names of files or patients, other attributes that tell who, what was read. None "
+        + "of it is logged, and no other host hears of it."],
+      ["Browser", "Keeps the look and, until this tab is closed or Forget film is pressed, your pins, "
+        + "with a digest of each film in place of a name: they come back after a reload."],
       ["Signing in", user ? "Is asked by the browser, until it is closed." : "Is not asked here."],
       ["For programs", "/predict and /explain answer gradio_client and HTTP; "
         + `Client("${document.baseURI.split("#")[0]}").view_api() describes them.`],

@@ -8,6 +8,7 @@ same size elsewhere on the body move them is the scale on which the region's own
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +33,8 @@ BODY_SHARE = 0.9
 """Least share of a control box that lies on the body."""
 
 _FAINT = 1e-3
-
-_STEPS = 24
-"""Places a side at which a control box may lie."""
-
-_DRAWS = 20
-"""Tries to find room for all control boxes."""
+_DRAWS = 1000
+"""Places at which room for control boxes is looked for."""
 
 
 class RegionError(UserError):
@@ -77,69 +74,78 @@ class Region:
         left, top = self.left * width, self.top * height
         return left, top, self.right * width - left, self.bottom * height - top
 
+    def pixels(self, size: int, margin: float = 0) -> tuple[slice, slice]:
+        """Rows and columns of a square of `size`, with a margin around them; never none."""
+        return tuple(
+            slice(max(round(low * size - margin), 0), round(high * size + margin) + 1)
+            for low, high in ((self.top, self.bottom), (self.left, self.right))
+        )
+
     def overlaps(self, other: Region) -> bool:
         across = min(self.right, other.right) - max(self.left, other.left)
         down = min(self.bottom, other.bottom) - max(self.top, other.top)
         return across > 0 and down > 0
 
 
-@dataclass(frozen=True, eq=False)
-class RegionReading:
-    """Probabilities of the 14 findings, float64; NaN where pinned.
+Effect = dict[str, np.ndarray]
+"""Raw probabilities of the 14 findings, float64, NaN where pinned. whole, without, only: (14,), of
+the film, of the film without the region, and of the region with all else blurred. without_controls:
+(C, 14), without each of `control_boxes`."""
 
-    whole, without, only: (14,), of the film, of the film without the region, and of the region
-    with all else blurred. controls: (C, 14), without each of `boxes`; C is 0 where the region
-    leaves no room for another of its size on the body.
+
+def read_without(
+    predictor: Predictor, film: EncodedRadiograph, region: Region, pins: Pins
+) -> Effect:
+    """A film as it is and without a region, under the same pins."""
+    found = predictor.probabilities(_without(film.square, region)[None], pins)
+    return {"whole": predictor.read(film, pins).conditioned, "without": found[0]}
+
+
+def read_beside(
+    predictor: Predictor,
+    film: EncodedRadiograph,
+    region: Region,
+    pins: Pins,
+    bfloat16: bool = True,
+) -> Effect:
+    """What stands beside that: the region alone, and the film without each of the control boxes.
+
+    bfloat16: as for `Predictor.probabilities`.
     """
-
-    region: Region
-    whole: np.ndarray
-    without: np.ndarray
-    only: np.ndarray
-    controls: np.ndarray
-    boxes: tuple[Region, ...]
+    square = film.square
+    only = _mixed(_blur(square.astype(np.float32)), square, _mask(len(square), region))
+    others = [_without(square, box) for box in control_boxes(square, region)]
+    found = predictor.probabilities(np.stack([only, *others]), pins, bfloat16)
+    return {"only": found[0], "without_controls": found[1:]}
 
 
 def read_region(
     predictor: Predictor, film: EncodedRadiograph, region: Region, pins: Pins
-) -> RegionReading:
-    """Read a film without a region and with it alone, under the same pins, in one batch."""
-    square, size = film.square, (film.geometry.height, film.geometry.width)
-    boxes = control_boxes(square, region)
-    only = _mixed(_blur(square.astype(np.float32)), square, _mask(len(square), region))
-    squares = np.stack([only, *(_without(square, box) for box in (region, *boxes))])
-    changed = predictor.encode_many(squares, [size] * len(squares))
-    readings = predictor.read_films([film, *changed], pins)
-    whole, only, without, *controls = (reading.conditioned for reading in readings)
-    return RegionReading(
-        region, whole, without, only, np.reshape(controls, (-1, len(FINDINGS))), boxes
-    )
+) -> Effect:
+    """Both, in full precision."""
+    beside = read_beside(predictor, film, region, pins, bfloat16=False)
+    return read_without(predictor, film, region, pins) | beside
 
 
 def what_if(
-    predictor: Predictor, film: EncodedRadiograph, box: tuple[float, ...], pins: Pins
+    predictor: Predictor,
+    film: EncodedRadiograph,
+    box: tuple[float, ...],
+    pins: Pins,
+    read: Callable[[Predictor, EncodedRadiograph, Region, Pins], Effect] = read_region,
 ) -> dict[str, Any]:
-    """`read_region` of a box (left, top, width, height in pixels of the film) as plain JSON values;
-    the boxes in them are of the same kind. Raises `RegionError`."""
-    height, width = film.geometry.height, film.geometry.width
-    region = Region.of_pixels(box, width, height)
-    return region_object(read_region(predictor, film, region, pins), (height, width))
-
-
-def region_object(reading: RegionReading, size: tuple[int, int]) -> dict[str, Any]:
-    """Plain JSON values; boxes as left, top, width, height in pixels of the film of `size`."""
-    controls = [reading.region, *reading.boxes]
-    region, *others = ([round(v, 1) for v in box.in_pixels(*size)] for box in controls)
+    """What `read` finds, as plain JSON values; boxes are left, top, width and height in pixels of
+    the film. Raises `RegionError`."""
+    size = (film.geometry.height, film.geometry.width)
+    region = Region.of_pixels(box, width=size[1], height=size[0])
+    effect = read(predictor, film, region, pins)
+    boxes = [region, *control_boxes(film.square, region)]
+    own, *others = ([round(v, 1) for v in each.in_pixels(*size)] for each in boxes)
     return {
-        "box": region,
+        "box": own,
         "control_boxes": others,
         "findings": {
-            finding: {
-                "whole": plain(reading.whole[i]),
-                "without": plain(reading.without[i]),
-                "only": plain(reading.only[i]),
-                "without_controls": plain(reading.controls[:, i]),
-            }
+            finding: {name: plain(values[..., i]) for name, values in effect.items()}
             for i, finding in enumerate(FINDINGS)
         },
     }
@@ -152,24 +158,16 @@ def control_boxes(square: np.ndarray, region: Region) -> tuple[Region, ...]:
     film and region give the same boxes.
     """
     wide, high = region.right - region.left, region.bottom - region.top
-    integral = cv2.integral(body_mask(square).astype(np.uint8))
-    size = len(square)
-    places = []
-    for top in np.linspace(0, 1 - high, _STEPS):
-        for left in np.linspace(0, 1 - wide, _STEPS):
-            box = Region(float(left), float(top), float(left + wide), float(top + high))
-            if not box.overlaps(region) and _share(integral, box, size) >= BODY_SHARE:
-                places.append(box)
-    rng, best = np.random.default_rng(0), ()
-    for _ in range(_DRAWS):
-        chosen: list[Region] = []
-        for k in rng.permutation(len(places)):
-            if not any(places[k].overlaps(box) for box in chosen):
-                chosen.append(places[k])
-            if len(chosen) == CONTROLS:
-                return tuple(chosen)
-        best = max(best, tuple(chosen), key=len)
-    return best
+    body, boxes = body_mask(square), []
+    places = np.random.default_rng(0).random((_DRAWS, 2)) * (1 - wide, 1 - high)
+    for left, top in places.tolist():
+        if len(boxes) == CONTROLS:
+            break
+        box = Region(left, top, left + wide, top + high)
+        apart = not any(box.overlaps(other) for other in (region, *boxes))
+        if apart and body[box.pixels(len(body))].mean() >= BODY_SHARE:
+            boxes.append(box)
+    return tuple(boxes)
 
 
 def body_mask(square: np.ndarray) -> np.ndarray:
@@ -204,26 +202,10 @@ def _blur(values: np.ndarray) -> np.ndarray:
 def _mask(size: int, region: Region) -> np.ndarray:
     """1 inside, 0 outside, float32 (S, S); the soft edge between lies outside the region."""
     mask = np.zeros((size, size), np.float32)
-    grown = 2 * FEATHER * size
-    rows, columns = (
-        slice(max(round(low * size - grown), 0), round(high * size + grown) + 1)
-        for low, high in ((region.top, region.bottom), (region.left, region.right))
-    )
-    mask[rows, columns] = 1
+    mask[region.pixels(size, margin=2 * FEATHER * size)] = 1
     return cv2.GaussianBlur(mask, (0, 0), FEATHER * size)
 
 
 def _mixed(outside: np.ndarray, inside: np.ndarray, mask: np.ndarray) -> np.ndarray:
     mixed = outside + (inside - outside.astype(np.float32)) * mask
     return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
-
-
-def _share(integral: np.ndarray, box: Region, size: int) -> float:
-    """Share of a box that lies on the body, from the mask's integral image."""
-    left, top = round(box.left * size), round(box.top * size)
-    right, bottom = max(round(box.right * size), left + 1), max(round(box.bottom * size), top + 1)
-    inside = (
-        integral[bottom, right] - integral[top, right] - integral[bottom, left]
-        + integral[top, left]
-    )  # fmt: skip
-    return float(inside) / ((right - left) * (bottom - top))

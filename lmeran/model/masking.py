@@ -45,17 +45,13 @@ def masked_loss(
     labels: torch.Tensor,
     mask: torch.Tensor,
     reduction: str = "mean",
-    positive_weight: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Binary cross-entropy on the masked findings only.
 
-    logits, labels in 0 .. 1: (B, n); mask: bool (B, n); positive_weight: (n,), of the positive
-    term, or None for 1. "mean": over the masked findings of the batch;
-    "sum": over the masked findings of an image, then the mean over images.
+    logits, labels in 0 .. 1: (B, n); mask: bool (B, n). "mean": over the masked findings of the
+    batch; "sum": over the masked findings of an image, then the mean over images.
     """
-    each = functional.binary_cross_entropy_with_logits(
-        logits, labels, reduction="none", pos_weight=positive_weight
-    )
+    each = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
     weight = mask.to(each.dtype)
     total = (each * weight).sum()
     if reduction not in ("mean", "sum"):

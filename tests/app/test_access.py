@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
 import time
@@ -18,6 +19,7 @@ from app.http.gateway import FILES_ROOM, ViewerServer
 from app.http.hosts import Hosts, host_name
 from app.http.routes import CLIENTS, GRADIO, PAGE, START
 from app.page import SESSION
+from app.scheduler import LOOK_SECONDS
 from lmeran.imaging.radiograph import MAX_FILE_BYTES
 from tests.support.serving import launched
 
@@ -293,3 +295,28 @@ def test_logs_carry_nothing_that_a_client_sent(
     time.sleep(1)
     said = capfd.readouterr()
     assert word not in said.out + said.err + caplog.text
+
+
+def test_a_page_that_leaves_while_it_is_answered_leaves_no_trace(
+    viewer: Started, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A traceback of CancelledError was logged, where the explanation was still being computed."""
+    url, begun, left = viewer[0], threading.Event(), threading.Event()
+
+    def why_facts(*_: object) -> dict[str, str]:
+        begun.set()
+        left.wait(30)
+        return {}
+
+    monkeypatch.setattr("app.service.why_facts", why_facts)
+    monkeypatch.setattr(logging.getLogger("uvicorn"), "handlers", [caplog.handler])
+    headers = {SESSION: "x" * 32}
+    token = httpx.post(f"{url}/lmeran/examples/0", headers=headers, timeout=60).json()["token"]
+    asked = {"token": token, "pins": [0] * 14}
+    with contextlib.suppress(httpx.ReadTimeout):
+        httpx.post(f"{url}/lmeran/why", json=asked, headers=headers, timeout=1)
+    assert begun.is_set()
+    time.sleep(2 * LOOK_SECONDS)
+    left.set()
+    assert httpx.get(url).status_code == 200
+    assert caplog.records == []

@@ -14,7 +14,9 @@ from lmeran.explain.region import (
     RegionError,
     body_mask,
     control_boxes,
+    read_beside,
     read_region,
+    read_without,
     what_if,
 )
 from lmeran.findings import FINDINGS, State
@@ -48,7 +50,7 @@ def test_as_plain_values_boxes_are_in_pixels_and_pinned_findings_null(predictor:
     assert len(found["control_boxes"]) == CONTROLS
     assert found["findings"]["Mass"]["without"] is None
     edema = found["findings"]["Edema"]
-    assert edema["whole"] == pytest.approx(reading.whole[FINDINGS.index("Edema")], abs=1e-5)
+    assert edema["whole"] == pytest.approx(reading["whole"][FINDINGS.index("Edema")], abs=1e-5)
     assert len(edema["without_controls"]) == CONTROLS
 
 
@@ -90,42 +92,51 @@ def test_controls_are_of_one_size_on_the_body_and_apart(predictor: Predictor) ->
 
 def test_a_region_as_large_as_the_body_has_no_control(predictor: Predictor) -> None:
     everything = Region(0, 0, 1, 1)
+    assert control_boxes(encoded(predictor).square, everything) == ()
     found = read_region(predictor, encoded(predictor), everything, {})
-    assert found.boxes == ()
-    assert found.controls.shape == (0, len(FINDINGS))
-    np.testing.assert_allclose(found.only, found.whole, atol=1e-4)
+    assert found["without_controls"].shape == (0, len(FINDINGS))
+    np.testing.assert_allclose(found["only"], found["whole"], atol=1e-4)
 
 
 def test_the_numbers_are_those_of_the_changed_films(predictor: Predictor) -> None:
     pins = {"Effusion": State.POSITIVE}
     found = read_region(predictor, encoded(predictor), LESION, pins)
     whole = predictor.read(predictor.encode(a_film()), pins).conditioned
-    np.testing.assert_allclose(found.whole, whole, atol=1e-5)
-    assert np.isnan(found.without[FINDINGS.index("Effusion")])
-    assert found.controls.shape == (CONTROLS, len(FINDINGS))
-    assert not np.allclose(found.without, found.whole, equal_nan=True, atol=1e-6)
+    np.testing.assert_allclose(found["whole"], whole, atol=1e-5)
+    assert np.isnan(found["without"][FINDINGS.index("Effusion")])
+    assert found["without_controls"].shape == (CONTROLS, len(FINDINGS))
+    assert not np.allclose(found["without"], found["whole"], equal_nan=True, atol=1e-6)
+
+
+def test_the_parts_of_the_answer_are_the_whole_and_bfloat16_is_near(predictor: Predictor) -> None:
+    film, pins = encoded(predictor), {"Effusion": State.POSITIVE}
+    found = read_region(predictor, film, LESION, pins)
+    for name, values in read_without(predictor, film, LESION, pins).items():
+        np.testing.assert_allclose(values, found[name], atol=1e-6)
+    for name, values in read_beside(predictor, film, LESION, pins).items():
+        np.testing.assert_allclose(values, found[name], atol=0.02)
 
 
 class Brightness:
     """In place of a network: every finding's probability is the brightest value of the film."""
 
-    def encode_many(self, squares: np.ndarray, sizes: list[tuple[int, int]]) -> list[object]:
-        assert len(squares) == len(sizes)
-        return [SimpleNamespace(square=square) for square in squares]
+    def probabilities(
+        self, squares: np.ndarray, pins: dict[str, State], bfloat16: bool = False
+    ) -> np.ndarray:
+        return np.repeat(squares.max(axis=(1, 2))[:, None].astype(float), len(FINDINGS), axis=1)
 
-    def read_films(self, films: list[object], pins: dict[str, State]) -> list[object]:
-        readings = [np.full(len(FINDINGS), float(film.square.max())) for film in films]
-        return [SimpleNamespace(conditioned=values) for values in readings]
+    def read(self, film: EncodedRadiograph, pins: dict[str, State]) -> object:
+        return SimpleNamespace(conditioned=self.probabilities(film.square[None], pins)[0])
 
 
 def test_without_the_lesion_its_brightness_is_gone_and_without_others_it_stays(
     predictor: Predictor,
 ) -> None:
     found = read_region(Brightness(), encoded(predictor), LESION, {})
-    assert found.whole[0] > 200
-    assert found.without[0] < 160
-    assert (found.controls > 200).all()
-    assert found.only[0] > 200
+    assert found["whole"][0] > 200
+    assert found["without"][0] < 160
+    assert (found["without_controls"] > 200).all()
+    assert found["only"][0] > 200
 
 
 def test_bundled_films_leave_room_for_controls() -> None:

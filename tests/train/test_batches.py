@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +9,14 @@ import torch
 
 from lmeran.findings import State
 from tests.support.training import config
-from train.batches import Batch, Source, epoch_order
-from train.data.index import Index, read_index
+from train.batches import Batch, Source
+from train.data.index import read_index
 
 
 def _source(data: Path, **changes: object) -> Source:
     index = read_index(data, "train_val")
     pixels = np.arange(len(index), dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(4, 2)
-    soft = np.full(index.labels.shape, np.nan, np.float32)
-    return Source(config(**changes), index, pixels, None, soft)
+    return Source(config(**changes), index, pixels, None)
 
 
 def _images(batches: list[Batch]) -> list[int]:
@@ -61,35 +59,8 @@ def test_states_tell_the_labels_that_are_not_masked(data: Path) -> None:
 
 def test_the_free_share_is_read_with_everything_masked(data: Path) -> None:
     source = _source(data, free_share=0.5, batch_size=32)
-    shares = [b.free.float().mean().item() for (b,) in source.batches(0, 30, 0, 1)]
+    shares = [b.mask.all(1).float().mean().item() for (b,) in source.batches(0, 30, 0, 1)]
     # one of eleven counts of masked findings is all of them anyway
     assert abs(np.mean(shares) - (0.5 + 0.5 / 11)) < 0.06
-    (batch,) = next(source.batches(0, 1, 0, 1))
-    assert torch.equal(batch.free, batch.mask.all(dim=1))
     (whole,) = next(_source(data, label_masking=False).batches(0, 1, 0, 1))
     assert whole.mask.all()
-    assert whole.free.all()
-
-
-def _skewed() -> Index:
-    labels = np.zeros((1000, 14), np.float32)
-    labels[:100, 3] = 1
-    labels[:10, 5] = 1
-    names = tuple(str(i) for i in range(1000))
-    groups = np.repeat([0, 1], [900, 100])
-    whole = {"files": names, "names": names, "patients": np.arange(1000), "labels": labels}
-    known = {f.name for f in dataclasses.fields(Index)}
-    extra = {n: np.array([None] * 1000) for n in known - {*whole, "root", "groups"}}
-    return Index(root=Path(), groups=groups, **whole, **extra)
-
-
-def test_balanced_epochs_draw_sources_or_findings_equally_often() -> None:
-    index = _skewed()
-    plain = epoch_order(index, "none", 0, 0)
-    assert sorted(plain) == list(range(1000))
-    by_source = np.concatenate([epoch_order(index, "source", 0, e) for e in range(20)])
-    assert abs((by_source >= 900).mean() - 0.5) < 0.02
-    by_finding = np.concatenate([epoch_order(index, "finding", 0, e) for e in range(20)])
-    shares = [(by_finding < 10).mean(), ((by_finding >= 10) & (by_finding < 100)).mean()]
-    assert np.allclose(shares, 1 / 3, atol=0.02)  # finding 5, finding 3 alone, No Finding
-    assert not np.array_equal(plain, epoch_order(index, "none", 0, 1))

@@ -110,7 +110,7 @@ def _pack(given: argparse.Namespace) -> None:
 
     from lmeran.checkpoint import load_checkpoint
     from train.bundled.pack import add_weights, make_pack
-    from train.distill.network import imagenet_weights
+    from train.bundled.teacher import imagenet_weights
 
     given.out.mkdir(parents=True, exist_ok=True)
     model = load_checkpoint(given.checkpoint).model
@@ -119,7 +119,7 @@ def _pack(given: argparse.Namespace) -> None:
         given.out, "init", {f"backbone.{k}": v for k, v in model.backbone.state_dict().items()}
         | {"class_weight": model.class_weight, "class_bias": model.class_bias}
     )  # fmt: skip
-    lite = torch.load(imagenet_weights("lite2"), map_location="cpu", weights_only=True)
+    lite = torch.load(imagenet_weights(), map_location="cpu", weights_only=True)
     add_weights(given.out, "teacher", {k: v for k, v in lite.items() if not k.startswith("_fc.")})
     total = make_pack(
         given.data, given.out, given.size, given.quality, given.small_quality, given.share,

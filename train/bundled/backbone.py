@@ -23,8 +23,7 @@ from lmeran.imaging.preprocess import normalise
 from lmeran.model.lmeran import LMeRAN
 from train.bundled.films import BoxTargets, Drawn, Films
 from train.bundled.schedule import MovingAverage, Stage, State, batches, optimiser, set_rate
-from train.distill.network import Teacher
-from train.learner import hint_loss
+from train.bundled.teacher import Teacher
 
 Log = Callable[[str], None]
 
@@ -226,3 +225,13 @@ def _hint(hint: nn.Linear, cells: torch.Tensor, wanted: torch.Tensor) -> torch.T
     spread = cells.transpose(1, 2).unflatten(2, (grid, grid))
     coarse = functional.adaptive_avg_pool2d(spread, wanted.shape[-2:]).flatten(2).transpose(1, 2)
     return hint_loss(hint(coarse), wanted.flatten(2).transpose(1, 2))
+
+
+def hint_loss(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """1 - cosine between cells (B, cells, width), each channel less its mean over the batch.
+
+    Without the mean, what all cells of all films share would make up most of the likeness.
+    """
+    found = found - found.mean((0, 1), keepdim=True)
+    wanted = wanted - wanted.mean((0, 1), keepdim=True)
+    return 1 - functional.cosine_similarity(found, wanted, dim=-1).mean()

@@ -24,7 +24,7 @@ from train.bundled.measure import (
     overlap,
     token_cosines,
 )
-from train.distill.network import Teacher
+from train.bundled.teacher import Teacher
 
 KNOWN = (0, 3, 7, 10)
 

@@ -24,8 +24,7 @@ from lmeran.config import Preprocessing
 from lmeran.findings import FINDINGS
 from lmeran.imaging.preprocess import network_pixels, resize
 from train.data.boxes import RELEASE_SIDE, Box, Boxes, read_boxes
-from train.data.index import Index, read_index, source_offsets, split_by_patient
-from train.distill.teacher import read_soft_labels
+from train.data.index import DataError, Index, read_index, source_offsets, split_by_patient
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 """Parts of a pack. Test films are carried to be scored, never to be learned from or chosen by."""
@@ -175,6 +174,17 @@ def read_chestxdet(data: Path) -> Boxes:
                 of_film = boxes.setdefault(row.image_index, {})
                 of_film[finding] = (*of_film.get(finding, ()), box)
     return boxes
+
+
+def read_soft_labels(path: Path, index: Index) -> np.ndarray:
+    """Probabilities (N, 14) of a CSV for the images of an index; NaN where it does not list one."""
+    table = pd.read_csv(path)
+    if not {"Image Index", *FINDINGS} <= set(table.columns):
+        raise DataError(f"{path.name} needs the columns 'Image Index' and the 14 findings.")
+    listed = table.drop_duplicates("Image Index").set_index("Image Index")[list(FINDINGS)]
+    if not ((listed >= 0) & (listed <= 1)).all(axis=None):
+        raise DataError(f"{path.name} has values that are no probabilities; correct them.")
+    return listed.reindex(list(index.names)).to_numpy(dtype=np.float32)
 
 
 def _encode(path: Path, size: int, quality: int, small_quality: int) -> tuple[bytes, int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from lmeran.checkpoint import stored
@@ -39,7 +40,7 @@ from train.bundled.measure import (
 )
 from train.bundled.pack import TEST, TRAIN, VALIDATION, facts_of, read_pack
 from train.bundled.schedule import Stage
-from train.distill.network import Teacher
+from train.bundled.teacher import Teacher
 from train.states import load_state, save_state
 
 STAGES = ("teacher", "backbone", "labels", "branch")
@@ -113,7 +114,7 @@ def run(arguments: argparse.Namespace) -> None:
     train, validation, test = (pack.rows(p) for p in (TRAIN, VALIDATION, TEST))
     teacher = None
     if seconds["teacher"] or steps["teacher"]:
-        teacher = Teacher(config.preprocessing, dropout=0.3, network="lite2")
+        teacher = Teacher(config.preprocessing, dropout=0.3)
         teacher.network.load_state_dict(_float(load_file(pack_folder / "teacher.safetensors")))
         _start_at_prevalence(teacher.classifier.bias, pack.labels[train])
         softly = train[~np.isnan(pack.soft[train, 0])]
@@ -143,7 +144,8 @@ def run(arguments: argparse.Namespace) -> None:
         base = max((mixed(start, base, share) for share in SHARES), key=check)
     base = base.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     if not trained.is_file():
-        save_file({k: stored(v, half=True) for k, v in base.state_dict().items()}, trained)
+        halves = {k: stored(v, half=True) for k, v in base.state_dict().items()}
+        save_file(halves, trained, {"recipe": str(recipe)})
     precision = recipe.precision
     seen = encode_rows(films, base, train[:: max(1, len(train) // 1000)], precision)
     log(f"plain, films learned from {free_auc(films, base, seen, precision)}")
@@ -203,11 +205,17 @@ def run(arguments: argparse.Namespace) -> None:
         "train_positives": pack.labels[train].sum(0).astype(int).tolist(),
         "device": torch.cuda.get_device_name() if cuda else "cpu",
         "torch": torch.__version__,
-        "recipes": {"backbone": str(recipe), "branch": str(branch), "arms": str(ARMS)},
+        "recipes": {"backbone": _recipe_of(trained), "branch": str(branch), "arms": str(ARMS)},
         "earlier": json.loads((earlier / "facts.json").read_text()) if earlier else None,
     }
     (out / "facts.json").write_text(json.dumps(facts, indent=1))
     log("done")
+
+
+def _recipe_of(weights: Path) -> str:
+    """How a backbone was trained: perhaps by an earlier command than the one that goes on."""
+    with safe_open(weights, "pt") as file:
+        return (file.metadata() or {}).get("recipe", "")
 
 
 def _branch_of(model: LMeRAN) -> dict[str, torch.Tensor]:

@@ -34,6 +34,7 @@ def publish(
     checkpoint: Path | None = None,
     to: str | None = None,
     space: str | None = None,
+    wheels: str | None = None,
     revision: str | None = None,
     private: bool = False,
     dry_run: bool = False,
@@ -46,12 +47,13 @@ def publish(
         checkpoint: folder of the checkpoint
         to: OWNER/REPO of the model
         space: OWNER/NAME of the Space
+        wheels: address of an index with PyTorch without CUDA, which the Space's requirements name
         revision: branch; default main
         private: whether the repository is made private
         dry_run: say what would be pushed
     """
     if space is not None and checkpoint is None:
-        files, target = space_files(to), space
+        files, target = space_files(to, wheels), space
         message, kind = "The viewer", "space"
     elif checkpoint is not None and to is not None and space is None:
         files, target = {name: checkpoint / name for name in files_to_publish(checkpoint)}, to
@@ -90,9 +92,10 @@ def files_to_publish(folder: Path) -> list[str]:
     return [CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, *files_beside(folder)]
 
 
-def space_files(model: str | None) -> dict[str, Path | bytes]:
+def space_files(model: str | None, wheels: str | None = None) -> dict[str, Path | bytes]:
     """Name in the Space to a file or its bytes. model: OWNER/REPO that the weights are published
-    as, which the Space's page then names in the front matter of its README."""
+    as, which the Space's page then names in the front matter of its README; wheels: an index that
+    pip looks into besides its own."""
     files: dict[str, Path | bytes] = {}
     for part in SPACE_PARTS:
         for file in sorted((ROOT / part).rglob("*")) or [ROOT / part]:
@@ -104,6 +107,9 @@ def space_files(model: str | None) -> dict[str, Path | bytes]:
         start, matter, text = readme.split("---\n", 2)
         readme = f"{start}---\n{matter}models:\n  - {model}\n---\n{text}"
     files["README.md"] = readme.encode()
+    if wheels is not None:
+        requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+        files["requirements.txt"] = f"--extra-index-url {wheels}\n{requirements}".encode()
     return files
 
 

@@ -1,13 +1,15 @@
 """The example films of the viewer: synthetic, and chosen by what a checkpoint makes of them.
 
 One finding is drawn on each. A film is fit to be shown if the checkpoint ranks that finding among
-its `TOP` most probable and if pinning it as present moves another finding by `LEAST` or more.
+its `TOP` most probable and if pinning it as present moves another finding by `LEAST` or more;
+rather one that the checkpoint tells better than chance.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from lmeran.checkpoint import Checkpoint
 from lmeran.explain.influence import influence
 from lmeran.findings import FINDINGS, display_name, finding_index
 from lmeran.imaging.files import read_file
@@ -75,10 +78,24 @@ def effect_of(predictor: Predictor, film: Radiograph, drawn: str) -> Effect:
     )
 
 
-def choose(judged: list[tuple[PhantomSpec, Effect]]) -> list[tuple[PhantomSpec, Effect]]:
-    """`FILMS` of the films: fit ones of different findings with the largest effects; then others
-    that are fit, and last those that lack least."""
-    ranked = sorted(judged, key=lambda pair: (pair[1].shortfall, -abs(pair[1].change)))
+def at_chance(checkpoint: Checkpoint) -> set[str]:
+    """The findings that the recorded report does not show to be better than chance; those that the
+    page dims."""
+    measured = checkpoint.metrics.get("report", {}).get("auc", {})
+    lows = {finding: auc and auc["low"] for finding, auc in measured.items()}
+    return {finding for finding, low in lows.items() if low is not None and low <= 0.5}
+
+
+def choose(
+    judged: list[tuple[PhantomSpec, Effect]], weak: Collection[str] = ()
+) -> list[tuple[PhantomSpec, Effect]]:
+    """`FILMS` of the films: fit ones of different findings, those first that move another finding
+    than the `weak` ones and then by the size of the effect; then others that are fit, and last
+    those that lack least."""
+    ranked = sorted(
+        judged,
+        key=lambda pair: (pair[1].shortfall, pair[1].moved in weak, -abs(pair[1].change)),
+    )
     before: Counter[str] = Counter()
     order = []
     for k, (_, effect) in enumerate(ranked):
@@ -101,7 +118,7 @@ def write_examples(folder: Path, predictor: Predictor, patients: int, side: int 
         judged.append((spec, effect_of(predictor, film, spec.findings[0])))
     folder.mkdir(parents=True, exist_ok=True)
     _remove_old(folder)
-    chosen = choose(judged)
+    chosen = choose(judged, at_chance(predictor.checkpoint))
     names = _names([spec for spec, _ in chosen])
     entries, effects = [], []
     for name, (spec, _) in zip(names, chosen, strict=True):

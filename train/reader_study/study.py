@@ -1,19 +1,18 @@
 """`python -m train study ANSWERS...`: tables of what readers answered, and a page that sums up.
 
 OUT/imrmc_FINDING.csv  readerID, caseID, modalityID, score: the long form that iMRMC reads, with the
-                       reader "truth" where the study says what is on its films
+                       reader "truth" where the file given as --truth says what is on the films
 OUT/answers.csv        the same with what was asked, how plausible the map was, and the film's time
 OUT/summary.html       agreement between readers, AUC of each arm, plausible maps, times
 """
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import numpy as np
 import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
@@ -22,32 +21,41 @@ from lmeran.serialize import plain_cell
 from train.data.index import DataError
 from train.evaluation.metrics import auc, mean_auc
 
-TEMPLATE = Path(__file__).with_name("summary.html.jinja")
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{study}: summary</title>
+<h1>{study}</h1>
+<p>Research use only, not for diagnosis. Kappa is Cohen's of two readers and Fleiss' of more, on the
+films that all of them answered; a score is the confidence, 0 to 100, that the finding is there. For
+inference give the tables to iMRMC.</p>
+{tables}</html>
+"""
 KEYS = ["readerID", "caseID", "modalityID"]
 """What iMRMC calls reader, film and arm."""
 
+ANSWERED = ["finding", "present", "confidence", "plausible", "map", "truth", "seconds", "comment"]
 
-def run_study(answers: list[Path], out: Path) -> None:
+
+def run_study(answers: list[Path], out: Path, truth: Path | None = None) -> None:
     """Tables and a summary of readers' answers.
 
     Args:
         out: folder for the tables
+        truth: the file of the study, where it says what is on its films
     """
     files = read_answers(answers)
-    frame, study = answer_frame(files), files[0]["study"]
+    frame = answer_frame(files, {} if truth is None else read_truth(truth))
     out.mkdir(parents=True, exist_ok=True)
     for finding, rows in frame.groupby("finding"):
         known = rows.dropna(subset=["truth"]).drop_duplicates("caseID")
-        truth = known.assign(readerID="truth", modalityID="truth", score=known["truth"].astype(int))
-        table = pd.concat([truth, rows])[[*KEYS, "score"]]
+        true = known.assign(readerID="truth", modalityID="truth", score=known["truth"].astype(int))
+        table = pd.concat([true, rows])[[*KEYS, "score"]]
         table.to_csv(out / f"imrmc_{finding}.csv", index=False)
     frame.to_csv(out / "answers.csv", index=False)
-    template = TEMPLATE.read_text(encoding="utf-8")
-    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    (out / "summary.html").write_text(
-        page.from_string(template).render(study=study["study"], tables=summary(frame)),
-        encoding="utf-8",
-    )
+    tables = "".join(f"<h2>{title}</h2>\n{table}\n" for title, table in summary(frame).items())
+    page = PAGE.format(study=html.escape(files[0]["study"]["study"]), tables=tables)
+    (out / "summary.html").write_text(page, encoding="utf-8")
     print(f"the summary is {out / 'summary.html'}")
 
 
@@ -72,37 +80,40 @@ def read_answers(paths: list[Path]) -> list[dict[str, Any]]:
     return files
 
 
-def answer_frame(files: list[dict[str, Any]]) -> pd.DataFrame:
+def read_truth(path: Path) -> dict[str, dict[str, bool]]:
+    """What is on each film of a study's file. Raises `DataError` for what is none."""
+    try:
+        films = json.loads(path.read_text(encoding="utf-8"))["films"]
+        return {film.get("sha256") or film["name"]: film.get("truth", {}) for film in films}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise DataError(f"{path.name} is no file of a study.") from None
+
+
+def answer_frame(files: list[dict[str, Any]], truth: dict[str, dict[str, bool]]) -> pd.DataFrame:
     """One row for each reader, film, arm and finding that was asked for to the end.
 
-    Columns: `KEYS`, finding, present, confidence, plausible, map, score (0 .. 100 that the finding
-    is there: the confidence turned over where it was said to be absent), truth, seconds, comment.
+    Columns: `KEYS`, `ANSWERED`, and score (0 .. 100 that the finding is there: the confidence
+    turned over where it was said to be absent). truth: of `read_truth`.
     """
-    known = {
-        film.get("sha256") or film["name"]: film.get("truth", {})
-        for film in files[0]["study"]["films"]
-    }
-    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    rows = []
     for file in files:
         for item in file["items"]:
-            keys = (file["reader"], item["case"], item["arm"])
-            comments = [a["value"] for a in item["answers"] if a["question"] == "comment"]
-            film = {"seconds": round(item["seconds"], 1), "comment": plain_cell("".join(comments))}
-            for answer in item["answers"]:
-                finding = answer["finding"]
-                if finding:
-                    row = rows.setdefault((*keys, finding), dict(film))
-                    row["truth"] = known.get(item["case"], {}).get(finding)
-                    row[answer["question"]] = answer["value"]
-                    row["map"] = answer.get("map", row.get("map"))
-    asked = [dict(zip((*KEYS, "finding"), keys, strict=True)) | row for keys, row in rows.items()]
-    columns = [*KEYS, "finding", "present", "confidence", "plausible", "map", "score", "truth"]
-    frame = pd.DataFrame(asked, columns=[*columns, "seconds", "comment"])
-    frame = frame.dropna(subset=["confidence"])
-    if frame.empty:
+            said = {(answer["finding"], answer["question"]): answer for answer in item["answers"]}
+            known = truth.get(item["case"], {})
+            comment = plain_cell(said.get(("", "comment"), {}).get("value", ""))
+            film = (file["reader"], item["case"], item["arm"])
+            for finding in file["study"]["findings"]:
+                asked = ("present", "confidence", "plausible")
+                present, sure, plausible = (said.get((finding, one), {}) for one in asked)
+                if sure:
+                    own = (finding, present["value"], float(sure["value"]), plausible.get("value"))
+                    more = (plausible.get("map"), known.get(finding), round(item["seconds"], 1))
+                    rows.append((*film, *own, *more, comment))
+    if not rows:
         raise DataError("No finding was answered in these files.")
-    half = frame["confidence"].astype(float) / 2
-    return frame.assign(score=np.where(frame["present"] == "yes", 50 + half, 50 - half))
+    frame = pd.DataFrame(rows, columns=[*KEYS, *ANSWERED])
+    half = frame["confidence"] / 2
+    return frame.assign(score=half.where(frame["present"] == "yes", -half) + 50)
 
 
 def summary(answers: pd.DataFrame) -> dict[str, str]:
@@ -119,24 +130,28 @@ def summary(answers: pd.DataFrame) -> dict[str, str]:
         "Share of the maps that were called plausible": shares.reset_index(),
         "Seconds a film": films.describe().reset_index(),
     }
-    options = {"index": False, "border": 0, "float_format": "%.2f", "na_rep": "\N{EN DASH}"}
+    options = {"index": False, "float_format": "%.2f", "na_rep": "\N{EN DASH}"}
     return {title: t.to_html(**options) for title, t in tables.items() if len(t)}
 
 
 def agreement(own: pd.DataFrame) -> dict[str, Any]:
     """Kappa of "present?" on the films that all readers answered: Cohen's of two readers, Fleiss'
-    (Psychological Bulletin 1971) of more; None where chance alone would agree as often."""
+    of more; None where chance alone would agree as often."""
     said = own.pivot(index="caseID", columns="readerID", values="present").dropna() == "yes"
-    films, readers = said.shape
-    yes, kappa = said.sum(axis=1).to_numpy(), None
-    share = yes.sum() / max(said.size, 1)
-    if readers > 1 and 0 < share < 1:
-        by_chance = share**2 + (1 - share) ** 2
-        pairs = (yes * (yes - 1) + (readers - yes) * (readers - yes - 1)).mean()
-        kappa = (pairs / (readers * (readers - 1)) - by_chance) / (1 - by_chance)
-        if readers == 2:
-            kappa = float(cohen_kappa_score(*said.to_numpy().T))
+    (films, readers), kappa = said.shape, None
+    if readers > 1 and 0 < said.to_numpy().sum() < said.size:
+        two = readers == 2
+        kappa = float(cohen_kappa_score(*said.to_numpy().T)) if two else fleiss_kappa(said)
     return {"readers": readers, "films of all": films, "kappa": kappa}
+
+
+def fleiss_kappa(said: pd.DataFrame) -> float:
+    """Fleiss' kappa of two categories (Psychological Bulletin 1971), bool (films, readers)."""
+    share = said.to_numpy().mean()
+    yes, readers = said.sum(axis=1), said.shape[1]
+    pairs = (yes * (yes - 1) + (readers - yes) * (readers - yes - 1)).mean()
+    by_chance = share**2 + (1 - share) ** 2
+    return float((pairs / (readers * (readers - 1)) - by_chance) / (1 - by_chance))
 
 
 def _auc(own: pd.DataFrame) -> float | None:

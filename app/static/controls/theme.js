@@ -19,10 +19,6 @@ export function listenForLook(select, changed) {
   show();
 }
 
-export function noteFrame() {
-  document.documentElement.toggleAttribute("data-framed", window.self !== window.top);
-}
-
 function kept() {
   try {
     const word = window.localStorage.getItem(KEPT);

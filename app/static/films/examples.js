@@ -25,10 +25,11 @@ export class Examples {
     });
   }
 
-  // The first film with a pin to try; a link is about a film of the reader's own.
-  openFirst() {
-    const k = this.films.findIndex(({ pin }) => pin);
-    if (k >= 0 && !window.location.hash) this.act.open({ example: k });
+  // The film that was open before, or the first one with a pin to try; a link is about a film of the
+  // reader's own.
+  openFirst(before) {
+    const k = before ?? this.films.findIndex(({ pin }) => pin);
+    if (k in this.films && (k === before || !window.location.hash)) this.act.open({ example: k });
   }
 
   // The pin to try on the open film, null without one; it would tell the reader of a study too

@@ -1,7 +1,9 @@
 // What the selected finding would be without a region of the film: the last box drawn of it, or
-// what the contour of its map encloses. Other boxes of the same size say what any box would do.
+// what the contour of its map encloses. Boxes of the same size elsewhere say what any would do:
+// they take longer and are read to about half a point, and their part of the sentence follows.
 
 import { Refused } from "../api.js";
+import { button, make } from "../dom.js";
 import { regionAroundPeak } from "../viewer/localisation.js";
 import { mapOf } from "../viewer/maps.js";
 import { percent } from "../state.js";
@@ -11,15 +13,10 @@ export class WithoutRegion {
   constructor(root, facts, state, client, screen, alert) {
     Object.assign(this, { facts, state, client, screen, alert });
     this.about = ""; // what the sentence is about
-    this.line = document.createElement("div");
-    this.line.className = "lm-without";
-    this.buttons = ["box", "contour"].map((of) => {
-      const button = Object.assign(document.createElement("button"),
-        { type: "button", textContent: `Without the ${of}`, title: `Read without this ${of} (X)` });
-      button.addEventListener("click", () => this.ask(of));
-      return button;
-    });
-    this.sentence = document.createElement("span");
+    this.buttons = ["box", "contour"].map((of) => button(`Without the ${of}`, () => this.ask(of),
+      { title: `Read without this ${of} (X)` }));
+    this.line = make("div", "lm-without");
+    this.sentence = make("span");
     this.sentence.setAttribute("role", "status");
     this.line.append(...this.buttons, this.sentence);
     root.querySelector(".lm-truth").after(this.line);
@@ -51,16 +48,20 @@ export class WithoutRegion {
     if (!this.state.reading) return;
     const region = of ? this.regionOf(of) : this.regionOf("box") ?? this.regionOf("contour");
     if (!region) return;
-    const { film: { width, height }, selected } = this.state, { left, top, right, bottom } = region;
-    const box = [left * width, top * height, (right - left) * width, (bottom - top) * height];
+    const { selected, film: { width, height } } = this.state;
+    const box = [region.left * width, region.top * height,
+                 (region.right - region.left) * width, (region.bottom - region.top) * height];
     const about = this.about = this.now();
     this.sentence.textContent = "Being read without it.";
     try {
-      const found = await this.client.withFilm(() =>
-        this.client.api.json("without", { ...this.client.request(), box }, { light: false }));
-      if (about !== this.now()) return;
-      const name = this.facts.findings[selected];
-      this.sentence.textContent = inWords(name, Object.values(found.findings)[selected]);
+      const found = {};
+      for (const beside of [false, true]) {
+        const { findings } = await this.client.withFilm(() => this.client.api.json("without",
+          { ...this.client.request(), box, beside }, { light: false }));
+        if (about !== this.now()) return;
+        Object.assign(found, Object.values(findings)[selected]);
+        this.sentence.textContent = inWords(this.facts.findings[selected], found);
+      }
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       this.sentence.textContent = "";
@@ -69,19 +70,23 @@ export class WithoutRegion {
   }
 }
 
-// {whole, without, only, without_controls} of a finding, as the server gives them, in words.
+// {whole, without, and later only and without_controls} of a finding, as the server gives them.
 export function inWords(name, { whole, without, only, without_controls: others }) {
   if (whole === null) return `${name} is pinned: the model has no number of its own for it.`;
   const from = percent(whole), to = percent(without);
   const moves = from === to ? `stays at ${to}`
     : `${without < whole ? "falls" : "rises"} from ${from} to ${to}`;
-  let control = "the body has no room for others of its size";
-  if (others.length) {
-    const [low, high] = [Math.min(...others), Math.max(...others)];
-    const farthest = Math.max(whole - low, high - whole);
-    const stays = farthest < Math.abs(without - whole) / 2 ? "stays" : "is";
-    control = `without others of its size it ${stays} at ${percent(low)} to ${percent(high)}`;
-  }
-  return `Without this region ${name} ${moves}; ${control}. `
-    + `With it alone ${name} is at ${percent(only)}.`;
+  const text = `Without this region ${name} ${moves}; `;
+  if (!others) return `${text}others of its size are being read.`;
+  const alone = `With it alone ${name} is at ${rounded(only)} %.`;
+  if (!others.length) return `${text}the body has no room for others of its size. ${alone}`;
+  const [low, high] = [Math.min(...others), Math.max(...others)];
+  const farthest = Math.max(whole - low, high - whole);
+  const stays = farthest < Math.abs(without - whole) / 2 ? "stays" : "is";
+  const range = [...new Set([rounded(low), rounded(high)])].join(" to ");
+  return `${text}without others of its size it ${stays} at ${range} %. ${alone}`;
+}
+
+function rounded(p) {
+  return p < 0.005 ? "<1" : `${Math.round(100 * p)}`;
 }

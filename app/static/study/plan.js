@@ -8,7 +8,8 @@ const PLAUSIBLE = { kind: "plausible", text: "is the map plausible?",
                     keys: { y: "yes", p: "partly", n: "no" } };
 const COMMENT = { kind: "comment", finding: "", text: "Anything to note? May stay empty" };
 
-// The study of a file's text. Throws an Error with a sentence for what is none.
+// The study of a file's text, but for the truth, which no reader is to see. Throws an Error with a
+// sentence for what is none.
 export function parseStudy(text, findings) {
   try {
     const study = JSON.parse(text);
@@ -16,12 +17,18 @@ export function parseStudy(text, findings) {
       && study.arms.length && study.arms.every((arm) => ARMS[arm])
       && study.findings.length && study.findings.every((name) => numberOf(name, findings) >= 0)
       && typeof study.study === "string";
+    for (const film of study.films) delete film.truth;
     if (whole) return study;
   } catch {
     // the same sentence
   }
   throw new Error("The file is no study: it needs a name as \"study\", \"films\" with sha256 or "
     + `name, "arms" out of ${Object.keys(ARMS).join(", ")}, and "findings" out of the 14.`);
+}
+
+// What a film is called in the answers.
+export function caseOf({ sha256, name }) {
+  return sha256 ?? name;
 }
 
 // Position of a finding that a file names, -1 for none.
@@ -46,7 +53,7 @@ export function questionsOf(study, arm) {
   return study.comment ? [...asked, COMMENT] : asked;
 }
 
-// FNV-1a of the text, then mulberry32: the same on every machine.
+// Numbers 0 .. 1, the same on every machine: FNV-1a of the text, then mulberry32.
 function generator(text) {
   let state = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(text)) state = Math.imul(state ^ byte, 0x01000193);

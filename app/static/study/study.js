@@ -1,18 +1,15 @@
 // A reader's way through a study: film by film, question by question, by keys alone. Each film is
 // timed, and an arm hides what it hides: in the film-alone arm nothing of the model is asked for.
 
+import { KEYS } from "../keys.js";
 import { save } from "../save/export.js";
 import { itemsOfFiles } from "../worklist/sources.js";
 import { StudyDialog } from "./dialog.js";
-import { RUN, StudyStore } from "./store.js";
-import { ARMS, numberOf, orderOf, questionsOf } from "./plan.js";
+import { ARMS, caseOf, numberOf, orderOf, questionsOf } from "./plan.js";
+import { StudyStore } from "./store.js";
 
 const DAY = 24 * 3600 * 1000;
-const OF_LISTS = ["n", "N", "q", "Q", "s", "S", "ArrowUp", "ArrowDown"];
-const OF_PINS = ["+", "=", "-", "0", "Backspace"];
-const OF_THE_MODEL = ["m", "M", "c", "C", "v", "V", "x", "X"];
-const BLOCKED = { film: [...OF_LISTS, ...OF_PINS, ...OF_THE_MODEL],
-                  model: [...OF_LISTS, ...OF_PINS], pins: OF_LISTS.slice(0, 6) };
+const BLOCKED = { film: ["Film", "Finding", "Map"], model: ["Film", "Finding"], pins: ["Film"] };
 
 export class Study {
   // act: {select(i), alert(text), clear()}; clear: away with the films that are open.
@@ -34,9 +31,9 @@ export class Study {
     try {
       await this.ready;
       const runs = await this.store.runs();
-      if (title || runs.some((run) => !run.finished)) this.dialog.start(runs, title || "Study");
+      if (title || runs.some(unanswered)) this.dialog.open(runs, title || "Study");
     } catch {
-      this.act.alert("This browser keeps nothing (a private window?): no study can be done in it.");
+      this.act.alert("This browser keeps nothing (a private window?); no study can be done here.");
     }
   }
 
@@ -68,35 +65,31 @@ export class Study {
   // From the first film without all answers; also a study that was begun before.
   async begin(study, reader) {
     const run = `${study.study}|${reader}`;
-    this.run = { run, number: RUN, study, reader, finished: false };
+    this.run = (await this.store.runs()).find((kept) => kept.run === run)
+      ?? { run, study, reader, items: orderOf(study, reader).map(({ arm, film }) =>
+        ({ arm, case: caseOf(film), seconds: 0, answers: [], done: 0 })) };
     await this.store.save(this.run);
-    const kept = await this.store.items(run);
-    this.order = orderOf(study, reader);
-    this.items = this.order.map(({ arm, film }, number) => kept.get(number) ?? {
-      run, number, arm, case: film.sha256 ?? film.name, seconds: 0, answers: [], done: 0 });
     this.act.clear();
     await this.next();
   }
 
   // A new arm is announced, with the washout that the study wants before it.
   async next() {
-    this.item = this.items.find((item) => !item.done);
-    if (!this.item) {
-      await this.store.save({ ...this.run, finished: true });
-      return this.stop("All films are answered");
-    }
-    const { arm, number, answers } = this.item, before = this.items[number - 1];
-    if (before && before.arm !== arm && !answers.length) {
+    const { study, items } = this.run, item = this.item = unanswered(this.run);
+    if (!item) return this.stop("All films are answered");
+    const number = items.indexOf(item), before = items[number - 1], { arm } = item;
+    if (before && before.arm !== arm && !item.answers.length) {
       const days = Math.floor((Date.now() - before.done) / DAY);
-      await this.dialog.announce(ARMS[arm], this.run.study.washout_days ?? 0, days);
+      await this.dialog.announce(ARMS[arm], study.washout_days ?? 0, days);
     }
     this.root.dataset.study = arm;
-    this.questions = questionsOf(this.run.study, arm);
-    const title = `Film ${number + 1} of ${this.items.length}`;
+    this.questions = questionsOf(study, arm);
+    const title = `Film ${number + 1} of ${items.length}`;
     this.dialog.wait(`${title}, ${ARMS[arm]}`);
-    const film = this.sourceOf(this.order[number].film, title), alone = arm === "film";
-    const opened = await this.client.open({ ...film, title, boxes: [], alone });
-    if (this.item?.number !== number) return null;
+    const film = study.films.find((one) => caseOf(one) === item.case);
+    const opened = await this.client.open(
+      { ...this.sourceOf(film, title), title, boxes: [], alone: arm === "film" });
+    if (this.item !== item) return null;
     if (!opened) return this.dialog.offerAgain(() => this.next());
     this.since = performance.now();
     return this.ask();
@@ -109,33 +102,32 @@ export class Study {
   ask() {
     const number = numberOf(this.question.finding, this.facts.findings);
     if (number >= 0) this.act.select(number);
-    this.dialog.ask(this.question, this.facts.findings[number]);
+    this.dialog.askQuestion(this.question, this.facts.findings[number]);
   }
 
+  // The next question is asked before anything is awaited: keys of its answer may be on their way.
   async answer(value) {
     const { item, question } = this;
     if (!question) return;
     const { kind, finding } = question, now = performance.now();
-    item.seconds += (now - this.since) / 1000;
-    this.since = now;
     const map = kind === "plausible" ? { map: this.state.view.kind } : {};
     item.answers.push({ question: kind, finding, value, ...map });
-    // Before anything is awaited, as keys of the next answer may be on their way; and only the last
-    // answer goes on, whichever of them is kept first.
+    item.seconds += (now - this.since) / 1000;
+    this.since = now;
     const last = !this.question;
     if (last) {
-      Object.assign(item, { done: Date.now() });
+      item.done = Date.now();
       this.since = 0;
     } else this.ask();
-    await this.store.save(item);
-    if (last) await this.next();
+    await this.store.save(this.run);
+    if (last) await this.next(); // whichever of the answers is kept first
   }
 
   // The question before, whose answer is taken back; of this film only.
   async back() {
     if (!this.question || !this.item.answers.pop()) return;
     this.ask();
-    await this.store.save(this.item);
+    await this.store.save(this.run);
   }
 
   key(e) {
@@ -147,21 +139,20 @@ export class Study {
     else if (e.key === "ArrowLeft" && !e.shiftKey && !(typing && e.target.value)) {
       act = () => this.back();
     } else if (choice) act = () => this.answer(choice);
-    else if (typing || !BLOCKED[this.item.arm].includes(e.key)) return;
+    else if (typing || !BLOCKED[this.item.arm].includes(groupOf(e.key))) return;
     e.preventDefault();
     e.stopPropagation();
     if (!e.repeat) act?.();
   }
 
   // A reader's answers as a file, with the study they belong to.
-  async saveAnswers({ run, study, reader }) {
-    const items = [...(await this.store.items(run)).values()];
+  saveAnswers({ study, reader, items }) {
     const answers = { study, reader, model: this.facts.model.identity, items };
     save(new Blob([JSON.stringify(answers, null, 1)], { type: "application/json" }),
       `lmeran-answers-${reader}.json`);
   }
 
-  async forget({ run }) {
+  async forget(run) {
     await this.store.forget(run);
     await this.open();
   }
@@ -174,4 +165,14 @@ export class Study {
     this.act.clear();
     return this.open(title);
   }
+}
+
+// The film that is next to be answered, if any.
+function unanswered({ items }) {
+  return items.find((item) => !item.done);
+}
+
+// Of the list of keys.
+function groupOf(key) {
+  return KEYS.find(({ keys, ctrl }) => !ctrl && keys.includes(key))?.group;
 }

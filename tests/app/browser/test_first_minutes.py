@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.examples import BUNDLED
 from lmeran.findings import FINDINGS
-from tests.conftest import ROOT
-from tests.support.browsing import goto, press, row, settled, upload
+from tests.conftest import ROOT, film_pixels
+from tests.support.browsing import goto, pin, press, row, settled, upload
 from tests.support.serving import Viewer, launched
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
@@ -75,6 +76,60 @@ def test_a_film_is_open_and_its_pin_is_one_click_away(browser: Browser, welcomin
     page.wait_for_selector(".lm[data-state=empty]")
     expect(strip).to_be_visible()
     page.close()
+
+
+def test_a_reload_brings_an_example_and_its_pins_back(browser: Browser, welcoming: str) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.on("dialog", lambda dialog: dialog.accept())
+    first_film(page, welcoming)
+    page.get_by_role("button", name="Examples").click()
+    last = len(EXAMPLES) - 1
+    page.locator(".lm-examples button").nth(last).click()
+    expect(page.locator(".lm-first .lm-filmname")).to_have_text(EXAMPLES[last]["title"])
+    pin(page, "Edema", "positive")
+    settled(page)
+    before = row(page, "Hernia")
+    page.reload()
+    expect(page.locator(".lm-first .lm-filmname")).to_have_text(EXAMPLES[last]["title"])
+    expect(page.locator(".lm-count")).to_have_text("1 pinned")
+    settled(page)
+    assert row(page, "Hernia") == before
+    page.get_by_role("button", name="Clear pins").click()
+    page.reload()
+    first_film(page, welcoming)
+    page.close()
+
+
+def test_a_reload_keeps_the_pins_of_a_readers_own_film_and_not_the_film(
+    page: Page, film: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.png"
+    cv2.imwrite(str(other), film_pixels(300, 240, seed=1))
+    upload(page, film)
+    for finding, state in (("Mass", "positive"), ("Edema", "positive"), ("Hernia", "negative")):
+        pin(page, finding, state)
+    settled(page)
+    before = row(page, "Effusion")
+    page.reload()
+    page.wait_for_selector(".lm[data-ready]")
+    expect(page.locator(".lm-alert")).to_contain_text(
+        "Open your film again, and its pins come back"
+    )
+    kept = page.evaluate("Object.values({ ...localStorage, ...sessionStorage }).join()")
+    assert film.stem not in kept
+    upload(page, other)
+    expect(page.locator(".lm-count")).to_have_text("nothing pinned")
+    upload(page, film)
+    expect(page.locator(".lm-live")).to_have_text("The pins from before the reload are back")
+    expect(page.locator(".lm-count")).to_have_text("3 pinned")
+    settled(page)
+    assert row(page, "Effusion") == before
+    press(page, "File", "Forget film")
+    assert page.evaluate("sessionStorage.length") == 0
+    page.reload()
+    page.wait_for_selector(".lm[data-ready]")
+    upload(page, film)
+    expect(page.locator(".lm-count")).to_have_text("nothing pinned")
 
 
 def test_without_examples_or_with_a_link_the_page_waits_for_a_film(

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from gradio_client import Client, handle_file
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Frame, expect
 
 from tests.support.browsing import (
     films,
@@ -152,9 +152,27 @@ def test_leaving_asks_first_where_a_film_or_a_list_is_open(
     page.close(run_before_unload=False)
 
 
-PARENT = """<!doctype html><style>body {{ margin: 0 }} iframe {{ border: 0; width: 100% }}</style>
-<iframe src="{url}/" style="height: 700px" allow="clipboard-write 'none'"></iframe>
+FRAME = """<!doctype html><style>body { margin: 0 } iframe { border: 0; width: 100%% }</style>
+<h1 style="margin: 0; height: 40px">A page of another origin</h1>
+<iframe id="viewer" src="%s/" style="height: 700px" allow="clipboard-write 'none'"></iframe>
 """
+RESIZER = """<script>
+const frame = document.querySelector("iframe"), heights = [], tag = "[iFrameSizer]";
+const say = (text) => frame.contentWindow.postMessage(tag + text, "*");
+const init = () => say("viewer:8:false:false:32:true:true::bodyOffset:::0:false:parent:scroll");
+Object.assign(frame, { style: "", scrolling: "no", onload: init });
+addEventListener("message", ({ data }) => {
+  if (data === "[iFrameResizerChild]Ready") return init();
+  const [id, height, width, type] = data.slice(tag.length).split(":");
+  if (id !== "viewer") throw new Error(data);
+  const seen = { clientHeight: innerHeight, offsetTop: frame.offsetTop };
+  if (type === "pageInfo") return say(`pageInfo:${JSON.stringify(seen)}`);
+  if (type === "pageInfoStop") return;
+  heights.push(Number(height));
+  frame.style.height = `${height}px`;
+});
+</script>"""
+"""What a page with iframe-resizer 4.3.9 does and says."""
 
 
 @pytest.fixture()
@@ -185,10 +203,11 @@ def test_a_frame_of_another_origin_settles_at_one_height_and_works(
     film: Path,
     parent: tuple[str, dict[str, str]],
 ) -> None:
-    """Where its parent gives the frame the height of its page, it grew to 4,900 px and on."""
+    """Where its parent gives the frame the height of its page, it grew to 4,900 px and on; one with
+    iframe-resizer left it at 150 px without scrolling."""
     origin, pages = parent
     with launched(checkpoint_folder, ancestors=(origin,)) as (url, _):
-        pages["html"] = PARENT.format(url=url)
+        pages["html"] = FRAME % url
         page = window.new_page()
         page.goto(origin)
         frame = page.frames[1]
@@ -203,22 +222,47 @@ def test_a_frame_of_another_origin_settles_at_one_height_and_works(
             page.wait_for_timeout(50)
         assert len(set(heights[4:])) == 1, heights
         assert heights[-1] < 1600
-        frame.set_input_files("input[type=file]", film)
-        frame.wait_for_selector(".lm[data-state=open]")
-        frame.get_by_role("radiogroup", name="Mass").get_by_role("radio", name="positive").click()
-        frame.wait_for_selector(".lm:not([data-pending])")
-        expect(frame.locator(".lm-count")).to_have_text("1 pinned")
+        pinned_in(frame, film)
         frame.locator(".lm-take summary").click()
         frame.get_by_role("button", name="Copy link").click()
         expect(frame.locator(".lm-live")).to_have_text("The link is in the address line")
         page.close()
+
+        pages["html"] = FRAME % url + RESIZER
+        for width, height in ((1280, 800), (390, 844)):
+            page = window.new_page()
+            page.set_viewport_size({"width": width, "height": height})
+            page.goto(origin)
+            frame = page.frames[1]
+            pinned_in(frame, film)
+            page.wait_for_timeout(500)
+            assert page.evaluate("heights.at(-1)") == height - 40, "all that is seen of the parent"
+            assert len(set(page.evaluate("heights"))) <= 2
+            tall = "[innerHeight, document.documentElement.scrollHeight]"
+            assert frame.evaluate(tall) == [height - 40] * 2, (
+                "nothing lies where no scrolling leads"
+            )
+            hernia = frame.get_by_role("radiogroup", name="Hernia")
+            hernia.get_by_role("radio", name="negative").click()
+            expect(frame.locator(".lm-count")).to_have_text("2 pinned")
+            page.close()
+
+
+def pinned_in(frame: Frame, film: Path) -> None:
+    """A film is opened in a frame, and a finding pinned."""
+    frame.wait_for_selector(".lm[data-ready]")
+    frame.set_input_files("input[type=file]", film)
+    frame.wait_for_selector(".lm[data-state=open]")
+    frame.get_by_role("radiogroup", name="Mass").get_by_role("radio", name="positive").click()
+    frame.wait_for_selector(".lm:not([data-pending])")
+    expect(frame.locator(".lm-count")).to_have_text("1 pinned")
 
 
 def test_other_pages_may_not_frame_the_viewer(
     window: BrowserContext, viewer: Viewer, parent: tuple[str, dict[str, str]]
 ) -> None:
     origin, pages = parent
-    pages["html"] = PARENT.format(url=viewer.url)
+    pages["html"] = FRAME % viewer.url
     page = window.new_page()
     page.goto(origin)
     page.wait_for_timeout(1000)

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, Page, Request, Response, expect
 
 from lmeran.explain.region import what_if
 from lmeran.findings import FINDINGS
@@ -130,8 +130,12 @@ def test_three_readers_do_the_example_study(
             for number in range(6, ITEMS + 1):
                 answer_film(page, number)
             answers.append(saved(page, tmp_path))
+            key = page.request.get(f"{proxy.url}/lmeran/study?truth=true").text()
             page.context.close()
-    assert main(["study", *map(str, answers), "--out", str(tmp_path / "out")]) == 0
+    assert not [path for path in answers if "truth" in path.read_text()]
+    (tmp_path / "study.json").write_text(key)
+    options = ["--truth", str(tmp_path / "study.json"), "--out", str(tmp_path / "out")]
+    assert main(["study", *map(str, answers), *options]) == 0
     tables = list((tmp_path / "out").glob("imrmc_*.csv"))
     assert len(tables) == ASKED
     for path in tables:
@@ -182,6 +186,7 @@ def test_where_the_model_is_hidden_nothing_of_it_reaches_the_page(
     page.wait_for_selector(".lm-studydialog[open]")
     opened = [answer for answer in answers if "/lmeran/examples/" in answer.url]
     assert len(opened) == EXAMPLES
+    assert not [answer for answer in answers if b"truth" in answer.body()]
     for answer in opened:
         assert answer.url.endswith("alone=true")
         facts = answer.json()
@@ -199,7 +204,7 @@ def test_many_films_do_not_slow_a_study(browser: Browser, offering: str, tmp_pat
         cv2.imwrite(str(films[-1]), film_pixels(64, 64, seed))
     study = {
         "study": "Long",
-        "films": [{"name": film.name} for film in films],
+        "films": [{"name": film.name, "truth": {"Mass": True}} for film in films],
         "arms": ["film"],
         "findings": ["Mass"],
     }
@@ -229,6 +234,7 @@ def test_many_films_do_not_slow_a_study(browser: Browser, offering: str, tmp_pat
     expect(page.locator(".lm-studydialog h2")).to_have_text("All films are answered")
     assert median(seconds[-20:]) < 2 * median(seconds[:20]) + 0.05
     assert page.evaluate("indexedDB.databases().then((all) => all.length)") == 1
+    assert "truth" not in saved(page, tmp_path).read_text()
     page.get_by_role("button", name="Forget answers").click()
     expect(page.get_by_role("button", name="Continue")).to_have_count(0)
     page.context.close()
@@ -243,17 +249,25 @@ def test_a_box_is_taken_away_in_words(page: Page, film: Path, predictor: Predict
     page.mouse.move(x + 30, y + 50)
     page.mouse.up()
     selected = int(page.locator("tr.lm-selected").get_attribute("data-finding") or -1)
-    with page.expect_request("**/lmeran/without") as request:
-        page.keyboard.press("x")
-    box = tuple(request.value.post_data_json["box"])
+    asked: list[Request] = []
+    page.on("request", lambda sent: asked.append(sent) if "/without" in sent.url else None)
+    page.keyboard.press("x")
+    line = page.locator(".lm-without span")
+    expect(line).to_contain_text("With it alone")
+    assert [request.post_data_json["beside"] for request in asked] == [False, True]
+    box = tuple(asked[0].post_data_json["box"])
     assert 20 < box[2] < 240
     found = what_if(predictor, predictor.encode(read_file(film)), box, {})
     values = found["findings"][FINDINGS[selected]]
     name = FINDINGS[selected].replace("_", " ")
-    line = page.locator(".lm-without span")
-    expect(line).to_contain_text(f"Without this region {name} ")
-    expect(line).to_contain_text(as_percent(values["without"]))
-    expect(line).to_contain_text(f"With it alone {name} is at {as_percent(values['only'])}.")
+    text = line.inner_text()
+    assert text.startswith(f"Without this region {name} ")
+    assert as_percent(values["without"]) in text
+    alone = re.search(f"With it alone {name} is at <?(\\d+) %", text)
+    assert int(alone[1]) == pytest.approx(100 * values["only"], abs=1)
+    others = [float(value) for value in re.search("at <?(.*) %. With", text)[1].split(" to ")]
+    assert others[0] == pytest.approx(100 * min(values["without_controls"]), abs=1)
+    assert others[-1] == pytest.approx(100 * max(values["without_controls"]), abs=1)
     page.keyboard.press("ArrowDown")
     expect(line).to_have_text("")
     page.get_by_role("button", name="Without the contour").click()

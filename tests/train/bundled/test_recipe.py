@@ -19,12 +19,13 @@ from lmeran.model.lmeran import LMeRAN
 from tests.conftest import film_pixels, small_config
 from train.bundled import run as run_module
 from train.bundled.assemble import assemble
-from train.bundled.backbone import box_loss, mixed
-from train.bundled.branch import BranchRecipe, attention_loss
+from train.bundled.backbone import box_loss, hint_loss, mixed
+from train.bundled.branch import BranchRecipe, attention_loss, hide_channels
 from train.bundled.films import BoxTargets
 from train.bundled.measure import Encoded, counting_shift, overlap, token_cosines
-from train.bundled.pack import make_pack, read_pack
-from train.data.index import label_sets
+from train.bundled.pack import add_weights, make_pack, read_pack, read_soft_labels
+from train.bundled.teacher import imagenet_weights
+from train.data.index import DataError, label_sets, read_index
 from train.evaluation.metrics import known_masks
 
 PATIENTS = 40
@@ -66,6 +67,23 @@ def test_attention_follows_boxes_where_there_are_some_and_the_map_elsewhere() ->
     expected = float(sum(boxed) / 2) + 0.3 * followed / weights
     found = attention_loss(attention, cam, labels, _targets(), follow=0.3, absent=0.2)
     assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_half_of_a_films_channels_are_hidden_in_all_of_its_cells() -> None:
+    cells = torch.rand(3, 5, 4000) + 1
+    shown = hide_channels(cells, 0.5, torch.Generator().manual_seed(0))
+    kept = shown != 0
+    assert torch.equal(kept, kept[:, :1].expand_as(kept))
+    assert not torch.equal(kept[0], kept[1])
+    assert torch.allclose(shown[kept], 2 * cells[kept])
+    assert float(kept.float().mean()) == pytest.approx(0.5, abs=0.03)
+    assert torch.equal(hide_channels(cells, 0.0, torch.Generator()), cells)
+
+
+def test_the_hint_asks_for_direction_not_for_what_all_cells_share() -> None:
+    wanted = torch.randn(4, 9, 8)
+    assert float(hint_loss(wanted * 3 + 7, wanted)) == pytest.approx(0, abs=1e-5)
+    assert float(hint_loss(-wanted, wanted)) == pytest.approx(2, abs=1e-5)
 
 
 def test_mixed_weights_lie_between_those_started_from_and_those_trained() -> None:
@@ -160,6 +178,19 @@ def test_a_pack_holds_the_films_and_what_is_known_of_them(data: Path, pack_folde
     assert held.isdisjoint(pack.names[pack.part == 0])
 
 
+def test_soft_labels_that_are_none_are_refused(data: Path, tmp_path: Path) -> None:
+    index, table = read_index(data, "train_val"), pd.DataFrame({"Image Index": ["nowhere.png"]})
+    table[list(FINDINGS)] = 0.5
+    table.to_csv(tmp_path / "soft.csv", index=False)
+    assert np.isnan(read_soft_labels(tmp_path / "soft.csv", index)).all()
+    table.assign(Mass=1.5).to_csv(tmp_path / "soft.csv", index=False)
+    with pytest.raises(DataError, match="no probabilities"):
+        read_soft_labels(tmp_path / "soft.csv", index)
+    table.drop(columns="Mass").to_csv(tmp_path / "soft.csv", index=False)
+    with pytest.raises(DataError, match="14 findings"):
+        read_soft_labels(tmp_path / "soft.csv", index)
+
+
 def test_counting_is_the_label_prior(pack_folder: Path) -> None:
     pack = read_pack(pack_folder)
     prior = LabelPrior.from_sets(label_sets(pack.label_rows.astype(np.float32)))
@@ -209,8 +240,10 @@ def test_a_run_becomes_a_checkpoint_that_loads(
         {k: v for k, v in start.items() if k.startswith(("backbone.", "class_"))},
         pack_folder / "init.safetensors",
     )
+    lite = torch.load(imagenet_weights(), map_location="cpu", weights_only=True)
+    add_weights(pack_folder, "teacher", {k: v for k, v in lite.items() if k[:4] != "_fc."})
     given = argparse.Namespace(
-        pack=pack_folder, out=tmp_path / "run", start=None, seconds=[0] * 4, steps=[0, 2, 4, 4],
+        pack=pack_folder, out=tmp_path / "run", start=None, seconds=[0] * 4, steps=[1, 2, 4, 4],
         size=64, sizes=[], batch=8, rate=0, arms=2, seed=1, compile=False, keep=True,
     )  # fmt: skip
     run_module.run(given)
@@ -234,7 +267,7 @@ def test_a_run_becomes_a_checkpoint_that_loads(
     assemble(given.out, pack_folder, data, checkpoint_folder, tmp_path / "again")
     again = load_checkpoint(tmp_path / "again")
     assert again.training["earlier"]["steps"] == dict(
-        zip(run_module.STAGES, [0, 2, 4, 4], strict=True)
+        zip(run_module.STAGES, [1, 2, 4, 4], strict=True)
     )
     for name, tensor in checkpoint.model.state_dict().items():
         if "running" not in name and "batches" not in name:

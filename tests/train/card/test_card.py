@@ -290,6 +290,9 @@ def test_the_viewer_is_published_as_a_space(
         assert hub.files[name] == (ROOT / name).read_bytes()
     assert not [n for n in hub.files if n.startswith(("train", "tests", ".")) or "__py" in n]
     assert hub.files["requirements.txt"] == (ROOT / "requirements.txt").read_bytes()
+    index = "https://wheels.example/cpu"
+    light = space_files(None, index)["requirements.txt"]
+    assert light == f"--extra-index-url {index}\n".encode() + hub.files["requirements.txt"]
     matter = yaml.safe_load(hub.files["README.md"].split(b"---\n")[1])
     assert (matter["sdk"], matter["app_file"]) == ("gradio", "app.py")
     assert matter["models"] == ["lab/lmeran"]

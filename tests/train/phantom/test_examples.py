@@ -10,14 +10,23 @@ import numpy as np
 import pydicom
 import pytest
 
+from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS
 from lmeran.hub import BUNDLED
 from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
-from tests.conftest import ROOT
+from tests.conftest import ROOT, lively_model, small_config
 from train.phantom.drawing.draw import draw
 from train.phantom.drawing.patient import PhantomSpec
-from train.phantom.examples import FILMS, Effect, boxes_of, choose, effect_of, write_examples
+from train.phantom.examples import (
+    FILMS,
+    Effect,
+    at_chance,
+    boxes_of,
+    choose,
+    effect_of,
+    write_examples,
+)
 
 EXAMPLES_FOLDER = ROOT / "assets" / "examples"
 EXAMPLES_LIMIT = 3_000_000
@@ -47,8 +56,10 @@ def test_bundled_examples_are_what_their_list_says() -> None:
             assert 0 <= box["top"] < box["top"] + box["height"] <= film.height
 
 
-def an_effect(drawn: str, rank: int, change: float) -> tuple[PhantomSpec, Effect]:
-    return PhantomSpec(0, (drawn,)), Effect(drawn, rank, 0.1, "Hernia", change)
+def an_effect(
+    drawn: str, rank: int, change: float, moved: str = "Hernia"
+) -> tuple[PhantomSpec, Effect]:
+    return PhantomSpec(0, (drawn,)), Effect(drawn, rank, 0.1, moved, change)
 
 
 def test_fit_films_of_different_findings_come_first_then_the_nearest() -> None:
@@ -65,6 +76,25 @@ def test_fit_films_of_different_findings_come_first_then_the_nearest() -> None:
     assert order == [
         *[("Effusion", 2), ("Mass", 3), ("Effusion", 1)],
         *[("Fibrosis", 3), ("Nodule", 4), ("Edema", 9)],
+    ]
+
+
+def test_what_a_pin_moves_is_rather_better_than_chance() -> None:
+    judged = [
+        an_effect("Effusion", 1, 0.40, moved="Mass"),
+        an_effect("Effusion", 1, 0.10),
+        an_effect("Edema", 1, 0.30, moved="Mass"),
+        an_effect("Fibrosis", 1, 0.06),
+        an_effect("Nodule", 9, 0.50),
+    ]
+    metrics = {"report": {"auc": {"Mass": {"low": 0.45}, "Hernia": {"low": 0.6}, "Edema": None}}}
+    weak = at_chance(Checkpoint(lively_model(small_config()), "", "", {}, metrics))
+    assert weak == {"Mass"}
+    order = [(effect.drawn, effect.change) for _, effect in choose(judged, weak)]
+    # The finding shown first is one that it is right to believe, though others move farther.
+    assert order == [
+        *[("Effusion", 0.10), ("Fibrosis", 0.06), ("Edema", 0.30)],
+        *[("Effusion", 0.40), ("Nodule", 0.50)],
     ]
 
 

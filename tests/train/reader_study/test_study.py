@@ -6,22 +6,26 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from train.__main__ import main
-from train.reader_study.study import agreement, answer_frame, read_answers, summary
+from train.reader_study.study import agreement, answer_frame, fleiss_kappa, read_answers, summary
 
 STUDY = {
     "study": "Small",
-    "films": [
-        {"sha256": "a", "truth": {"Mass": True}},
-        {"name": "b.png", "truth": {"Mass": False}},
-        {"sha256": "c"},
-    ],
+    "films": [{"sha256": "a"}, {"name": "b.png"}, {"sha256": "c"}],
     "arms": ["film", "model"],
     "findings": ["Mass"],
 }
+TRUTH = {"a": {"Mass": True}, "b.png": {"Mass": False}, "c": {}}
+FLEISS_1971 = (
+    "444444 222555 233335 555555 222444 113333 333355 113334 114444 555555 "
+    "144444 124444 222333 144444 224445 333335 111455 111112 224444 133555 "
+    "555555 244444 224555 114444 144445 222224 111155 224444 133333 555555"
+)
+"""The diagnoses that six psychiatrists gave each of 30 patients, in five categories."""
 
 
 def item(case: str, arm: str, present: str, confidence: int, **more: Any) -> dict[str, Any]:
@@ -49,7 +53,10 @@ def test_every_answer_is_in_the_tables_once(tmp_path: Path) -> None:
     half["answers"] = half["answers"][:1]  # stopped before the confidence was given
     second = [item("a", "model", "no", 60, plausible="partly", comment="=1+1"), half]
     files = [written(tmp_path, "r1", first), written(tmp_path, "r2", second)]
-    assert main(["study", *map(str, files), "--out", str(tmp_path / "out")]) == 0
+    films = [film | {"truth": on} for film, on in zip(STUDY["films"], TRUTH.values(), strict=True)]
+    (tmp_path / "study.json").write_text(json.dumps({**STUDY, "films": films}))
+    options = ["--out", str(tmp_path / "out"), "--truth", str(tmp_path / "study.json")]
+    assert main(["study", *map(str, files), *options]) == 0
     table = pd.read_csv(tmp_path / "out/imrmc_Mass.csv")
     assert list(table.columns) == ["readerID", "caseID", "modalityID", "score"]
     truth = table[table.readerID == "truth"]
@@ -83,7 +90,7 @@ def test_agreement_and_auc_are_those_by_hand(tmp_path: Path) -> None:
         )
         for k in range(3)
     ]
-    answers = answer_frame(read_answers(files))
+    answers = answer_frame(read_answers(files), TRUTH)
     found = agreement(answers)
     assert (found["readers"], found["films of all"]) == (3, 4)
     assert found["kappa"] == pytest.approx(0.625)  # (5/6 - 5/9) / (4/9)
@@ -91,7 +98,20 @@ def test_agreement_and_auc_are_those_by_hand(tmp_path: Path) -> None:
     assert agreement(two)["kappa"] == pytest.approx(0.5)  # observed 3/4, by chance 1/2
     alike = answers.assign(present="yes")
     assert agreement(alike)["kappa"] is None
-    assert ">1.00<" in summary(answers)["Agreement, and AUC where the truth is known"]
+    title = "Agreement, and AUC where the truth is known"
+    assert ">1.00<" in summary(answers)[title]
+    assert ">1.00<" not in summary(answers.assign(truth=None))[title]
+
+
+def test_fleiss_kappa_is_that_of_his_paper() -> None:
+    published, kappas, weights = (0.245, 0.245, 0.520, 0.471, 0.566), [], []
+    for category, wanted in zip("12345", published, strict=True):
+        said = pd.DataFrame([[given == category for given in six] for six in FLEISS_1971.split()])
+        kappas.append(fleiss_kappa(said))
+        assert kappas[-1] == pytest.approx(wanted, abs=5e-4)
+        share = said.to_numpy().mean()
+        weights.append(share * (1 - share))
+    assert np.average(kappas, weights=weights) == pytest.approx(0.430, abs=5e-4)
 
 
 def test_files_that_do_not_belong_together_are_refused(
@@ -109,6 +129,7 @@ def test_files_that_do_not_belong_together_are_refused(
         ([good, other], "different studies"),
         ([broken], "broken.json is no file that Save answers gave"),
         ([empty], "No finding was answered"),
+        ([good, "--truth", broken], "broken.json is no file of a study"),
     ):
         assert main(["study", *map(str, files), "--out", str(tmp_path / "out")]) == 1
         assert sentence in capsys.readouterr().err

@@ -39,8 +39,9 @@ def regions_section(study: Study) -> Section | None:
         box = max(case.boxes, key=lambda b: (b.right - b.left) * (b.bottom - b.top))
         region = Region(box.left, box.top, box.right, box.bottom)
         found = read_region(predictor, film, region, {})
-        if len(found.boxes):
-            p = np.array([found.whole, found.without, *found.controls])[:, case.finding]
+        controls = found["without_controls"]
+        if len(controls):
+            p = np.array([found["whole"], found["without"], *controls])[:, case.finding]
             falls.append(_falls(p))
             rows.append(case.row)
             findings.append(case.finding)

@@ -1,1 +1,0 @@
-"""Knowledge distillation: a teacher, and what a LMeRAN learns from it."""
