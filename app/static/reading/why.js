@@ -1,4 +1,4 @@
-// The panel that says why: ledger, influence, what to look at next, attention. It follows the
+// The panel that says why: decomposition, influence, what to look at next, attention. It follows the
 // selected finding and keeps what it showed until the newer answer is there.
 
 import { button, make } from "../dom.js";
@@ -8,7 +8,7 @@ import { diverging, matrix, palette, shares, waterfall } from "./plots.js";
 import { NEGATIVE, POSITIVE, percent, points } from "../state.js";
 
 export const TABS = [
-  ["ledger", "Why"],
+  ["decomposition", "Why"],
   ["influence", "Influence"],
   ["next", "What next"],
   ["attention", "Attention"],
@@ -21,7 +21,7 @@ export class WhyPanel {
     this.root = root;
     this.facts = facts;
     this.act = act;
-    this.tab = "ledger";
+    this.tab = "decomposition";
     this.sign = "positive";
     this.body = root.querySelector(".lm-whybody");
     this.bar = root.querySelector(".lm-tabs");
@@ -61,35 +61,34 @@ export class WhyPanel {
       return;
     }
     this.colours = palette(this.root);
-    const parts = { ledger: () => this.ledger(why), influence: () => this.influence(why),
-                    next: () => this.next(why), attention: () => this.attention(why) }[this.tab]();
+    const parts = this[this.tab](why);
     this.body.replaceChildren(...parts.filter(Boolean));
   }
 
   // ---- why this number
 
-  ledger(why) {
+  decomposition(why) {
     const i = this.state.selected, name = this.facts.findings[i], entry = why.findings[i];
-    const { ledger } = entry, remarks = why.flags.length ? make("ul", "lm-flags") : null;
+    const remarks = why.flags.length ? make("ul", "lm-flags") : null, parts = entry.decomposition;
     remarks?.append(...why.flags.map((f) => make("li", "", f.text)));
     const rows = [
-      { name: "bias", value: ledger.bias },
-      { name: "image part", value: ledger.image },
-      { name: "label branch, free", value: ledger.label_free },
-      { name: "free", value: ledger.free_logit, total: true },
+      { name: "bias", value: parts.bias },
+      { name: "image part", value: parts.image },
+      { name: "label branch, free", value: parts.label_free },
+      { name: "free", value: parts.free_logit, total: true },
     ];
     const pins = Object.entries(entry.per_pin ?? {});
     for (const [pin, value] of pins) {
       rows.push({ name: `${this.label(pin)} ${why.pins[pin]}`, value,
                   error: entry.per_pin_error?.[pin] });
     }
-    if (pins.length) rows.push({ name: "with pins", value: ledger.logit, total: true });
+    if (pins.length) rows.push({ name: "with pins", value: parts.logit, total: true });
     for (const row of rows) {
       row.text = row.total ? `${signedText(row.value)} = ${percent(sigmoid(row.value))}`
         : signedText(row.value);
       if (row.error) row.text += ` \u00b1${row.error.toFixed(2)}`;
     }
-    const label = `Ledger of ${name} in logits: `
+    const label = `Decomposition of ${name} in logits: `
       + rows.map((r) => `${r.name} ${signedText(r.value)}`).join(", ");
     const figure = waterfall(rows, label, this.colours);
     const table = [["part", "logits"], ...rows.map((r) => [r.name, r.value])];
@@ -98,7 +97,7 @@ export class WhyPanel {
       : "A pin's bar is its mean effect over some orders of pinning (a sampled Shapley value), with "
         + "its standard error.";
     return [
-      heading(name, saveButtons(figure, table, `ledger-${name}`)),
+      heading(name, saveButtons(figure, table, `decomposition-${name}`)),
       make("p", "lm-lead", shareSentence(entry, Object.keys(why.pins))),
       make("p", "lm-quiet", "The bars are in log-odds, a scale of probability on which the parts of "
         + `the number add up. ${pins.length ? shapley : ""}`),
