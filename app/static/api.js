@@ -1,5 +1,5 @@
-// Calls to the server. Where the network or the server is away for a while, a call is sent again until
-// it is answered; meanwhile the page says so, and nothing of the reader's work is lost.
+// Calls to the server. Where the network or the server is away for a while, a call is sent again
+// until it is answered; meanwhile the page says so, and nothing of the reader's work is lost.
 
 const PAUSES = [300, 1000, 2000, 4000]; // ms before a call is sent again; the last one repeats
 const PATIENCE = 20_000; // ms that a light call may stay unanswered before it is sent again

@@ -3,13 +3,13 @@
 import { Api } from "./api.js";
 import { Client } from "./reading/client.js";
 import { listenForParent } from "./embedding.js";
-import { Examples } from "./examples.js";
-import { Frames } from "./frames.js";
-import { Files } from "./files.js";
-import { fillKeyList, listenForKeys } from "./keys.js";
+import { Examples } from "./films/examples.js";
+import { Frames } from "./films/frames.js";
+import { Files } from "./films/files.js";
+import { fillKeyList, listenForKeys } from "./controls/keys.js";
 import { KeptPins } from "./reading/kept.js";
-import { listenForMenus } from "./menus.js";
-import { Notices } from "./notices.js";
+import { listenForMenus } from "./controls/menus.js";
+import { Notices } from "./controls/notices.js";
 import { restore } from "./save/restore.js";
 import { Screen } from "./screen.js";
 import { Session } from "./session.js";
@@ -19,7 +19,7 @@ import { Study } from "./study/study.js";
 import { PinHistory } from "./reading/pins.js";
 import { ReadingTable } from "./reading/table.js";
 import { SaveMenu } from "./save/menu.js";
-import { listenForLook } from "./theme.js";
+import { listenForLook } from "./controls/theme.js";
 import { Toolbar } from "./viewer/toolbar.js";
 import { WhyPanel } from "./reading/why.js";
 import { WithoutRegion } from "./reading/without.js";
@@ -142,7 +142,8 @@ function mount(root, facts) {
     screen.renderMap(state);
   }
 
-  // Whoever keeps a list of films hears it: detail.step is 1 for the next one, -1 for the one before.
+  // Whoever keeps a list of films hears it: detail.step is 1 for the next one, -1 for the one
+  // before.
   function otherFilm(by) {
     window.dispatchEvent(new CustomEvent("lmeran:step", { detail: { step: by } }));
   }
@@ -198,7 +199,8 @@ function mount(root, facts) {
     q(".lm-forget").addEventListener("click", away);
     q(".lm-wlstudy").addEventListener("click", () => study.open());
     q(".lm-keys").addEventListener("click", () => q(".lm-help").showModal());
-    // The reader's work is on this page only; what is held for it elsewhere is not needed any more.
+    // The reader's work is on this page only; what is held for it elsewhere is not needed any
+    // more.
     window.addEventListener("beforeunload", (e) => {
       const isOwn = state.film?.source.item || pinCount(state) || worklist.rows.length;
       if (isOwn && !study.item) e.preventDefault();

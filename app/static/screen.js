@@ -1,5 +1,6 @@
 // Everything on the screen but the film and the table: facts, detail, map and its legend.
 
+import { make, options, terms } from "./dom.js";
 import { detailTexts, gateSentences } from "./reading/fitted.js";
 import { movedSentence } from "./reading/pins.js";
 import { peak } from "./viewer/overlay.js";
@@ -33,18 +34,19 @@ export class Screen {
 
   renderFacts({ film, prior, reading }) {
     const lines = film?.lines ?? [];
-    const all = film?.title && film.title !== nameOf(film) ? [["Film", film.title], ...lines] : lines;
+    const isTitled = film?.title && film.title !== nameOf(film);
+    const all = isTitled ? [["Film", film.title], ...lines] : lines;
     for (const [view, shown] of [[".lm-first", film], [".lm-second", prior]]) {
       const label = this.q(`${view} .lm-filmname`);
       label.textContent = label.title = nameOf(shown);
     }
     this.q(".lm-facts").replaceChildren(...all.map(([name, value]) => {
-      const pair = element("div", ""); // name and value stay on one line
-      pair.append(element("dt", name), element("dd", value));
+      const pair = make("div"); // name and value stay on one line
+      pair.append(...terms([[name, value]]));
       return pair;
     }));
     const warnings = [...(film?.warnings ?? []), ...(reading?.warnings ?? [])];
-    this.q(".lm-warnings").replaceChildren(...warnings.map((text) => element("li", text)));
+    this.q(".lm-warnings").replaceChildren(...warnings.map((text) => make("li", "", text)));
     const unlike = gateSentences(film, prior);
     this.q(".lm-gate").hidden = !unlike.length;
     this.q(".lm-gate").textContent = unlike.join(" ");
@@ -52,20 +54,22 @@ export class Screen {
   }
 
   renderDetail(state) {
-    if (!state.reading) return this.q(".lm-detail").replaceChildren();
-    return this.q(".lm-detail").replaceChildren(element("strong", this.facts.findings[state.selected]),
-      ...detailTexts(this.facts, state).map((text) => element("span", text)));
+    const texts = state.reading ? detailTexts(this.facts, state) : [];
+    this.q(".lm-detail").replaceChildren(
+      ...(state.reading ? [make("strong", "", this.facts.findings[state.selected])] : []),
+      ...texts.map((text) => make("span", "", text)));
   }
 
   // What the newest pin did. The same words are not announced twice.
   renderPayoff({ reading, before }) {
     const line = this.q(".lm-payoff p");
     const moved = reading ? movedSentence(this.facts.findings, before, reading) : "";
-    const text = moved || (reading ? "Nothing is pinned: these numbers are of the image alone." : "");
+    const none = reading ? "Nothing is pinned: these numbers are of the image alone." : "";
+    const text = moved || none;
     if (line.textContent !== text) line.textContent = text;
     line.title = moved ? "Percentage points since before this pin" : "";
     line.parentNode.toggleAttribute("data-moved", Boolean(moved));
-    this.q(".lm-change").hidden = !moved || !reading.maps || !reading.pins.some((p) => p !== UNKNOWN);
+    this.q(".lm-change").hidden = !moved || !reading.maps || !reading.pins.some(Boolean);
   }
 
   renderMap(state) {
@@ -101,13 +105,12 @@ export class Screen {
     const { film, reading, view, selected } = state;
     const canvas = this.q(canvasSelector), caption = this.q(captionSelector);
     const prior = film && film === state.prior ? "Prior film" : "Film";
-    const map = reading && view.map && kind !== "film" ? mapOf(kind, state, this.facts, this.tables) : null;
+    const hasMap = reading && view.map && kind !== "film";
+    const map = hasMap ? mapOf(kind, state, this.facts, this.tables) : null;
     let text = map ? map.name : `${prior} without map`;
     if (map?.missing) text = `${map.name}: ${map.missing}`;
     if (!film) text = "No film is open";
-    if (film && film === state.prior) {
-      text = `Prior film, free ${percent(reading.free[selected])}. ${text}`;
-    }
+    if (prior === "Prior film") text = `${prior}, free ${percent(reading.free[selected])}. ${text}`;
     caption.querySelector(".lm-mapname").textContent = text;
     const drawn = map && !map.missing;
     caption.querySelector(".lm-scalebar").hidden = !drawn;
@@ -132,8 +135,7 @@ export class Screen {
   }
 
   fillSelects() {
-    const fill = (selector, options) => this.q(selector).replaceChildren(
-      ...options.map(([value, text]) => Object.assign(element("option", text), { value })));
+    const fill = (selector, pairs) => this.q(selector).replaceChildren(...options(pairs));
     const { layers, heads } = this.facts.model;
     const numbers = (word, n) => Array.from({ length: n }, (_, k) => [k + 1, `${word} ${k + 1}`]);
     fill(".lm-colours", Object.keys(this.facts.colours).map((name) => [name, name]));
@@ -156,10 +158,4 @@ function drawRamp(canvas, table) {
     image.data.set([table[3 * i], table[3 * i + 1], table[3 * i + 2], 255], 4 * i);
   }
   context.putImageData(image, 0, 0);
-}
-
-export function element(tag, text) {
-  const node = document.createElement(tag);
-  node.textContent = text;
-  return node;
 }

@@ -1,7 +1,7 @@
-// What this viewer is, what it holds for this reader and for how long: the dialog that says so, the
-// warning before an unused film is dropped, and the word after it.
+// What this viewer is, what it holds for this reader and for how long: the dialog that says so,
+// the warning before an unused film is dropped, and the word after it.
 
-import { make } from "./dom.js";
+import { make, terms } from "./dom.js";
 
 const WARN_SECONDS = 300; // before the end; less where films are held for a short time only
 
@@ -63,15 +63,16 @@ export class Session {
     box.hidden = !late;
     box.querySelector("button").hidden = this.gone;
     if (!late) return;
-    const text = this.gone ? this.goneText() : `This film is dropped in ${inWords(left)} unless it is used.`;
+    const text = this.gone ? this.goneText()
+      : `This film is dropped in ${inWords(left)} unless it is used.`;
     const line = box.querySelector("span");
     if (line.textContent !== text) line.textContent = text;
   }
 
   goneText() {
     const why = this.left() <= 0 ? ` after ${inWords(this.facts.idleSeconds)} without use` : "";
-    return `The program has dropped this film${why}. What you see stays on this screen; the next pin sends `
-      + "the film once more.";
+    return `The program has dropped this film${why}. What you see stays on this screen; the next `
+      + "pin sends the film once more.";
   }
 
   // ---- the dialog
@@ -90,27 +91,23 @@ export class Session {
     const lines = [
       ["Model", modelText(this.model)],
       ["Held now", held ? heldText(held) : "No film."],
-      ["Where", "In the memory of this program, and never on its disk. This page keeps which file it was, so "
-        + "that the film can be read again if the program is started anew."],
-      ...(demo ? [] : [["Worklist", "Files and names stay in your browser. A file is sent to be read, in memory "
-        + "only, and nothing of it is kept."]]),
-      ["How long", `Until you press Forget film or leave the page, or for ${inWords(idleSeconds)} without use.`],
+      ["Where", "In the memory of this program, and never on its disk. This page keeps which file it "
+        + "was, so that the film can be read again if the program is started anew."],
+      ...(demo ? [] : [["Worklist", "Files and names stay in your browser. A file is sent to be read, "
+        + "in memory only, and nothing of it is kept."]]),
+      ["How long", "Until you press Forget film or leave the page, or for "
+        + `${inWords(idleSeconds)} without use.`],
       ["Limits", demo ? `Bundled films only, ${often}.`
         : `${maxBytes / 2 ** 20} MB and ${maxPixels / 1e6} million pixels a film; ${often}.`],
-      ["Never kept", "Names of files or patients, other attributes that tell who, what was read. None of it is "
-        + "logged, and no other host hears of it."],
-      ["Browser", "Keeps the look and, until this tab is closed or Forget film is pressed, your pins, with a digest "
-        + "of each film in place of a name: they come back after a reload."],
+      ["Never kept", "Names of files or patients, other attributes that tell who, what was read. None "
+        + "of it is logged, and no other host hears of it."],
+      ["Browser", "Keeps the look and, until this tab is closed or Forget film is pressed, your pins, "
+        + "with a digest of each film in place of a name: they come back after a reload."],
       ["Signing in", user ? "Is asked by the browser, until it is closed." : "Is not asked here."],
       ["For programs", "/predict and /explain answer gradio_client and HTTP; "
         + `Client("${document.baseURI.split("#")[0]}").view_api() prints `, apiLink()],
     ];
-    this.dialog.querySelector("dl").replaceChildren(...lines.flatMap(([name, ...content]) =>
-      [["dt", [name]], ["dd", content]].map(([tag, words]) => {
-        const node = make(tag);
-        node.append(...words);
-        return node;
-      })));
+    this.dialog.querySelector("dl").replaceChildren(...terms(lines));
   }
 }
 
@@ -128,7 +125,8 @@ function modelText({ identity, source, block, test }) {
 }
 
 function heldText({ films, bytes }) {
-  return `${films === 1 ? "One film" : `${films} films`}, ${Math.max(1, Math.round(bytes / 2 ** 20))} MB of memory.`;
+  const megabytes = Math.max(1, Math.round(bytes / 2 ** 20));
+  return `${films === 1 ? "One film" : `${films} films`}, ${megabytes} MB of memory.`;
 }
 
 function inWords(seconds) {

@@ -9,8 +9,8 @@ export const CHANGE_SHOWN = 0.0005; // smaller changes of a probability are draw
 // kind: the map that is seen first.
 export function initialState(findings, kind) {
   return {
-    // the server's facts (token, width, height, lines, warnings, title, spacing, values) and, from
-    // `viewport.js`: pixels (FilmValues), presets and annotations
+    // the server's facts (token, width, height, lines, warnings, title, spacing, values) and,
+    // from `viewport.js`: pixels (FilmValues), presets and annotations
     film: null,
     prior: null, // the same of an earlier film beside it
     reading: null, // the newest answer of the server

@@ -68,8 +68,8 @@ def explanation_object(
 ) -> dict[str, Any]:
     """Plain JSON values; null wherever a pinned finding has no meaning. warnings: of the film.
 
-    The keys of `reading_object` mean the same here; each finding also has its "ledger" and what
-    each pin did, in logits.
+    The keys of `reading_object` mean the same here; each finding also has its "decomposition" and
+    what each pin did, in logits.
     """
     base = reading_object(file, checkpoint, given.reading, warnings)
     return {
@@ -99,7 +99,7 @@ def _decomposition_entry(decomposition: LogitDecomposition, i: int) -> dict[str,
     pinned = decomposition.states[i] != State.UNKNOWN
     errors = decomposition.per_pin_error
     return {
-        "ledger": {
+        "decomposition": {
             part: plain(getattr(decomposition, part)[i])
             for part in ("bias", "image", "label_free", "free_logit", "shift", "logit")
         },

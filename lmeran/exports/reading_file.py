@@ -27,7 +27,7 @@ from lmeran.predictor import EncodedRadiograph, Predictor
 from lmeran.serialize import DIGITS, raw_findings
 
 SCHEMA = "lmeran-reading"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_BYTES = 2**20
 MAX_VIEW_BYTES = 16 * 2**10
 _DAMAGED = "The reading file is damaged ({}); export it again."
@@ -109,7 +109,7 @@ class FindingOutputs(TypedDict):
     state: str
     free: Probability
     conditioned: Probability | None
-    ledger: list[Line]
+    decomposition: list[Line]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -143,7 +143,7 @@ def reading_outputs(
     """What the model says of each finding."""
     decomposition = decompose_logits(predictor, film, pins)
     return [
-        entry | {"ledger": decomposition_lines(decomposition, entry["finding"])}
+        entry | {"decomposition": decomposition_lines(decomposition, entry["finding"])}
         for entry in raw_findings(predictor.read(film, pins))
     ]
 
@@ -199,6 +199,10 @@ def parse_reading_file(data: bytes) -> ReadingFile:
         raise ReadingFileError(_NONE.format(": it is far too large"))
     try:
         content = json.loads(data)
+        if isinstance(content, dict) and str(content.get("version")) == "1":
+            # Version 1 called a decomposition a ledger.
+            content["version"] = SCHEMA_VERSION
+            data = json.dumps(content).replace('"ledger":', '"decomposition":').encode()
     except (ValueError, RecursionError):
         raise ReadingFileError(_NONE.format(", or it is cut off")) from None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:

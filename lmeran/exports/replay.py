@@ -124,7 +124,7 @@ def _decomposition(entry: dict[str, Any]) -> dict[str, float]:
     """Lines of a decomposition by a name that says which: 'bias', 'pin Effusion positive'."""
     return {
         " ".join(w for w in (line["part"], line["finding"], line["state"]) if w): line["logits"]
-        for line in entry["ledger"]
+        for line in entry["decomposition"]
     }
 
 

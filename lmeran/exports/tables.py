@@ -39,9 +39,9 @@ def regions_csv(record: Record) -> bytes:
 def reading_json(record: Record) -> bytes:
     """The JSON object of `python -m lmeran predict` without a file name, and the finding's map.
 
-    Besides: "image" (hash and size), "pins", "finding" with its "ledger" and "map" (peak, centroid
-    and regions in pixels of the original film, "free" whether it is without the pins; null without
-    attention), "versions", "notice".
+    Besides: "image" (hash and size), "pins", "finding" with its "decomposition" and "map" (peak,
+    centroid and regions in pixels of the original film, "free" whether it is without the pins; null
+    without attention), "versions", "notice".
     """
     content = {
         "notice": NOTICE,
@@ -49,7 +49,7 @@ def reading_json(record: Record) -> bytes:
         **_reading_object(record),
         "pins": pin_words(record.pins),
         "finding": record.finding,
-        "ledger": decomposition_lines(record.decomposition, record.finding),
+        "decomposition": decomposition_lines(record.decomposition, record.finding),
         "map": _map_object(record),
         "versions": versions(),
     }

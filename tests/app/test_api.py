@@ -89,7 +89,7 @@ def test_pins_may_be_left_out_and_explain_says_why(viewer: Viewer, film_file: Pa
     with pytest.raises(Exception, match="A region is four numbers"):
         client.predict(film, None, [10, 20, 30], api_name="/explain")
     entry = why["findings"][0]
-    assert entry["per_pin"]["Effusion"] == pytest.approx(entry["ledger"]["shift"], abs=1e-5)
+    assert entry["per_pin"]["Effusion"] == pytest.approx(entry["decomposition"]["shift"], abs=1e-5)
 
 
 def test_the_two_endpoints_are_described_with_their_types(viewer: Viewer) -> None:

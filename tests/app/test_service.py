@@ -73,7 +73,7 @@ def test_the_explanation_is_of_the_same_reading(service: ReadingService, film_fi
         if entry["conditioned"] is None:
             assert why["sum"][i] is None
             continue
-        parts = entry["ledger"]
+        parts = entry["decomposition"]
         shift = sum(entry["per_pin"].values())
         logit = parts["bias"] + parts["image"] + parts["label_free"] + shift
         assert 1 / (1 + np.exp(-logit)) == pytest.approx(entry["conditioned"], abs=1e-4)

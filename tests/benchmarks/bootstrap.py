@@ -9,11 +9,11 @@ to the intervals of every AUC and average precision and their means.
 
 from __future__ import annotations
 
-import argparse
 import time
 
 import numpy as np
 
+from tests.support.benchmarking import options
 from train.evaluation.bootstrap import draw, interval, mean_interval, resampled
 from train.evaluation.metrics import auc_per_finding, average_precision, mean_auc
 
@@ -22,11 +22,7 @@ PREVALENCE += (0.015, 0.030, 0.002)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=25596)
-    parser.add_argument("--patients", type=int, default=2797)
-    parser.add_argument("--resamples", type=int, default=2000)
-    given = parser.parse_args()
+    given = options(__doc__, images=25596, patients=2797, resamples=2000)
     rng = np.random.default_rng(0)
     labels = rng.random((given.images, 14)) < PREVALENCE
     scores = rng.random((given.images, 14)) + 0.3 * labels

@@ -13,7 +13,6 @@ is one. How long opening takes is measured by `tests.benchmarks.opening`.
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import tempfile
@@ -21,11 +20,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from playwright.sync_api import sync_playwright
 
-from tests.support.browsing import CHROMIUM, FLAGS
+from tests.support.benchmarking import options, page_at
+from tests.support.browsing import FLAGS
 from tests.support.dicom_making import film, written
-from tests.support.serving import running_viewer
 
 DRAG = """([button, seconds]) => new Promise((resolve) => {
   const canvas = document.querySelector(".lm-first > canvas");
@@ -94,26 +92,13 @@ def processor_seconds() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--side", type=int, default=3000)
-    parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument("--size", default="1440x900")
-    parser.add_argument("--gpu", action="store_true")
-    given = parser.parse_args()
+    given = options(__doc__, side=3000, seconds=3.0, size="1440x900", gpu=False)
     width, height = (int(side) for side in given.size.split("x"))
     flags = [f for f in FLAGS if not (given.gpu and f == "--disable-gpu")]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_viewer(Path(folder) / "viewer") as viewer,
-        sync_playwright() as playwright,
-    ):
+    shown = {"examples": False, "flags": flags, "width": width, "height": height}
+    with tempfile.TemporaryDirectory() as folder, page_at(None, **shown) as page:
         path = Path(folder) / "film.dcm"
         path.write_bytes(large_film(given.side))
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        page = browser.new_page(viewport={"width": width, "height": height})
-        page.set_default_timeout(300_000)
-        page.goto(viewer.url)
-        page.wait_for_selector(".lm[data-ready]")
         size = path.stat().st_size / 2**20
         print(f"{size:.1f} MB, {given.side} x {given.side} pixels, drawn by", flush=True, end=" ")
         print({"soft": "the processor", "gpu": "the GPU"}[page.evaluate(RENDERER)], flush=True)
@@ -130,7 +115,6 @@ def main() -> None:
                 f"{each:5.1f} ms of processor in all",
                 flush=True,
             )
-        browser.close()
 
 
 if __name__ == "__main__":

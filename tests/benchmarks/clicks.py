@@ -14,22 +14,20 @@ bfloat16, in which all but that number is read, is from full precision on the bu
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from lmeran.explain.region import Region, read_beside
 from lmeran.findings import Pins, State
 from lmeran.imaging.files import FILM_SUFFIXES, read_file
 from lmeran.predictor import EncodedRadiograph, Predictor
 from tests.conftest import ROOT
-from tests.support.browsing import CHROMIUM, FLAGS, upload
-from tests.support.serving import running_viewer
+from tests.support.benchmarking import options, page_at
+from tests.support.browsing import upload
 
 EXAMPLES = ROOT / "assets" / "examples"
 TIMED_CLICK = """([row, state]) => new Promise((resolve) => {
@@ -100,26 +98,10 @@ def rounding(predictor: Predictor, films: list[EncodedRadiograph]) -> np.ndarray
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint")
-    parser.add_argument("--film", type=Path)
-    parser.add_argument("--clicks", type=int, default=50)
-    parser.add_argument("--hurry", action="store_true")
-    parser.add_argument("--regions", type=int, default=14)
-    given = parser.parse_args()
-    arguments = ["--checkpoint", given.checkpoint] if given.checkpoint else []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_viewer(Path(folder) / "viewer", *arguments, examples=True) as viewer,
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(viewer.url)
-        page.wait_for_selector(".lm[data-ready]")
-        page.wait_for_selector(".lm[data-state=open]")
+    given = options(__doc__, checkpoint=None, film=None, clicks=50, hurry=False, regions=14)
+    with page_at(given.checkpoint) as page:
         if given.film:
-            upload(page, given.film)
+            upload(page, Path(given.film))
         times = []
         for click in range(given.clicks + 5):
             row, state = click % 4, 2 - (click // 4) % 3
@@ -134,7 +116,6 @@ def main() -> None:
         page.keyboard.press("Backspace")
         page.wait_for_selector(".lm-why:not(.lm-stale) .lm-figurehead")
         regions = region_times(page, given.regions)
-        browser.close()
     times.sort()
     print(f"{len(times)} clicks: median {statistics.median(times):.0f} ms, ", end="")
     print(f"95th percentile {times[int(0.95 * (len(times) - 1))]:.0f} ms, ", end="")

@@ -11,7 +11,6 @@ medians are printed.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from lmeran.findings import FINDINGS, Pins, State, states_of
 from lmeran.imaging.radiograph import Radiograph
 from lmeran.model.lmeran import LMeRAN
 from lmeran.predictor import EncodedRadiograph, Predictor
+from tests.support.benchmarking import options
 
 PIN: Pins = {"Effusion": State.POSITIVE}
 
@@ -44,10 +44,7 @@ def plain(model: LMeRAN, film: EncodedRadiograph) -> torch.Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=448)
-    parser.add_argument("--rounds", type=int, default=15)
-    given = parser.parse_args()
+    given = options(__doc__, size=448, rounds=15)
     torch.manual_seed(0)
     model = LMeRAN(LMeRANConfig(preprocessing=Preprocessing(image_size=given.size))).eval()
     predictor = Predictor(Checkpoint(model, "", "", {}, {}))

@@ -9,7 +9,6 @@ else than a film or one sentence.
 
 from __future__ import annotations
 
-import argparse
 import io
 import sys
 from collections import Counter
@@ -31,6 +30,7 @@ from lmeran.imaging.decoding_process import CrashError, DecodingProcess
 from lmeran.imaging.radiograph import ReadError
 from tests.conftest import ROOT, film_pixels
 from tests.imaging.test_codestreams import encapsulated
+from tests.support.benchmarking import options
 from tests.support.dicom_making import film, jpeg_film, lossless_jpeg, written
 
 SECONDS = 20
@@ -115,10 +115,7 @@ def outcome(process: DecodingProcess, data: bytes) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    given = options(__doc__, files=10_000, seed=0)
     good, rng, wrong = seeds(), np.random.default_rng(given.seed), 0
     with DecodingProcess(seconds=SECONDS) as process:
         for name, data in good.items():

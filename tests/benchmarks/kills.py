@@ -5,20 +5,18 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 
 from tests.conftest import make_data
+from tests.support.benchmarking import options
 from tests.support.killing import LONG, assert_same_run, killed_runs, quick_processes
 from tests.support.killing import train_silently as train
 from tests.support.training import config
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=20)
-    kills = parser.parse_args().kills
+    kills = options(__doc__, kills=20).kills
     with tempfile.TemporaryDirectory() as folder:
         data, whole = Path(folder) / "data", Path(folder) / "whole"
         make_data(data)

@@ -12,14 +12,13 @@ what "chosen to first reading" has above 1.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from app.payload.explanation import cam_facts
 from app.payload.facts import reading_facts
@@ -29,8 +28,8 @@ from lmeran.hub import open_checkpoint
 from lmeran.imaging.files import read_file
 from lmeran.predictor import Predictor
 from tests.benchmarks.canvas import large_film
-from tests.support.browsing import CHROMIUM, FLAGS, press
-from tests.support.serving import running_viewer
+from tests.support.benchmarking import options, page_at
+from tests.support.browsing import press
 
 WATCH = """() => {
   const at = { };
@@ -94,13 +93,7 @@ def page_parts(page: Page, path: Path, times: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint")
-    parser.add_argument("--side", type=int, default=3000)
-    parser.add_argument("--times", type=int, default=5)
-    given = parser.parse_args()
-    arguments = ["--films-per-minute", "0"]
-    arguments += ["--checkpoint", given.checkpoint] if given.checkpoint else []
+    given = options(__doc__, checkpoint=None, side=3000, times=5)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.dcm"
         path.write_bytes(large_film(given.side))
@@ -109,17 +102,8 @@ def main() -> None:
         parts = server_parts(Predictor(open_checkpoint(given.checkpoint)), path, given.times)
         bare = parts["decode the file"] + parts["backbone"]
         show(parts, bare)
-        with (
-            running_viewer(Path(folder) / "viewer", *arguments) as viewer,
-            sync_playwright() as playwright,
-        ):
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.set_default_timeout(300_000)
-            page.goto(viewer.url)
-            page.wait_for_selector(".lm[data-ready]")
+        with page_at(given.checkpoint, "--films-per-minute", "0", examples=False) as page:
             show(page_parts(page, path, given.times), bare)
-            browser.close()
 
 
 def show(parts: dict[str, float], bare: float) -> None:

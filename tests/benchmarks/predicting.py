@@ -13,7 +13,6 @@ many films were answered.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import statistics
 import subprocess
@@ -33,6 +32,7 @@ from lmeran.findings import states_of
 from lmeran.hub import open_checkpoint
 from lmeran.model.lmeran import LMeRAN
 from tests.conftest import ROOT, film_pixels
+from tests.support.benchmarking import options
 from tests.support.dicom_making import film, written
 
 DISTINCT = 4
@@ -87,9 +87,9 @@ def bare(model: LMeRAN, count: int, batch: int) -> float:
     return 60 * count / (time.perf_counter() - start)
 
 
-def predict(folder: Path, out: Path, options: list[str]) -> tuple[float, dict[int, float]]:
+def predict(folder: Path, out: Path, passed: list[str]) -> tuple[float, dict[int, float]]:
     """Seconds of the whole command, and MB at most until each mark."""
-    command = [sys.executable, "-m", "lmeran", "predict", str(folder), "--out", str(out), *options]
+    command = [sys.executable, "-m", "lmeran", "predict", str(folder), "--out", str(out), *passed]
     start = time.perf_counter()
     peak, marks = 0.0, {}
     with subprocess.Popen(command, cwd=ROOT) as run:
@@ -120,24 +120,19 @@ def _megabytes(pid: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint")
-    parser.add_argument("--films", type=int, default=1000)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--workers")
-    parser.add_argument("--kinds", default="png,raw,jpeg2000")
-    given = parser.parse_args()
-    options = ["--device", "cpu", "--batch", str(given.batch)]
+    defaults = {"films": 1000, "batch": 16, "workers": None, "kinds": "png,raw,jpeg2000"}
+    given = options(__doc__, checkpoint=None, **defaults)
+    passed = ["--device", "cpu", "--batch", str(given.batch)]
     for name in ("checkpoint", "workers"):
         if getattr(given, name) is not None:
-            options += [f"--{name}", getattr(given, name)]
+            passed += [f"--{name}", getattr(given, name)]
     model = open_checkpoint(given.checkpoint).model.eval()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "films"
         folder.mkdir()
         draw(folder, given.films, given.kinds.split(","))
         before = bare(model, given.films, given.batch)
-        seconds, marks = predict(folder, Path(temporary) / "out.jsonl", options)
+        seconds, marks = predict(folder, Path(temporary) / "out.jsonl", passed)
         after = bare(model, given.films, given.batch)
     rate, alone = 60 * given.films / seconds, statistics.mean((before, after))
     print(f"bare model           {before:8.0f} films a minute before, {after:.0f} after")

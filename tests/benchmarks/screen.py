@@ -10,16 +10,13 @@ violations that axe-core finds in either look. --pictures also keeps the screens
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests.support.browsing import CHROMIUM, FLAGS
-from tests.support.serving import running_viewer
+from tests.support.benchmarking import browser_at, options
 
 SIZES = ((1440, 900), (1366, 768), (1920, 1080), (390, 844))
 SEEN = """() => {
@@ -71,21 +68,12 @@ def serious_violations(page: Page, look: str) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint")
-    parser.add_argument("--pictures", type=Path)
-    given = parser.parse_args()
-    arguments = ["--checkpoint", given.checkpoint] if given.checkpoint else []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_viewer(Path(folder) / "viewer", *arguments, examples=True) as viewer,
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    given = options(__doc__, checkpoint=None, pictures=None)
+    pictures = given.pictures and Path(given.pictures)
+    with browser_at(given.checkpoint) as (browser, url):
         print("window        film  controls  words  clicks  serious")
         for size in SIZES:
-            print(first_sight(browser, viewer.url, size, given.pictures))
-        browser.close()
+            print(first_sight(browser, url, size, pictures))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ and those pins, and the memory of the viewer's process (Linux: VmRSS, VmHWM) bef
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from lmeran.hub import open_checkpoint
 from lmeran.imaging.files import read_bytes
 from lmeran.predictor import Predictor
 from tests.conftest import film_pixels
+from tests.support.benchmarking import options
 from tests.support.browsing import CHROMIUM, FLAGS
 from tests.support.serving import Viewer, running_viewer, session
 
@@ -101,10 +101,7 @@ def expected(predictor: Predictor, reader: int) -> list[np.ndarray]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint")
-    parser.add_argument("--readers", type=int, default=20)
-    given = parser.parse_args()
+    given = options(__doc__, checkpoint=None, readers=20)
     arguments = ["--films-per-minute", "0"]
     arguments += ["--checkpoint", given.checkpoint] if given.checkpoint else []
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
 """What the training loop costs above its bare steps, and what decoding every epoch would cost.
 
     python -m tests.benchmarks.training [--size 448] [--batch 16] [--micro 8] [--steps 4]
-        [--precision bf16] [--device auto]
+        [--precision bf16] [--device auto] [--rounds 3] [--compile] [--peak TFLOP/s of the GPU]
 
 DenseNet-121 with the default label branch, random weights. "bare": forward, backward and optimiser
 step on batches already in memory. "loop": the same number of steps of `train.fit`, from the pixel
@@ -34,6 +34,7 @@ from lmeran.findings import FINDINGS
 from lmeran.imaging.files import read_file
 from lmeran.imaging.preprocess import network_pixels, to_input
 from lmeran.model.masking import masked_loss, states_under_mask
+from tests.support.benchmarking import options
 from train.config import TrainConfig
 from train.fit import step_function
 from train.plan import Plan, prepare
@@ -104,17 +105,8 @@ def decoded(loader: DataLoader, plan: Plan) -> Iterator[tuple[torch.Tensor, torc
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=448)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--micro", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=4, help="steps of each way in a round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--precision", default="bf16")
-    parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--peak", type=float, default=0.0, help="peak TFLOP/s of the GPU")
-    given = parser.parse_args()
+    numbers = {"size": 448, "batch": 16, "micro": 8, "steps": 4, "rounds": 3, "peak": 0.0}
+    given = options(__doc__, precision="bf16", compile=False, device="auto", **numbers)
     config = TrainConfig(
         model=LMeRANConfig(preprocessing=Preprocessing(image_size=given.size)),
         batch_size=given.batch,

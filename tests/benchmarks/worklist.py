@@ -11,7 +11,6 @@ both sides share one machine and one run.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import statistics
 import tempfile
@@ -20,15 +19,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from app.examples import BUNDLED
 from lmeran.hub import open_checkpoint
 from lmeran.imaging.files import FILM_SUFFIXES, read_file
 from lmeran.predictor import Predictor
 from tests.benchmarks.clicks import TIMED_CLICK
-from tests.support.browsing import CHROMIUM, FLAGS
-from tests.support.serving import running_viewer
+from tests.support.benchmarking import options, page_at
 
 DONE = "() => /^[0-9]+ film/.test(document.querySelector('.lm-wlcount').textContent)"
 
@@ -74,23 +72,9 @@ def bare(paths: list[Path], checkpoint: str | None) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint")
-    parser.add_argument("--films", type=int, default=60)
-    parser.add_argument("--clicks", type=int, default=20)
-    given = parser.parse_args()
-    arguments = ["--checkpoint", given.checkpoint] if given.checkpoint else []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_viewer(Path(folder) / "viewer", *arguments, examples=True) as viewer,
-        sync_playwright() as playwright,
-    ):
+    given = options(__doc__, checkpoint=None, films=60, clicks=20)
+    with tempfile.TemporaryDirectory() as folder, page_at(given.checkpoint) as page:
         paths = copies(Path(folder), given.films)
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(viewer.url)
-        page.wait_for_selector(".lm[data-ready]")
-        page.wait_for_selector(".lm[data-state=open]")
         idle = clicks(page, given.clicks)
 
         def give() -> float:
@@ -113,7 +97,6 @@ def main() -> None:
             page.locator(".lm-wlstop").click()
         page.wait_for_timeout(1000)
         rest = statistics.median(opened(page, numbers) for _ in range(5))
-        browser.close()
         # In a thread, as the server reads: on busy cores the main thread fares otherwise.
         with ThreadPoolExecutor(1) as pool:
             rate = pool.submit(bare, paths, given.checkpoint).result()

@@ -75,7 +75,7 @@ def test_the_explanation_is_plain_data_that_agrees_with_its_parts(
     assert made["pins"] == {"Effusion": "positive", "Mass": "negative", "Edema": "positive"}
     assert [entry["finding"] for entry in made["findings"]] == list(FINDINGS)
     for i, entry in enumerate(made["findings"]):
-        parts = entry["ledger"]
+        parts = entry["decomposition"]
         assert entry["method"] == "exact"
         assert entry["per_pin_error"] is None
         free = parts["bias"] + parts["image"] + parts["label_free"]
@@ -131,7 +131,7 @@ def test_models_without_attention_are_explained_too(branch: str, pins: Pins) -> 
     assert made["label_only"] is None
     for entry in made["findings"]:
         if entry["finding"] not in pins and branch == "none":
-            assert entry["ledger"]["shift"] == 0
+            assert entry["decomposition"]["shift"] == 0
 
 
 def test_the_command_line_writes_one_object_a_film_and_a_bad_file_is_an_object(

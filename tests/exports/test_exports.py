@@ -62,7 +62,7 @@ def test_json_is_the_reading_with_map_and_decomposition(record: Record) -> None:
     assert content["pins"] == {"Effusion": "positive", "Mass": "negative"}
     assert content["finding"] == "Pleural_Thickening"
     assert [e["finding"] for e in content["findings"]] == list(FINDINGS)
-    logit = sum(line["logits"] for line in content["ledger"])
+    logit = sum(line["logits"] for line in content["decomposition"])
     shown = content["findings"][record.index]["conditioned"]
     assert 1 / (1 + np.exp(-logit)) == pytest.approx(shown, abs=1e-5)
     assert content["map"]["layer"] == 3

@@ -62,9 +62,9 @@ def test_outputs_are_the_readings_and_decompositions_sum_to_them(
     reading = predictor.read(encoded, PINS)
     for i, entry in enumerate(written.findings):
         assert entry["free"] == pytest.approx(reading.free[i], abs=1e-6)
-        logit = sum(line["logits"] for line in entry["ledger"])
+        logit = sum(line["logits"] for line in entry["decomposition"])
         pinned = entry["finding"] in PINS
-        assert len(entry["ledger"]) == (3 if pinned else 5)
+        assert len(entry["decomposition"]) == (3 if pinned else 5)
         shown = reading.free[i] if pinned else reading.conditioned[i]
         assert 1 / (1 + np.exp(-logit)) == pytest.approx(shown, abs=1e-5)
 
@@ -97,7 +97,7 @@ def test_replay_names_each_value_that_differs(
     edema, hernia = FINDINGS.index("Edema"), FINDINGS.index("Hernia")
     findings[edema]["conditioned"] = recorded = 1 - findings[edema]["conditioned"]
     findings[hernia]["free"] += 1e-4
-    findings[hernia]["ledger"][1]["logits"] += 0.5
+    findings[hernia]["decomposition"][1]["logits"] += 0.5
     result = replay(replace(written, findings=findings), predictor, written.image, encoded)
     assert [(d.where, d.what) for d in result.differences] == [
         ("Edema", "conditioned"),
@@ -119,7 +119,7 @@ def test_a_value_only_the_file_has_differs_and_one_only_the_program_has_does_not
     result = replay(replace(written, findings=more), predictor, written.image, encoded)
     assert len(result.differences) == len(FINDINGS)
     assert result.differences[0].found == "not there"
-    needed = ("finding", "state", "free", "conditioned", "ledger")
+    needed = ("finding", "state", "free", "conditioned", "decomposition")
     fewer = [{key: entry[key] for key in needed} for entry in written.findings]
     assert replay(replace(written, findings=fewer), predictor, written.image, encoded).equal
 
@@ -163,7 +163,7 @@ def changed(written: ReadingFile, *path: str | int, to: Any) -> bytes:
     ("path", "value", "words"),
     [
         (("schema",), "other", "not a reading file"),
-        (("version",), 2, "another version"),
+        (("version",), 3, "another version"),
         (("version",), True, "another version"),
         (("image", "sha256"), "3f", "damaged (image)"),
         (("image", "height"), -1, "damaged (image)"),
@@ -180,7 +180,7 @@ def changed(written: ReadingFile, *path: str | int, to: Any) -> bytes:
         (("findings", 0, "free"), 10**400, "damaged (findings)"),
         (("findings", 0, "finding"), "Hernia", "damaged (findings)"),
         (("findings", 2, "conditioned"), 0.5, "damaged (findings)"),
-        (("findings", 0, "ledger"), [{"part": "bias"}], "damaged (findings)"),
+        (("findings", 0, "decomposition"), [{"part": "bias"}], "damaged (findings)"),
         (("versions",), {"lmeran": 1}, "damaged (versions)"),
         (("patient",), "A", "damaged (parts are missing or unknown)"),
     ],
@@ -201,6 +201,12 @@ def test_what_is_not_a_reading_file_is_refused_in_one_sentence(
 def test_bytes_that_are_no_reading_file_are_refused(data: bytes) -> None:
     with pytest.raises(ReadingFileError, match="not a reading file"):
         parse_reading_file(data)
+
+
+def test_a_file_of_version_1_is_read_as_one_of_today(written: ReadingFile) -> None:
+    old = written.to_bytes().replace(b'"decomposition"', b'"ledger"')
+    old = old.replace(b'"version": 2', b'"version": 1')
+    assert parse_reading_file(old).to_bytes() == written.to_bytes()
 
 
 def test_not_a_number_is_no_value(written: ReadingFile) -> None:

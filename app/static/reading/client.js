@@ -1,5 +1,5 @@
-// What the page asks the server about its film, and what becomes of the answers. An answer is shown
-// only if it is of the newest question.
+// What the page asks the server about its film, and what becomes of the answers. An answer is
+// shown only if it is of the newest question.
 
 import { Refused } from "../api.js";
 import { UNKNOWN, nameOf, rowOrder, shown } from "../state.js";
@@ -10,8 +10,8 @@ const WHY_DELAY = 150; // ms without a further pin before the explanation is ask
 const EMPTY = "The file is empty; choose a chest X-ray as DICOM, PNG or JPEG.";
 
 export class Client {
-  // show: {opened(), openedPrior(), closed(), alert(text), busy(on), render(), used()}; viewport: a
-  // Viewport; maxBytes: a larger file is refused here.
+  // show: {opened(), openedPrior(), closed(), alert(text), busy(on), render(), used()}; viewport:
+  // a Viewport; maxBytes: a larger file is refused here.
   constructor(root, state, viewport, api, maxBytes, show) {
     Object.assign(this, { root, state, viewport, api, maxBytes, show });
     this.waiting = 0; // timer of the next question why
@@ -23,8 +23,9 @@ export class Client {
 
   // ---- films
 
-  // source: {example: number} or {item: {size, bytes()}}, with {row} of the worklist, the {title} on the
-  // screen and, in a study, {boxes} in place of its own and {alone}: nothing of the model is sent. Whether the film came: another one may have been asked for meanwhile.
+  // source: {example: number} or {item: {size, bytes()}}, with {row} of the worklist, the {title}
+  // on the screen and, in a study, {boxes} in place of its own and {alone}: nothing of the model
+  // is sent. Whether the film came: another one may have been asked for meanwhile.
   async open(source, { frame = 1, role = "film" } = {}) {
     const number = this.opening += 1;
     this.show.busy(true);
@@ -108,8 +109,8 @@ export class Client {
     this.show.openedPrior();
   }
 
-  // What `run(film)` gives of the open film; the film is read again, from what the page holds of it,
-  // where the server holds it no longer (it was started anew, or the film was idle too long).
+  // What `run(film)` gives of the open film; the film is read again, from what the page holds of
+  // it, where the server holds it no longer (it was started anew, or the film was idle too long).
   async withFilm(run) {
     const { film } = this.state;
     let answer;

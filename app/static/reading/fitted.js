@@ -1,5 +1,5 @@
-// A number beside what was measured on validation and test films, in words: its rank, the operating
-// points, whether a shift is usual, calibrated values, the input gate.
+// A number beside what was measured on validation and test films, in words: its rank, the
+// operating points, whether a shift is usual, calibrated values, the input gate.
 
 import { CHANGE_SHOWN, NEGATIVE, POSITIVE, UNKNOWN, change, percent, pinCount, points, shown }
   from "../state.js";

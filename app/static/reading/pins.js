@@ -1,5 +1,5 @@
-// The reader's pins, one step after the other so that each can be undone; and in words what the newest
-// step moved, and what all of them do to one finding.
+// The reader's pins, one step after the other so that each can be undone; and in words what the
+// newest step moved, and what all of them do to one finding.
 
 import { CHANGE_SHOWN, NEGATIVE, POSITIVE, UNKNOWN, percent, points, shown } from "../state.js";
 
@@ -42,8 +42,8 @@ export class PinHistory {
   }
 }
 
-// "Effusion present: Infiltration +9.8, Pneumonia +9.6, Nodule -4.8."; before: {pins, values}, the
-// pins and shown probabilities of the reading before this one. Empty where nothing changed.
+// "Effusion present: Infiltration +9.8, Pneumonia +9.6, Nodule -4.8."; before: {pins, values},
+// the pins and shown probabilities of the reading before this one. Empty where nothing changed.
 export function movedSentence(findings, before, reading) {
   const changed = reading.pins.flatMap((pin, i) => (before && pin !== before.pins[i] ? [i] : []));
   if (!changed.length) return "";
@@ -60,8 +60,8 @@ function stepText(findings, changed, { pins }) {
   return pins.every((p) => p === UNKNOWN) ? "All pins cleared" : `${changed.length} pins changed`;
 }
 
-// "The image says 42 %; your pins add 9.8 points, most from Effusion." entry: of one finding, as the
-// server explains it; pins: names of the findings pinned.
+// "The image says 42 %; your pins add 9.8 points, most from Effusion." entry: of one finding, as
+// the server explains it; pins: names of the findings pinned.
 export function shareSentence({ state, free, conditioned, per_pin: shares }, pins) {
   const image = `The image says ${percent(free)}`;
   if (state !== "unknown") {

@@ -58,7 +58,8 @@ export function waterfall(rows, label, colours, width = 540) {
   return figure;
 }
 
-// values: rows x columns of numbers or null; colour(v) -> CSS colour; cells carry data-row, -column.
+// values: rows x columns of numbers or null; colour(v) -> CSS colour; cells carry data-row,
+// -column.
 export function matrix(values, names, label, colour, title, colours, width = 540) {
   const left = 112, top = 92, cell = Math.floor((width - left - 4) / names.length);
   const height = top + cell * names.length + 4;

@@ -34,7 +34,8 @@ export class ReadingTable {
     this.listen();
   }
 
-  // A calibration that leaves every probability as it is has no column: it would repeat the raw one.
+  // A calibration that leaves every probability as it is has no column: it would repeat the raw
+  // one.
   nameCalibrated(root, table) {
     root.querySelector(".lm-names").textContent = namesText(this.calibration);
     if (!this.corrects) return;
@@ -92,7 +93,8 @@ export class ReadingTable {
       group.append(button);
     }
     pin.append(group);
-    row.append(head, plot, free, cond, delta, ...(this.corrects ? [calibrated] : []), prior, since, pin);
+    const fitted = this.corrects ? [calibrated] : [];
+    row.append(head, plot, free, cond, delta, ...fitted, prior, since, pin);
     return { row, select, span, hollow, dot, free, cond, delta, calibrated, prior, since, group };
   }
 

@@ -1,14 +1,14 @@
-// The panel that says why: ledger, influence, what to look at next, attention. It follows the
+// The panel that says why: decomposition, influence, what to look at next, attention. It follows the
 // selected finding and keeps what it showed until the newer answer is there.
 
-import { make } from "../dom.js";
+import { button, make } from "../dom.js";
 import { saveButtons, tableOf } from "../save/export.js";
 import { shareSentence } from "./pins.js";
 import { diverging, matrix, palette, shares, waterfall } from "./plots.js";
 import { NEGATIVE, POSITIVE, percent, points } from "../state.js";
 
 export const TABS = [
-  ["ledger", "Why"],
+  ["decomposition", "Why"],
   ["influence", "Influence"],
   ["next", "What next"],
   ["attention", "Attention"],
@@ -21,18 +21,15 @@ export class WhyPanel {
     this.root = root;
     this.facts = facts;
     this.act = act;
-    this.tab = "ledger";
+    this.tab = "decomposition";
     this.sign = "positive";
     this.body = root.querySelector(".lm-whybody");
     this.bar = root.querySelector(".lm-tabs");
     for (const [id, text] of TABS) {
-      const button = make("button", "", text);
-      button.type = "button";
-      button.setAttribute("role", "tab");
-      button.dataset.tab = id;
-      this.bar.append(button);
+      const tab = button(text, () => this.open(id), { role: "tab" });
+      tab.dataset.tab = id;
+      this.bar.append(tab);
     }
-    this.bar.addEventListener("click", (e) => this.open(e.target.dataset.tab));
     this.bar.addEventListener("keydown", (e) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
       if (!step) return;
@@ -45,7 +42,6 @@ export class WhyPanel {
   }
 
   open(tab) {
-    if (!tab) return;
     this.tab = tab;
     this.render(this.state);
   }
@@ -55,64 +51,64 @@ export class WhyPanel {
     const { why } = state;
     this.root.hidden = !state.film;
     this.root.classList.toggle("lm-stale", Boolean(why) && why.seq !== state.readingSeq);
-    for (const button of this.bar.children) {
-      const on = button.dataset.tab === this.tab;
-      button.setAttribute("aria-selected", on);
-      button.tabIndex = on ? 0 : -1;
+    for (const tab of this.bar.children) {
+      const on = tab.dataset.tab === this.tab;
+      tab.setAttribute("aria-selected", on);
+      tab.tabIndex = on ? 0 : -1;
     }
     if (!why) {
       this.body.replaceChildren(make("p", "lm-quiet", state.film ? "Being computed." : ""));
       return;
     }
     this.colours = palette(this.root);
-    const parts = { ledger: () => this.ledger(why), influence: () => this.influence(why),
-                    next: () => this.next(why), attention: () => this.attention(why) }[this.tab]();
+    const parts = this[this.tab](why);
     this.body.replaceChildren(...parts.filter(Boolean));
   }
 
   // ---- why this number
 
-  ledger(why) {
+  decomposition(why) {
     const i = this.state.selected, name = this.facts.findings[i], entry = why.findings[i];
-    const { ledger } = entry, flags = why.flags.map((f) => make("li", "", f.text));
-    const remarks = flags.length ? list(flags) : null;
+    const remarks = why.flags.length ? make("ul", "lm-flags") : null, parts = entry.decomposition;
+    remarks?.append(...why.flags.map((f) => make("li", "", f.text)));
     const rows = [
-      { name: "bias", value: ledger.bias },
-      { name: "image part", value: ledger.image },
-      { name: "label branch, free", value: ledger.label_free },
-      { name: "free", value: ledger.free_logit, total: true },
+      { name: "bias", value: parts.bias },
+      { name: "image part", value: parts.image },
+      { name: "label branch, free", value: parts.label_free },
+      { name: "free", value: parts.free_logit, total: true },
     ];
     const pins = Object.entries(entry.per_pin ?? {});
     for (const [pin, value] of pins) {
       rows.push({ name: `${this.label(pin)} ${why.pins[pin]}`, value,
                   error: entry.per_pin_error?.[pin] });
     }
-    if (pins.length) rows.push({ name: "with pins", value: ledger.logit, total: true });
+    if (pins.length) rows.push({ name: "with pins", value: parts.logit, total: true });
     for (const row of rows) {
       row.text = row.total ? `${signedText(row.value)} = ${percent(sigmoid(row.value))}`
         : signedText(row.value);
       if (row.error) row.text += ` \u00b1${row.error.toFixed(2)}`;
     }
-    const label = `Ledger of ${name} in logits: `
+    const label = `Decomposition of ${name} in logits: `
       + rows.map((r) => `${r.name} ${signedText(r.value)}`).join(", ");
     const figure = waterfall(rows, label, this.colours);
     const table = [["part", "logits"], ...rows.map((r) => [r.name, r.value])];
     const shapley = entry.method === "exact"
       ? "A pin's bar is its mean effect over every order of pinning (its Shapley value)."
-      : "A pin's bar is its mean effect over some orders of pinning (a sampled Shapley value), with its "
-        + "standard error.";
+      : "A pin's bar is its mean effect over some orders of pinning (a sampled Shapley value), with "
+        + "its standard error.";
     return [
-      heading(name, saveButtons(figure, table, `ledger-${name}`)),
+      heading(name, saveButtons(figure, table, `decomposition-${name}`)),
       make("p", "lm-lead", shareSentence(entry, Object.keys(why.pins))),
-      make("p", "lm-quiet", "The bars are in log-odds, a scale of probability on which the parts of the "
-        + `number add up. ${pins.length ? shapley : ""}`),
+      make("p", "lm-quiet", "The bars are in log-odds, a scale of probability on which the parts of "
+        + `the number add up. ${pins.length ? shapley : ""}`),
       figure,
       this.alone(why, i),
       remarks,
     ];
   }
 
-  // What counting labels makes of the pins, without a model of how findings go together on a film.
+  // What counting labels makes of the pins, without a model of how findings go together on a
+  // film.
   alone(why, i) {
     const prior = why.label_only, pinned = Object.keys(why.pins).length > 0;
     if (!prior || prior.probabilities[i] === null) return null;
@@ -134,11 +130,8 @@ export class WhyPanel {
     const names = this.facts.findings, values = why.influence[this.sign];
     const pick = make("span", "lm-pick");
     for (const sign of ["positive", "negative"]) {
-      const button = make("button", "", `if ${sign}`);
-      button.type = "button";
-      button.setAttribute("aria-pressed", sign === this.sign);
-      button.addEventListener("click", () => { this.sign = sign; this.render(this.state); });
-      pick.append(button);
+      const choose = () => { this.sign = sign; this.render(this.state); };
+      pick.append(button(`if ${sign}`, choose, { ariaPressed: sign === this.sign }));
     }
     const title = (r, c, v) => (v === null ? `${names[r]}, ${names[c]}: none`
       : `${names[r]} ${this.sign} moves ${names[c]} by ${points(v)} points`
@@ -170,7 +163,8 @@ export class WhyPanel {
   liftFigure() {
     const { lift, findings } = this.facts;
     if (!lift) return [];
-    const logs = lift.map((row) => row.map((v) => (v === null ? null : Math.log2(Math.max(v, 0.1)))));
+    const log = (v) => (v === null ? null : Math.log2(Math.max(v, 0.1)));
+    const logs = lift.map((row) => row.map(log));
     const label = "Co-occurrence in the training films: how often two findings go together over "
       + "chance. The numbers are in the table below.";
     const figure = matrix(logs, findings, label, diverging(this.colours, 3),
@@ -186,8 +180,8 @@ export class WhyPanel {
   }
 
   liftText(r, c) {
-    const v = this.facts.lift?.[r][c];
-    return v === null || v === undefined ? "too rarely to say" : `${v.toFixed(1)} times as often as chance`;
+    const v = this.facts.lift?.[r][c] ?? null;
+    return v === null ? "too rarely to say" : `${v.toFixed(1)} times as often as chance`;
   }
 
   // ---- what to look at next
@@ -197,17 +191,15 @@ export class WhyPanel {
     const most = Math.max(...rows.map((r) => r.value), 1e-9);
     const box = make("ol", "lm-next");
     for (const row of rows) {
-      const i = this.index(row.finding), line = make("li", "");
-      const button = make("button", "", this.facts.findings[i]);
-      button.type = "button";
-      button.addEventListener("click", () => this.act.select(i));
-      const bar = make("i", "");
+      const name = this.label(row.finding), i = this.facts.findings.indexOf(name);
+      const line = make("li"), bar = make("i"), track = make("span", "lm-nextbar");
       bar.style.width = `${(100 * row.value) / most}%`;
-      const track = make("span", "lm-nextbar");
       track.append(bar);
-      line.append(button, track, make("span", "", `${(100 * row.value).toFixed(1)} points`),
-        make("span", "lm-quiet", `${(100 * row.if_positive).toFixed(1)} if positive, `
-          + `${(100 * row.if_negative).toFixed(1)} if negative`));
+      const tenths = (share) => (100 * share).toFixed(1);
+      line.append(button(name, () => this.act.select(i)), track,
+        make("span", "", `${tenths(row.value)} points`),
+        make("span", "lm-quiet", `${tenths(row.if_positive)} if positive, `
+          + `${tenths(row.if_negative)} if negative`));
       box.append(line);
     }
     const table = [["finding", "expected change", "probability", "if positive", "if negative"],
@@ -224,9 +216,11 @@ export class WhyPanel {
 
   attention(why) {
     const i = this.state.selected, names = this.facts.findings;
-    if (!why.attention || !why.label_matrix) return [make("p", "lm-quiet", "This model has no attention.")];
-    const lead = make("p", "lm-quiet", "Each finding looks at the film and at the other findings, in steps "
-      + "(layers) of several looks each (heads): here is how much of its attention goes where.");
+    if (!why.attention || !why.label_matrix) {
+      return [make("p", "lm-quiet", "This model has no attention.")];
+    }
+    const lead = make("p", "lm-quiet", "Each finding looks at the film and at the other findings, in "
+      + "steps (layers) of several looks each (heads): here is how much of its attention goes where.");
     const { layer, head } = why.split, split = why.attention[this.key(i)];
     const where = `layer ${layer}, ${head === null ? "mean of heads" : `head ${head}`}`;
     const parts = [lead];
@@ -256,8 +250,6 @@ export class WhyPanel {
     return parts;
   }
 
-  index(finding) { return this.facts.findings.indexOf(this.label(finding)); }
-
   label(finding) { return finding.replaceAll("_", " "); }
 
   key(i) { return this.facts.findings[i].replaceAll(" ", "_"); }
@@ -273,8 +265,3 @@ function heading(text, ...tools) {
   return box;
 }
 
-function list(items) {
-  const box = make("ul", "lm-flags");
-  box.append(...items);
-  return box;
-}

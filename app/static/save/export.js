@@ -1,31 +1,24 @@
 // A figure and its numbers as files, made in the browser: nothing is sent anywhere.
 
+import { button, make } from "../dom.js";
+
 export function saveButtons(figure, rows, name) {
-  const menu = document.createElement("details"), box = document.createElement("div");
-  const title = Object.assign(document.createElement("summary"), { textContent: "Save" });
-  menu.className = "lm-menu lm-save";
-  menu.append(title, box);
-  const button = (text, run) => {
-    const node = document.createElement("button");
-    node.type = "button";
-    node.textContent = text;
-    node.setAttribute("aria-label", `Save ${name} as ${text}`);
-    node.addEventListener("click", run);
-    box.append(node);
-  };
+  const menu = make("details", "lm-menu lm-save"), box = make("div");
+  const add = (form, run) => box.append(button(form, run, { ariaLabel: `Save ${name} as ${form}` }));
+  menu.append(make("summary", "", "Save"), box);
   if (figure) {
-    button("SVG", () => save(svgBlob(figure), `${name}.svg`));
-    button("PNG", async () => save(await pngBlob(figure), `${name}.png`));
+    add("SVG", () => save(svgBlob(figure), `${name}.svg`));
+    add("PNG", async () => save(await pngBlob(figure), `${name}.png`));
   }
-  button("CSV", () => save(new Blob([csv(rows)], { type: "text/csv" }), `${name}.csv`));
+  add("CSV", () => save(new Blob([csv(rows)], { type: "text/csv" }), `${name}.csv`));
   return menu;
 }
 
-// rows: arrays of texts and numbers, the first the header. A text that a spreadsheet would run as a
-// formula gets an apostrophe before it.
+// rows: arrays of texts and numbers, the first the header. A text that a spreadsheet would run as
+// a formula gets an apostrophe before it.
 export function csv(rows) {
   const quoted = (v) => {
-    let text = v === null || v === undefined ? "" : String(v);
+    let text = String(v ?? "");
     if (/^[=+\-@\t\r\n']/.test(text) && Number.isNaN(Number(text))) text = `'${text}`;
     return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
@@ -33,20 +26,13 @@ export function csv(rows) {
 }
 
 export function tableOf(rows) {
-  const box = document.createElement("details");
-  const summary = document.createElement("summary");
-  summary.textContent = "As a table";
-  const table = document.createElement("table");
+  const box = make("details"), table = make("table");
   rows.forEach((row, k) => {
-    const line = document.createElement("tr");
-    row.forEach((value, c) => {
-      const cell = document.createElement(k === 0 || c === 0 ? "th" : "td");
-      cell.textContent = value === null || value === undefined ? "\u2013" : value;
-      line.append(cell);
-    });
+    const line = make("tr");
+    line.append(...row.map((value, c) => make(k && c ? "td" : "th", "", value ?? "\u2013")));
     table.append(line);
   });
-  box.append(summary, table);
+  box.append(make("summary", "", "As a table"), table);
   return box;
 }
 

@@ -1,7 +1,8 @@
-// The menu "File": what a reader can save of the reading, and how a saved one is opened again. Files
-// come from the server by the film's token and name neither patient nor file.
+// The menu "File": what a reader can save of the reading, and how a saved one is opened again.
+// Files come from the server by the film's token and name neither patient nor file.
 
 import { Refused } from "../api.js";
+import { button, make } from "../dom.js";
 import { save } from "./export.js";
 import { linkOf, namedPins, parseLink } from "./link.js";
 import { viewPicture } from "./picture.js";
@@ -16,9 +17,8 @@ const NOTICE = "Research use only, not for diagnosis";
 const OTHER_IMAGE = 409; // status of a reading file that is about another film than the open one
 
 export class SaveMenu {
-  // reader: {tell(text), alert(text), hint(text), show(pins, view)}: announces, warns, advises, and
-  // shows pins and view.
-  // client: asks the server about the open film.
+  // client: asks the server about the open film; reader: {tell(text), alert(text), hint(text),
+  // show(pins, view)}: announces, warns, advises, and shows pins and view.
   constructor(root, facts, state, client, reader) {
     Object.assign(this, { root, facts, state, client, reader });
     this.link = null; // of the address, until a film is open
@@ -40,24 +40,15 @@ export class SaveMenu {
 
   // The buttons that need a film.
   build() {
-    const note = document.createElement("p"), saving = [
-      this.button("Picture of the view (PNG)", () => this.picture()),
-      ...FORMS.map(([form, text]) => this.button(text, () => this.fetch(form))),
-      this.button("Copy link to pins and finding", () => this.copyLink()),
+    const saving = [
+      button("Picture of the view (PNG)", () => this.picture()),
+      ...FORMS.map(([form, text]) => button(text, () => this.fetch(form))),
+      button("Copy link to pins and finding", () => this.copyLink()),
     ];
-    const opening = this.button("Open a reading file", () => this.choose());
-    note.textContent = NOTE;
+    const opening = button("Open a reading file", () => this.choose());
     this.root.querySelector(".lm-take > div").prepend(
-      ...saving, ...(this.facts.session.demo ? [] : [opening]), note);
+      ...saving, ...(this.facts.session.demo ? [] : [opening]), make("p", "", NOTE));
     return saving;
-  }
-
-  button(text, run) {
-    const node = document.createElement("button");
-    node.type = "button";
-    node.textContent = text;
-    node.addEventListener("click", run);
-    return node;
   }
 
   // ---- saving
@@ -81,12 +72,13 @@ export class SaveMenu {
 
   async fetch(form) {
     const { pins, selected, view } = this.state;
-    const asked = { pins: namedPins(pins, this.facts.findings), finding: this.facts.findings[selected],
-                    layer: view.layer, head: view.head, free: view.which === "free", scale: view.scale,
-                    view: viewState(this.state) };
+    const { findings } = this.facts, { layer, head, which, scale } = view;
+    const asked = { pins: namedPins(pins, findings), finding: findings[selected], layer, head, scale,
+                    free: which === "free", view: viewState(this.state) };
     this.reader.tell("Being made");
     const body = JSON.stringify(asked);
-    const response = await this.post((film) => this.client.api.call(`export/${film.token}/${form}`, { body }));
+    const response = await this.post(
+      (film) => this.client.api.call(`export/${film.token}/${form}`, { body }));
     if (!response) return;
     save(await response.blob(), nameIn(response));
     this.reader.tell("Saved");

@@ -1,5 +1,5 @@
-// A view that was written down (a reading file, a link) back onto the screen. What it does not say,
-// or says in another shape than a view has, stays as it is.
+// A view that was written down (a reading file, a link) back onto the screen. What it does not
+// say, or says in another shape than a view has, stays as it is.
 
 import { restoreView, viewState } from "./view.js";
 

@@ -18,8 +18,8 @@ export function viewState({ selected, sort, view }) {
   });
 }
 
-// The same view on this state, of the same film; the screen is to be rendered afterwards. A window
-// or camera that no film can be shown in is left as it was.
+// The same view on this state, of the same film; the screen is to be rendered afterwards. A
+// window or camera that no film can be shown in is left as it was.
 export function restoreView(state, { window, invert, selected, sort, map, ...camera }) {
   Object.assign(state, { selected, sort });
   Object.assign(state.view, structuredClone({ invert, ...map }));

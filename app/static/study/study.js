@@ -1,7 +1,7 @@
 // A reader's way through a study: film by film, question by question, by keys alone. Each film is
 // timed, and an arm hides what it hides: in the film-alone arm nothing of the model is asked for.
 
-import { KEYS } from "../keys.js";
+import { KEYS } from "../controls/keys.js";
 import { save } from "../save/export.js";
 import { itemsOfFiles } from "../worklist/sources.js";
 import { StudyDialog } from "./dialog.js";

@@ -1,5 +1,5 @@
-// What a reader draws on a film: lengths and boxes. Lengths are kept in film pixels, boxes as shares
-// of the film's sides, so that both stay with the film however it is shown.
+// What a reader draws on a film: lengths and boxes. Lengths are kept in film pixels, boxes as
+// shares of the film's sides, so that both stay with the film however it is shown.
 
 import { apply } from "./camera.js";
 
@@ -39,7 +39,8 @@ export function removeLast(annotations) {
   return kind === "lines" ? "length" : "box";
 }
 
-// {value, unit, source} of a line: in mm where the file states the size of a pixel, else in pixels.
+// {value, unit, source} of a line: in mm where the file states the size of a pixel, else in
+// pixels.
 export function lengthOf({ from, to }, spacing) {
   const dx = to[0] - from[0], dy = to[1] - from[1];
   if (!spacing) return { value: Math.hypot(dx, dy), unit: "px", source: "" };
@@ -52,8 +53,8 @@ export function lengthText(line, spacing) {
   return `${value.toFixed(1)} ${unit}${source ? ` (${source})` : ""}`;
 }
 
-// annotations: {lines, boxes, spacing, finding (the selected one), draft: {kind, from, to} or null,
-// cross: a point of the film or null}. matrix: film pixels to device pixels.
+// annotations: {lines, boxes, spacing, finding (the selected one), draft: {kind, from, to} or
+// null, cross: a point of the film or null}. matrix: film pixels to device pixels.
 export function drawAnnotations(c, matrix, film, { lines, boxes, spacing, finding, names, draft, cross }, ratio) {
   c.save();
   c.setTransform(1, 0, 0, 1, 0, 0);

@@ -1,6 +1,6 @@
 // Where the film lies on its viewport: pure functions on a camera {zoom, centre, turn, flip} (see
-// `state.js`), a film {width, height, aspect} and a viewport [width, height] in CSS pixels. aspect:
-// the height of a film pixel over its width.
+// `state.js`), a film {width, height, aspect} and a viewport [width, height] in CSS pixels.
+// aspect: the height of a film pixel over its width.
 // A matrix [a, b, c, d, e, f] takes (x, y) to (a x + c y + e, b x + d y + f), as on a canvas.
 
 const ZOOM_MOST = 16;
@@ -81,8 +81,8 @@ export function flipped(camera) {
   return { ...camera, flip: !camera.flip, turn: (4 - camera.turn) % 4 };
 }
 
-// Sides of the patient on the left and right of the viewport. directions: those that rows and columns
-// run to, "LF" for an upright film; two empty texts where it does not say.
+// Sides of the patient on the left and right of the viewport. directions: those that rows and
+// columns run to, "LF" for an upright film; two empty texts where it does not say.
 export function patientSides(camera, directions) {
   if (directions.length !== 2) return ["", ""];
   const [right, down] = directions, left = OPPOSITE[right], up = OPPOSITE[down];

@@ -16,7 +16,8 @@ export class FilmView {
   }
 
   // values: FilmValues, null for an empty viewport; table: gray of each code; camera: see
-  // `state.js`; overlay: null or {canvas, opacity, segments}; annotations: what `drawAnnotations` draws.
+  // `state.js`; overlay: null or {canvas, opacity, segments}; annotations: what `drawAnnotations`
+  // draws.
   show(shown) {
     this.shown = shown;
     this.schedule();

@@ -1,15 +1,15 @@
 // What hands do on a film: mouse, pen, fingers and wheel, as commands. The left button and one
 // finger do what the chosen tool does, the middle button pans, the right one zooms; two fingers
-// zoom and pan. Where fingers come first, the tool is at first to move, and a finger on a film that
-// is seen whole scrolls the page (`touch-action` in layout.css).
+// zoom and pan. Where fingers come first, the tool is at first to move, and a finger on a film
+// that is seen whole scrolls the page (`touch-action` in layout.css).
 
 const OF_BUTTON = { 1: "pan", 2: "zoom" };
 const WHEEL = 0.0015, PINCH_WHEEL = 0.012, ZOOM_DRAG = 0.008;
 const LINE = 16; // pixels of a wheel that counts in lines
 
-// view: a FilmView. act: {tool(), zoomAt(view, point, factor), panBy(view, dx, dy), windowBy(dx, dy),
-// draw(view, kind, phase, point), hover(view, point or null, drawnAnyway), fit()}; points in viewport
-// pixels.
+// view: a FilmView. act: {tool(), zoomAt(view, point, factor), panBy(view, dx, dy), windowBy(dx,
+// dy), draw(view, kind, phase, point), hover(view, point or null, drawnAnyway), fit()}; points in
+// viewport pixels.
 export function listenToHands(view, act) {
   const { canvas } = view, pointers = new Map();
   let doing = null, start = null; // what one pointer does, and where it began

@@ -1,31 +1,19 @@
-// How a map agrees with true boxes: overlap at the contour's threshold, and whether it points into
-// them. On a raster of the film's shape, bilinear between cell centres, as on the server.
+// How a map agrees with true boxes: overlap at the contour's threshold, and whether it points
+// into them. On a raster of the film's shape, bilinear between cell centres, as on the server.
+
+import { upsample } from "./overlay.js";
 
 const SIDE = 768; // pixels of the raster's longer side
 
 // values: a map over grid x grid cells; boxes: {left, top, right, bottom} as shares of the film's
-// sides, taken together; level: share of the map's own maximum. {iou, pointed, peak: [u, v]}, null
-// where the map has no positive value.
-export function agreement(values, grid, boxes, level, film) {
+// sides, taken together; level: share of the map's own maximum. {iou, pointed, peak: [u, v]},
+// null where the map has no positive value.
+function agreement(values, grid, boxes, level, film) {
   const scale = SIDE / Math.max(film.width, film.height);
   const width = Math.max(1, Math.round(film.width * scale));
   const height = Math.max(1, Math.round(film.height * scale));
-  const columns = neighbours(width, grid), rows = neighbours(height, grid);
-  const at = (x, y) => {
-    const [x0, x1, u] = columns[x], [y0, y1, v] = rows[y];
-    const top = values[y0 * grid + x0] * (1 - u) + values[y0 * grid + x1] * u;
-    const low = values[y1 * grid + x0] * (1 - u) + values[y1 * grid + x1] * u;
-    return top * (1 - v) + low * v;
-  };
-  const field = new Float32Array(width * height);
-  let best = 0;
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const i = y * width + x;
-      field[i] = at(x, y);
-      if (field[i] > field[best]) best = i;
-    }
-  }
+  const field = upsample(values, grid, width, height);
+  const best = field.reduce((most, value, i) => (value > field[most] ? i : most), 0);
   if (!(field[best] > 0)) return null;
   const peak = [((best % width) + 0.5) / width, (Math.floor(best / width) + 0.5) / height];
   const boxed = cover(boxes, width, height), threshold = level * field[best];
@@ -38,15 +26,10 @@ export function agreement(values, grid, boxes, level, film) {
   return { iou: both / either, pointed: Boolean(boxed[best]), peak };
 }
 
-// The rectangle, in shares of the film's sides, round the part of a map that holds its maximum and
-// lies at or above `level` of it: what the contour at the peak encloses. null without one.
+// The rectangle, in shares of the film's sides, round the part of a map that holds its maximum
+// and lies at or above `level` of it: what the contour at the peak encloses. null without one.
 export function regionAroundPeak(values, grid, level, side = 96) {
-  const places = neighbours(side, grid), field = new Float32Array(side * side);
-  for (let k = 0; k < field.length; k++) {
-    const [x0, x1, u] = places[k % side], [y0, y1, v] = places[Math.floor(k / side)];
-    const top = values[y0 * grid + x0] * (1 - u) + values[y0 * grid + x1] * u;
-    field[k] = top * (1 - v) + (values[y1 * grid + x0] * (1 - u) + values[y1 * grid + x1] * u) * v;
-  }
+  const field = upsample(values, grid, side);
   const peak = field.indexOf(Math.max(...field)), threshold = level * field[peak];
   if (!(field[peak] > 0)) return null;
   const seen = new Set([peak]), columns = [], rows = [];
@@ -69,19 +52,12 @@ function cover(boxes, width, height) {
   const covered = new Uint8Array(width * height);
   for (const { left, top, right, bottom } of boxes) {
     const from = Math.max(0, Math.ceil(left * width - 0.5)), to = Math.ceil(right * width - 0.5);
-    for (let y = Math.max(0, Math.ceil(top * height - 0.5)); y < Math.min(height, bottom * height - 0.5); y++) {
+    const first = Math.max(0, Math.ceil(top * height - 0.5));
+    for (let y = first; y < Math.min(height, bottom * height - 0.5); y++) {
       covered.fill(1, y * width + from, y * width + Math.min(width, to));
     }
   }
   return covered;
-}
-
-function neighbours(count, grid) {
-  return Array.from({ length: count }, (_, k) => {
-    const place = Math.max(0, Math.min(grid - 1, ((k + 0.5) * grid) / count - 0.5));
-    const low = Math.floor(place);
-    return [low, Math.min(grid - 1, low + 1), place - low];
-  });
 }
 
 // The result in words, for the selected finding's boxes.

@@ -1,5 +1,5 @@
-// The maps a reader can lay over the film: what each shows, its name, its scale and how far to trust
-// it in words.
+// The maps a reader can lay over the film: what each shows, its name, its scale and how far to
+// trust it in words.
 
 import { contour, paint, paintSigned, signedTable, upsample } from "./overlay.js";
 import { UNKNOWN, pinCount, shown } from "../state.js";
@@ -24,15 +24,16 @@ const FLOOR = 0.4; // share of the scale below which the film is left clear, as 
 
 // One sentence on how far to trust each kind.
 const TRUST = {
-  cam: "Exact: the parts of the film that raise the image's share of this number; pins do not change it.",
+  cam: "Exact: the parts of the film that raise the image's share of this number; pins do not "
+    + "change it.",
   attention: "Where the label looked on the film, which is not evidence for the finding.",
   moved: "Where the pins made the label look more, and less; not evidence for the finding.",
   sum: "An estimate: the image's share is exact, the label's is spread as its attention lies.",
 };
 
 // {name, trust, values, grid, field, canvas, segments, table, low, high, say} of one kind for the
-// selected finding, or {name, trust, missing} with the reason in words where there is no such map.
-// say(value): the value of a place in words.
+// selected finding, or {name, trust, missing} with the reason in words where there is no such
+// map. say(value): the value of a place in words.
 export function mapOf(kind, state, facts, tables) {
   const { reading, view, selected: i } = state;
   const maker = { attention, moved, cam, sum, free: (given) => attention(given, "free") }[kind];
@@ -94,7 +95,8 @@ function sum({ view, i, state, facts, tables }) {
   return evidence(name, values, { view, facts, tables });
 }
 
-// Logits that a whole film like the place would give. What speaks against the finding stays clear.
+// Logits that a whole film like the place would give. What speaks against the finding stays
+// clear.
 function evidence(name, values, given) {
   return positive(name, values, {
     weight: 1, fullScale: given.facts.camFullScale, unit: "logits for it", say: sayLogits,
@@ -105,54 +107,42 @@ function sayLogits(v) {
   return `map ${sign(v)}${short(Math.abs(v))} logits`;
 }
 
-// A map of what lies above zero. The absolute scale is the same for every film and finding, and ends
-// higher where a map goes beyond it, so that its peak is seen.
+// A map of what lies above zero. The absolute scale is the same for every film and finding, and
+// ends higher where a map goes beyond it, so that its peak is seen.
 function positive(name, values, { weight, fullScale, unit, say }, { view, facts, tables }) {
-  const maximum = Math.max(...values), table = tables[view.colours];
-  const absolute = view.scale === "absolute";
-  const full = absolute ? Math.max(fullScale, weight * maximum) : weight * Math.max(maximum, 0) || 1;
-  const grid = facts.model.grid, field = upsample(values, grid);
-  return {
-    name,
-    values,
-    grid,
-    field,
-    canvas: paint(field, (v) => (weight * v) / full, FLOOR, table),
-    segments: segmentsOf(field, maximum, view, facts),
-    table,
-    low: "0",
-    high: `${short(full)} ${unit} (${scaleWords(absolute, full > fullScale)})`,
-    say,
-  };
+  const largest = weight * Math.max(...values, 0), table = tables[view.colours];
+  const { full, words } = scaleOf(view, largest, fullScale);
+  const drawn = laid(name, values, table, view, facts);
+  const canvas = paint(drawn.field, (v) => (weight * v) / full, FLOOR, table);
+  return { ...drawn, canvas, low: "0", high: `${short(full)} ${unit} (${words})`, say };
 }
 
 function signed(name, values, { view, facts, tables }) {
-  const largest = Math.max(...values.map(Math.abs)), fullScale = facts.movedFullScale;
-  const absolute = view.scale === "absolute";
-  const full = absolute ? Math.max(fullScale, largest) : largest || 1;
-  const grid = facts.model.grid, field = upsample(values, grid);
-  const table = signedTable(tables.signed, tables[view.colours]), unit = "even shares of attention";
+  const largest = Math.max(...values.map(Math.abs)), unit = "even shares of attention";
+  const { full, words } = scaleOf(view, largest, facts.movedFullScale);
+  const table = signedTable(tables.signed, tables[view.colours]);
+  const drawn = laid(name, values, table, view, facts);
   return {
-    name,
-    values,
-    grid,
-    field,
-    canvas: paintSigned(field, full, FLOOR, table),
-    segments: segmentsOf(field, Math.max(...values), view, facts),
-    table,
+    ...drawn,
+    canvas: paintSigned(drawn.field, full, FLOOR, table),
     low: `\u2212${short(full)}`,
-    high: `+${short(full)} ${unit} (${scaleWords(absolute, full > fullScale)})`,
+    high: `+${short(full)} ${unit} (${words})`,
     say: (v) => `map ${sign(v)}${short(Math.abs(v))} ${unit}`,
   };
 }
 
-function segmentsOf(field, maximum, view, facts) {
-  return view.contour && maximum > 0 ? contour(field, facts.contour * maximum) : [];
+function laid(name, values, table, view, facts) {
+  const { grid } = facts.model, field = upsample(values, grid), most = Math.max(...values);
+  const segments = view.contour && most > 0 ? contour(field, facts.contour * most) : [];
+  return { name, values, grid, field, segments, table };
 }
 
-function scaleWords(absolute, isBeyond) {
-  const scale = absolute ? `absolute${isBeyond ? ", up to this map's peak" : ""}` : "relative: own maximum";
-  return `${scale}; clear below ${Math.round(100 * FLOOR)} % of it`;
+// {full, words}: the value that gets full colour, and what is said of the scale.
+function scaleOf({ scale }, largest, fullScale) {
+  const absolute = scale === "absolute", beyond = largest > fullScale ? ", up to this map's peak" : "";
+  const full = absolute ? Math.max(fullScale, largest) : largest || 1;
+  const kind = absolute ? `absolute${beyond}` : "relative: own maximum";
+  return { full, words: `${kind}; clear below ${Math.round(100 * FLOOR)} % of it` };
 }
 
 function layerName(maps) {

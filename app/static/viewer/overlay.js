@@ -3,34 +3,37 @@
 const SIDE = 256; // side of the square that a map is drawn on before it is laid over the film
 
 // Bilinear between cell centres, edges held: the same as the server's maps on original pixels.
-export function upsample(values, grid, side = SIDE) {
-  const out = new Float32Array(side * side);
-  const at = (k) => Math.max(0, Math.min(grid - 1, ((k + 0.5) * grid) / side - 0.5));
-  for (let y = 0; y < side; y++) {
-    const fy = at(y), y0 = Math.floor(fy), y1 = Math.min(grid - 1, y0 + 1), dy = fy - y0;
-    for (let x = 0; x < side; x++) {
-      const fx = at(x), x0 = Math.floor(fx), x1 = Math.min(grid - 1, x0 + 1), dx = fx - x0;
-      const top = values[y0 * grid + x0] * (1 - dx) + values[y0 * grid + x1] * dx;
-      const low = values[y1 * grid + x0] * (1 - dx) + values[y1 * grid + x1] * dx;
-      out[y * side + x] = top * (1 - dy) + low * dy;
-    }
+export function upsample(values, grid, width = SIDE, height = width) {
+  const out = new Float32Array(width * height);
+  const columns = Array.from({ length: width }, (_, x) => between((x + 0.5) / width, grid));
+  for (let y = 0; y < height; y++) {
+    const row = between((y + 0.5) / height, grid);
+    for (let x = 0; x < width; x++) out[y * width + x] = blend(values, grid, columns[x], row);
   }
   return out;
 }
 
 // The map's value at one place, 0 .. 1 of the film: what `upsample` draws there.
 export function sample(values, grid, u, v) {
-  const at = (share) => Math.max(0, Math.min(grid - 1, share * grid - 0.5));
-  const fx = at(u), x0 = Math.floor(fx), x1 = Math.min(grid - 1, x0 + 1);
-  const fy = at(v), y0 = Math.floor(fy), y1 = Math.min(grid - 1, y0 + 1);
-  const top = values[y0 * grid + x0] * (1 - fx + x0) + values[y0 * grid + x1] * (fx - x0);
-  const low = values[y1 * grid + x0] * (1 - fx + x0) + values[y1 * grid + x1] * (fx - x0);
-  return top * (1 - fy + y0) + low * (fy - y0);
+  return blend(values, grid, between(u, grid), between(v, grid));
+}
+
+// The two cells that a place, 0 .. 1 of a side, lies between, and how far it is from the first.
+function between(share, grid) {
+  const place = Math.max(0, Math.min(grid - 1, share * grid - 0.5)), low = Math.floor(place);
+  return [low, Math.min(grid - 1, low + 1), place - low];
+}
+
+function blend(values, grid, [x0, x1, dx], [y0, y1, dy]) {
+  const top = values[y0 * grid + x0] * (1 - dx) + values[y0 * grid + x1] * dx;
+  const low = values[y1 * grid + x0] * (1 - dx) + values[y1 * grid + x1] * dx;
+  return top * (1 - dy) + low * dy;
 }
 
 const FADE = 0.1; // share of the scale over which colour comes in above the floor
 
-// A canvas of the coloured map: clear below the floor, a share of the scale, so that the film is seen.
+// A canvas of the coloured map: clear below the floor, a share of the scale, so that the film is
+// seen.
 export function paint(field, toShare, floor, table, side = SIDE) {
   return colour(field, table, side, (value) => {
     const share = Math.max(0, Math.min(1, toShare(value)));
@@ -53,7 +56,8 @@ export function signedTable(signed, table) {
   return mixed;
 }
 
-// pick(value): where in the table its colour lies, 0 .. 1, and how opaque it is, 1 and more: fully.
+// pick(value): where in the table its colour lies, 0 .. 1, and how opaque it is, 1 and more:
+// fully.
 function colour(field, table, side, pick) {
   const canvas = new OffscreenCanvas(side, side);
   const context = canvas.getContext("2d");

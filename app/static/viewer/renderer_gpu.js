@@ -42,7 +42,8 @@ void main() {
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 
 export class GpuRenderer {
-  // null where WebGL2 is missing, or is computed by the processor: the plain canvas is faster then.
+  // null where WebGL2 is missing, or is computed by the processor: the plain canvas is faster
+  // then.
   static make({ evenWithoutGpu = false } = {}) {
     try {
       const made = new GpuRenderer({ failIfMajorPerformanceCaveat: !evenWithoutGpu });

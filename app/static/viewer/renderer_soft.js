@@ -1,5 +1,5 @@
-// The film on a plain canvas. A film is only ever turned by quarters, so each row and column of the
-// screen lies between two rows and columns of the film, worked out once a frame.
+// The film on a plain canvas. A film is only ever turned by quarters, so each row and column of
+// the screen lies between two rows and columns of the film, worked out once a frame.
 
 const ONE = 256; // weights are whole parts of this
 

@@ -1,5 +1,7 @@
 // The buttons about the film itself: tool, window, camera. What they show follows the state.
 
+import { options } from "../dom.js";
+
 const TOOLS = { window: "Drag sets the window", pan: "Drag moves the film",
                 measure: "Drag measures a length", box: "Drag draws a box" };
 const BUTTONS = { ".lm-fit": "fit", ".lm-actual": "actual", ".lm-invert": "invert", ".lm-flip": "flip",
@@ -44,12 +46,10 @@ export class Toolbar {
 
   fill(film) {
     this.filled = film;
-    const options = (film?.presets ?? []).map(({ name, words }, k) =>
-      Object.assign(document.createElement("option"),
-        { value: k, textContent: words ? `${name}, ${words}` : name }));
-    const byHand = Object.assign(document.createElement("option"),
-      { value: "", textContent: film ? "Set by hand" : "Window", hidden: true });
-    this.preset.replaceChildren(byHand, ...options);
+    const presets = (film?.presets ?? []).map(({ name, words }, k) =>
+      [k, words ? `${name}, ${words}` : name]);
+    this.preset.replaceChildren(...options([["", film ? "Set by hand" : "Window"], ...presets]));
+    this.preset.firstChild.hidden = true;
     this.preset.value = "";
   }
 }

@@ -5,7 +5,8 @@ import { Refused } from "../api.js";
 const MOST_LEVELS = 8;
 const LOST = "The film could not be shown; open it again.";
 
-// The way back from `app/payload/packing.py`: bytes (high before low) of folded differences to values.
+// The way back from `app/payload/packing.py`: bytes (high before low) of folded differences to
+// values.
 export function unpack(bytes, depth) {
   const count = bytes.length / depth;
   if (depth === 1) {
@@ -24,8 +25,9 @@ export function unpack(bytes, depth) {
   return out;
 }
 
-// width, height, codes, facts (of `value_facts`); aspect: height of a pixel over its width; real: the real value of each code; levels: the
-// codes at full size, half, quarter, ..., so that a film shown small is averaged and not sampled.
+// width, height, codes, facts (of `value_facts`); aspect: height of a pixel over its width; real:
+// the real value of each code; levels: the codes at full size, half, quarter, ..., so that a film
+// shown small is averaged and not sampled.
 export class FilmValues {
   constructor(facts, codes, width, height, aspect = 1) {
     Object.assign(this, { facts, codes, width, height, aspect });

@@ -264,7 +264,8 @@ export class Viewport {
     return apply(inverse(toViewport(this.state.view.camera, view.film, view.size())), point);
   }
 
-  // Where on a view's film the pointer is, or where that of the other view would be; null outside.
+  // Where on a view's film the pointer is, or where that of the other view would be; null
+  // outside.
   pointOn(view, film) {
     if (!this.cursor?.view.film) return null;
     const other = this.cursor.view.film, [x, y] = this.filmPoint(this.cursor.view, this.cursor.point);

@@ -3,8 +3,8 @@
 
 import { numbersOf } from "./values.js";
 
-// Ours, as shares of the film's pixels from dark to bright as shown: a radiograph's values have no
-// fixed meaning (no Hounsfield units), so its own distribution has to stand in.
+// Ours, as shares of the film's pixels from dark to bright as shown: a radiograph's values have
+// no fixed meaning (no Hounsfield units), so its own distribution has to stand in.
 const OURS = [
   { name: "Full range", from: 0, to: 1 },
   { name: "Lung", from: 0.01, to: 0.7 },

@@ -26,8 +26,8 @@ export class RowList {
     if (below > box.scrollTop) box.scrollTop = below;
   }
 
-  // The list has another order or length. The row that the reader is at, if it is seen, stays where
-  // it is seen.
+  // The list has another order or length. The row that the reader is at, if it is seen, stays
+  // where it is seen.
   moved(before, now, count) {
     const { box } = this, top = before * ROW - box.scrollTop;
     this.room.style.height = `${count * ROW}px`;
@@ -39,7 +39,8 @@ export class RowList {
   // what the list is sorted by.
   render(shown, view) {
     const { box } = this, first = Math.max(0, Math.floor(box.scrollTop / ROW) - BEYOND);
-    const seen = new Set(shown.slice(first, Math.ceil((box.scrollTop + box.clientHeight) / ROW) + BEYOND));
+    const last = Math.ceil((box.scrollTop + box.clientHeight) / ROW) + BEYOND;
+    const seen = new Set(shown.slice(first, last));
     for (const [row, { node }] of this.nodes) {
       if (seen.has(row)) continue;
       node.remove();
@@ -53,7 +54,8 @@ export class RowList {
 
   renderRow(row, at, count, view) {
     const label = rowLabel(row, view.sort, this.findings);
-    const key = [label, row.state, row === view.current, row === view.active, Boolean(row.result)].join();
+    const { current, active } = view;
+    const key = [label, row.state, row === current, row === active, Boolean(row.result)].join();
     let held = this.nodes.get(row);
     if (held?.key !== key) {
       const node = this.build(row, label, view);
@@ -75,8 +77,9 @@ export class RowList {
     node.setAttribute("aria-selected", row === current);
     node.setAttribute("aria-label", label);
     node.classList.toggle("lm-wlactive", row === active);
-    if (result) node.append(Object.assign(make("img", "lm-wlthumb"), { src: result.thumbnail, alt: "" }));
-    else if (!failed) node.append(make("span", "lm-wlthumb"));
+    const thumbnail = make(result ? "img" : "span", "lm-wlthumb");
+    if (result) Object.assign(thumbnail, { src: result.thumbnail, alt: "" });
+    if (result || !failed) node.append(thumbnail);
     const top = make("span", "lm-wltop"), cut = row.label.lastIndexOf("/") + 1;
     top.append(make("b", "", row.number), make("span", "lm-wlseen", row.seen ? "\u2713" : ""),
       make("span", "lm-wldir", row.label.slice(0, cut)),
@@ -88,7 +91,7 @@ export class RowList {
     if (pinsOf(row)) marks.append(chip(pinsText(row), "pin"));
     if (row.frame > 1) marks.append(chip(`frame ${row.frame}`, "frame"));
     if (result?.unlike) marks.append(chip("unlike training", "warn"));
-    if (result && result.warnings.length > Number(result.unlike)) marks.append(chip("warning", "warn"));
+    if (result?.warnings.length > Number(result?.unlike)) marks.append(chip("warning", "warn"));
     const body = make("span", "lm-wlbody");
     body.append(top, text, marks);
     node.append(body);

@@ -1,7 +1,8 @@
 // The worklist on the screen: what the reader chooses there, and what is said of the whole list.
 
+import { make, options } from "../dom.js";
 import { RowList } from "./list.js";
-import { FAILED, counts, listed, pinsOf, progressText } from "./rows.js";
+import { counts, listed, pinsOf, progressText } from "./rows.js";
 
 const MOVES = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
 
@@ -68,7 +69,8 @@ export class WorklistPanel {
   fill() {
     const { findings, calibration } = this.facts;
     const all = findings.map((name, i) => [i, name]);
-    const above = all.filter(([i]) => calibration?.youden[i]).map(([i, name]) => [`above:${i}`, name]);
+    const above = all.filter(([i]) => calibration?.youden[i])
+      .map(([i, name]) => [`above:${i}`, name]);
     this.q("sort").append(...options([["order", "as added"], ["highest", "highest finding"],
                                       ["failed", "failures first"]]),
       group("Raw free probability of", all));
@@ -91,7 +93,8 @@ export class WorklistPanel {
     on("save", "click", () => list.saveTable(this.q("names").checked));
     on("next", "click", () => list.step(1));
     on("previous", "click", () => list.step(-1));
-    on("sort", "change", (e) => this.look({ sort: isNaN(e.target.value) ? e.target.value : Number(e.target.value) }));
+    on("sort", "change", ({ target: { value } }) =>
+      this.look({ sort: isNaN(value) ? value : Number(value) }));
     on("filter", "change", (e) => this.look({ filter: e.target.value }));
     on("text", "input", (e) => this.look({ text: e.target.value }));
     on("list", "scroll", () => this.changed());
@@ -194,8 +197,8 @@ export class WorklistPanel {
     this.q("nothing").hidden = none || shown.length > 0;
     this.q("list").hidden = !shown.length;
     this.q("foot").hidden = none;
-    const some = shown.length === rows.length ? `${rows.length}` : `${shown.length} of ${rows.length}`;
-    this.q("some").textContent = `${some} shown`;
+    const of = shown.length === rows.length ? "" : ` of ${rows.length}`;
+    this.q("some").textContent = `${shown.length}${of} shown`;
     this.renderForget();
     const toggle = this.q("toggle");
     toggle.setAttribute("aria-expanded", this.isOpen);
@@ -206,7 +209,7 @@ export class WorklistPanel {
   renderWalk() {
     const at = this.shown.indexOf(this.current);
     this.q("walk").hidden = !this.list.rows.length;
-    this.q("at").textContent = at < 0 ? `\u2013 of ${this.shown.length}` : `${at + 1} of ${this.shown.length}`;
+    this.q("at").textContent = `${at < 0 ? "\u2013" : at + 1} of ${this.shown.length}`;
   }
 
   // The button that forgets the open film forgets the list with it.
@@ -217,12 +220,8 @@ export class WorklistPanel {
   }
 }
 
-function options(pairs) {
-  return pairs.map(([value, textContent]) => Object.assign(document.createElement("option"), { value, textContent }));
-}
-
 function group(label, pairs) {
-  const node = Object.assign(document.createElement("optgroup"), { label });
+  const node = Object.assign(make("optgroup"), { label });
   node.append(...options(pairs));
   return node;
 }

@@ -5,9 +5,9 @@ import { NEGATIVE, UNKNOWN, percent } from "../state.js";
 export const WAITING = "waiting", READING = "reading", READ = "read", FAILED = "failed";
 const WORDS = { [WAITING]: "waiting", [READING]: "being read", [READ]: "read", [FAILED]: "cannot be read" };
 
-// result: what the model says of the film, see `resultOf`; pins, annotations: the reader's, kept while
-// another film is open; frame: of several in the file, the one
-// opened last; seen: it has been open.
+// result: what the model says of the film, see `resultOf`; pins, annotations: the reader's, kept
+// while another film is open; frame: of several in the file, the one opened last; seen: it has
+// been open.
 export function newRow(number, item) {
   const { label, reason = "" } = item;
   return { number, item, label, reason, state: reason ? FAILED : WAITING, result: null, pins: null,
@@ -25,7 +25,8 @@ export function resultOf({ thumbnail, reading, warnings, gate }) {
 // ---- which rows, and in which order
 
 // sort: "order", "failed", "highest" or a finding's number; filter: "all", "warned", "failed",
-// "pinned", "unseen" or "above:" and a finding's number; text: part of a label, or a row's number.
+// "pinned", "unseen" or "above:" and a finding's number; text: part of a label, or a row's
+// number.
 export function listed(rows, { sort, filter, text }) {
   const words = text.trim().toLowerCase();
   const found = rows.filter((row) => passes(row, filter)
@@ -94,8 +95,9 @@ export function pinsText(row) {
 
 // ---- as a table
 
-// Rows of a CSV: number, the label where the reader wants it, frame, state, the raw free probabilities,
-// whether they reach the Youden point, the gate, warnings, pins, and why a film could not be read.
+// Rows of a CSV: number, the label where the reader wants it, frame, state, the raw free
+// probabilities, whether they reach the Youden point, the gate, warnings, pins, and why a film
+// could not be read.
 export function tableOf(rows, { findings, calibration, model }, withLabels) {
   const names = findings.map((name) => name.replaceAll(" ", "_"));
   const head = ["film", ...(withLabels ? ["file"] : []), "frame", "state", "checkpoint",

@@ -1,5 +1,6 @@
-// What a reader gives to a worklist, as items: {label, size, bytes()} or {label, reason}. label is for
-// this reader's eyes only; bytes: a Promise of the file itself or its bytes, which may throw a FileTrouble.
+// What a reader gives to a worklist, as items: {label, size, bytes()} or {label, reason}. label
+// is for this reader's eyes only; bytes: a Promise of the file itself or its bytes, which may
+// throw a FileTrouble.
 
 import { GONE } from "../api.js";
 import { FileTrouble, entriesOf, isZip } from "./zip.js";
@@ -150,8 +151,8 @@ function isHidden(path) {
     || /^(DICOMDIR|Thumbs\.db)$/i.test(parts.at(-1));
 }
 
-// The items that `look` finds in each of a list, in their order. Looking into a file takes the browser
-// longer to begin than to do: the first items of several are looked for at the same time.
+// The items that `look` finds in each of a list, in their order. Looking into a file takes the
+// browser longer to begin than to do: the first items of several are looked for at the same time.
 async function* together(list, look) {
   for (let k = 0; k < list.length; k += AT_ONCE) {
     const begun = list.slice(k, k + AT_ONCE).map((one) => {

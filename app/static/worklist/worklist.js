@@ -1,5 +1,5 @@
-// The worklist: many films, read one by one behind the open one. The list and the files stay in the
-// browser; a file's bytes are sent when it is read, and again when it is opened.
+// The worklist: many films, read one by one behind the open one. The list and the files stay in
+// the browser; a file's bytes are sent when it is read, and again when it is opened.
 
 import { csv, save } from "../save/export.js";
 import { WorklistPanel } from "./panel.js";
@@ -13,7 +13,8 @@ const TOO_MANY = `A worklist holds ${MOST} films here; the rest was left out. Fo
   + "python -m lmeran predict FOLDER, on the command line.";
 
 export class Worklist {
-  // client: sends files and asks for the reading under pins; show: {tell(text), alert(text), busy(on)}.
+  // client: sends files and asks for the reading under pins; show: {tell(text), alert(text),
+  // busy(on)}.
   constructor(root, facts, state, client, show) {
     Object.assign(this, { root, facts, state, client, show });
     this.rows = [];
@@ -232,8 +233,8 @@ export class Worklist {
     else this.show.tell(films.length ? `This is the ${by > 0 ? "last" : "first"} film of the list` : "No film is shown in the list");
   }
 
-  // A film that was open before gets back what its reader had set on it. To be called once it is in
-  // the state and before it is seen.
+  // A film that was open before gets back what its reader had set on it. To be called once it is
+  // in the state and before it is seen.
   bringBack() {
     const row = this.rowOf(this.state.film);
     if (!row) return;

@@ -1,6 +1,7 @@
-// Zips, opened in the browser: the table of contents is read from the end of the file and one entry
-// at a time is unpacked, only when it is to be read. So a zip may be far larger than a film, nothing
-// of it but the films is sent, and no name in it leaves this machine. Format: PKWARE's APPNOTE 6.3.
+// Zips, opened in the browser: the table of contents is read from the end of the file and one
+// entry at a time is unpacked, only when it is to be read. So a zip may be far larger than a
+// film, nothing of it but the films is sent, and no name in it leaves this machine. Format:
+// PKWARE's APPNOTE 6.3.
 
 // Why a file cannot be read, in one sentence for its reader.
 export class FileTrouble extends Error {}
@@ -23,8 +24,8 @@ export async function isZip(file) {
   return view.byteLength === 4 && [LOCAL, END].includes(view.getUint32(0, true));
 }
 
-// [{name, size, bytes(most)}] of the files in a zip; bytes: a Promise of the file's bytes, or of its
-// first `most`. Throws a FileTrouble.
+// [{name, size, bytes(most)}] of the files in a zip; bytes: a Promise of the file's bytes, or of
+// its first `most`. Throws a FileTrouble.
 export async function entriesOf(file) {
   if (typeof DecompressionStream === "undefined") throw new FileTrouble(OLD);
   const end = await endOf(file);
@@ -113,8 +114,8 @@ async function bytesOf(file, entry, shift, most = Infinity) {
   return bytes;
 }
 
-// At most `wanted` bytes. toEnd: the stream must end there; more than that is not taken in, so that
-// an entry that claims to be small cannot fill the memory.
+// At most `wanted` bytes. toEnd: the stream must end there; more than that is not taken in, so
+// that an entry that claims to be small cannot fill the memory.
 async function readUpTo(stream, wanted, toEnd) {
   const reader = stream.getReader(), bytes = new Uint8Array(wanted);
   let length = 0;

@@ -12,11 +12,11 @@ from urllib.parse import unquote
 import cv2
 import numpy as np
 import pypdf
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from lmeran.findings import FINDINGS
 from tests.conftest import film_pixels
-from tests.support.browsing import choose, pin, row, settled, upload
+from tests.support.browsing import choose, goto, pin, row, settled, upload
 from tests.support.serving import Viewer
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
@@ -165,11 +165,9 @@ def test_a_view_of_another_shape_leaves_the_screen_as_it_is(
 
 
 def test_a_file_of_another_image_or_none_is_refused_in_words(
-    browser: Browser, viewer: Viewer, film: Path, tmp_path: Path
+    window: BrowserContext, viewer: Viewer, film: Path, tmp_path: Path
 ) -> None:
-    page = browser.new_page()
-    page.goto(viewer.url)
-    page.wait_for_selector(".lm[data-ready]")
+    page = goto(window.new_page(), viewer.url)
     read_with_pins(page, film)
     _, data = saved(page, "Reading file, to open here again")
     (tmp_path / "reading.json").write_bytes(data)
@@ -193,9 +191,8 @@ def test_a_link_carries_pins_and_finding_into_the_next_film(
 ) -> None:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=viewer.url)
-    page = context.new_page()
-    page.goto(f"{viewer.url}/#pins=Effusion:positive,Pleural_Thickening:negative&finding=mass")
-    page.wait_for_selector(".lm[data-ready]")
+    given = "pins=Effusion:positive,Pleural_Thickening:negative&finding=mass"
+    page = goto(context.new_page(), f"{viewer.url}/#{given}")
     words = "The link pins Effusion positive, Pleural Thickening negative"
     expect(page.locator(".lm-alert")).to_contain_text(words)
     expect(page.locator(".lm-alert")).to_have_attribute("data-kind", "hint")

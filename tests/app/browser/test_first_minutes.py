@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 from app.examples import BUNDLED
 from lmeran.findings import FINDINGS
 from tests.conftest import ROOT, film_pixels
-from tests.support.browsing import pin, press, row, settled, upload
-from tests.support.serving import Viewer, running_viewer
+from tests.support.browsing import goto, pin, press, row, settled, upload
+from tests.support.serving import Viewer, launched
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
 
@@ -24,22 +24,18 @@ TRIED = next(example for example in EXAMPLES if "pin" in example)
 
 
 @pytest.fixture(scope="module")
-def welcoming(
-    tmp_path_factory: pytest.TempPathFactory, checkpoint_folder: Path
-) -> Iterator[Viewer]:
-    """A viewer with the bundled films on offer."""
-    folder = tmp_path_factory.mktemp("welcoming")
-    arguments = ("--checkpoint", str(checkpoint_folder))
-    with running_viewer(folder, *arguments, examples=True) as running:
-        yield running
+def welcoming(checkpoint_folder: Path) -> Iterator[str]:
+    """The address of a viewer with the bundled films on offer."""
+    with launched(checkpoint_folder, offering=True) as (url, _):
+        yield url
 
 
-def first_film(page: Page, viewer: Viewer) -> None:
-    page.goto(viewer.url)
+def first_film(page: Page, url: str) -> None:
+    page.goto(url)
     expect(page.locator(".lm-first .lm-filmname")).to_have_text(TRIED["title"])
 
 
-def test_a_film_is_open_and_its_pin_is_one_click_away(browser: Browser, welcoming: Viewer) -> None:
+def test_a_film_is_open_and_its_pin_is_one_click_away(browser: Browser, welcoming: str) -> None:
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     asked: list[str] = []
     page.on("dialog", lambda dialog: asked.append(dialog.type) or dialog.accept())
@@ -82,7 +78,7 @@ def test_a_film_is_open_and_its_pin_is_one_click_away(browser: Browser, welcomin
     page.close()
 
 
-def test_a_reload_brings_an_example_and_its_pins_back(browser: Browser, welcoming: Viewer) -> None:
+def test_a_reload_brings_an_example_and_its_pins_back(browser: Browser, welcoming: str) -> None:
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.on("dialog", lambda dialog: dialog.accept())
     first_film(page, welcoming)
@@ -137,16 +133,15 @@ def test_a_reload_keeps_the_pins_of_a_readers_own_film_and_not_the_film(
 
 
 def test_without_examples_or_with_a_link_the_page_waits_for_a_film(
-    page: Page, welcoming: Viewer
+    page: Page, welcoming: str
 ) -> None:
     expect(page.locator(".lm-prompt")).to_contain_text("Open a frontal chest X-ray")
     expect(page.get_by_role("button", name="Examples")).to_be_hidden()
     expect(page.get_by_role("button", name="Try: ")).to_be_hidden()
-    other = page.context.browser.new_page()
+    other = page.context.new_page()
     opened: list[str] = []
     other.on("request", lambda r: opened.append(r.url) if r.method == "POST" else None)
-    other.goto(f"{welcoming.url}/#finding=mass")
-    other.wait_for_selector(".lm[data-ready]")
+    goto(other, f"{welcoming}/#finding=mass")
     other.wait_for_timeout(300)
     assert opened == []
     other.close()
@@ -159,11 +154,7 @@ def test_the_look_follows_the_system_until_one_is_chosen(
     page = context.new_page()
     html = page.locator("html")
 
-    def opened() -> None:
-        page.goto(viewer.url)
-        page.wait_for_selector(".lm[data-ready]")
-
-    opened()
+    goto(page, viewer.url)
     expect(html).to_have_attribute("data-lm-theme", "dark")
     page.emulate_media(color_scheme="light")
     expect(html).to_have_attribute("data-lm-theme", "light")
@@ -175,7 +166,7 @@ def test_the_look_follows_the_system_until_one_is_chosen(
     kept = page.evaluate("Object.values({ ...localStorage, ...sessionStorage })")
     assert kept == ["dark"], "nothing of the film"
     press(page, "File", "Forget film")
-    opened()
+    goto(page, viewer.url)
     expect(html).to_have_attribute("data-lm-theme", "dark")
     page.get_by_role("button", name="About").click()
     page.get_by_role("combobox", name="Look").select_option("")

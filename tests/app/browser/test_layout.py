@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, CDPSession, Page, expect
 
-from tests.support.browsing import drag, keys, middle_of, pin, settled, upload, why_settled
+from tests.support.browsing import drag, goto, keys, middle_of, pin, settled, upload, why_settled
 from tests.support.serving import Viewer
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
@@ -93,9 +93,7 @@ def phone(browser: Browser, viewer: Viewer, film: Path) -> Iterator[Page]:
     )
     page = context.new_page()
     page.on("dialog", lambda dialog: dialog.accept())
-    page.goto(viewer.url)
-    page.wait_for_selector(".lm[data-ready]")
-    upload(page, film)
+    upload(goto(page, viewer.url), film)
     why_settled(page)
     yield page
     context.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,12 +11,24 @@ from pathlib import Path
 import httpx
 import pytest
 from gradio_client import Client, handle_file
-from playwright.sync_api import Browser, Frame, Page, expect
+from playwright.sync_api import BrowserContext, Frame, expect
 
-from tests.support.browsing import keys, pin, press, row, settled, upload, why_settled
-from tests.support.listing import films, give, read_through, walked_to
+from tests.support.browsing import (
+    films,
+    give,
+    goto,
+    keys,
+    pin,
+    press,
+    read_through,
+    row,
+    settled,
+    upload,
+    walked_to,
+    why_settled,
+)
 from tests.support.proxying import Proxy, proxied
-from tests.support.serving import Viewer, running_viewer
+from tests.support.serving import Viewer, launched
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
 
@@ -26,19 +39,12 @@ def proxy(viewer: Viewer) -> Iterator[Proxy]:
         yield running
 
 
-def opened(browser: Browser, url: str) -> Page:
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    page.goto(f"{url}/")
-    page.wait_for_selector(".lm[data-ready]")
-    return page
-
-
 @pytest.mark.parametrize("away", ["502", "cut"])
 def test_pins_made_while_the_server_is_away_are_kept_and_sent_once(
-    browser: Browser, proxy: Proxy, film: Path, away: str
+    window: BrowserContext, proxy: Proxy, film: Path, away: str
 ) -> None:
     """A blip of 4 s reloaded the page: film, pins and worklist gone without a word."""
-    page = opened(browser, proxy.url)
+    page = goto(window.new_page(), f"{proxy.url}/")
     upload(page, film)
     pin(page, "Mass", "positive")
     why_settled(page)
@@ -63,23 +69,23 @@ def test_pins_made_while_the_server_is_away_are_kept_and_sent_once(
 
 
 def test_a_restart_of_the_server_reads_the_film_and_the_list_again(
-    browser: Browser, checkpoint_folder: Path, film: Path, tmp_path: Path
+    window: BrowserContext, checkpoint_folder: Path, film: Path, tmp_path: Path
 ) -> None:
-    arguments = ("--checkpoint", str(checkpoint_folder))
-    with running_viewer(tmp_path / "first", *arguments) as first, proxied(first.url) as proxy:
-        page = opened(browser, proxy.url)
+    first = contextlib.ExitStack()
+    url, _ = first.enter_context(launched(checkpoint_folder))
+    with proxied(url) as proxy:
+        page = goto(window.new_page(), f"{proxy.url}/")
         upload(page, film)
         pin(page, "Mass", "positive")
         why_settled(page)
         before = row(page, "Hernia")
-        first.process.terminate()
-        first.process.wait(30)
+        first.close()
         pin(page, "Edema", "positive")
         keys(page, "q")
         give(page, films(tmp_path / "f", 2), "Add files")
         expect(page.locator(".lm-away")).to_be_visible()
-        with running_viewer(tmp_path / "second", *arguments) as second:
-            proxy.upstream = second.url
+        with launched(checkpoint_folder) as (url, _):
+            proxy.upstream = url
             settled(page)
             expect(page.locator(".lm-count")).to_have_text("2 pinned")
             expect(page.locator(".lm-alert")).to_be_hidden()
@@ -96,14 +102,13 @@ def test_a_restart_of_the_server_reads_the_film_and_the_list_again(
 
 @pytest.mark.parametrize("strips", [True, False])
 def test_under_a_path_of_a_proxy(
-    browser: Browser, checkpoint_folder: Path, film: Path, tmp_path: Path, strips: bool
+    window: BrowserContext, checkpoint_folder: Path, film: Path, strips: bool
 ) -> None:
-    options = ("--checkpoint", str(checkpoint_folder), "--root-path", "/apps/lungs")
     with (
-        running_viewer(tmp_path / "v", *options) as viewer,
-        proxied(viewer.url, "/apps/lungs", strips) as proxy,
+        launched(checkpoint_folder, root_path="/apps/lungs") as (url, _),
+        proxied(url, "/apps/lungs", strips) as proxy,
     ):
-        page = opened(browser, proxy.url)
+        page = goto(window.new_page(), f"{proxy.url}/")
         upload(page, film)
         pin(page, "Mass", "positive")
         why_settled(page)
@@ -117,9 +122,9 @@ def test_under_a_path_of_a_proxy(
 
 
 def test_leaving_asks_first_where_a_film_or_a_list_is_open(
-    browser: Browser, viewer: Viewer, film: Path, tmp_path: Path
+    window: BrowserContext, viewer: Viewer, film: Path, tmp_path: Path
 ) -> None:
-    page = opened(browser, viewer.url)
+    page = goto(window.new_page(), viewer.url)
     asked: list[str] = []
 
     def stay(dialog: object) -> None:
@@ -147,8 +152,8 @@ def test_leaving_asks_first_where_a_film_or_a_list_is_open(
     page.close(run_before_unload=False)
 
 
-SPACE = {"SPACE_ID": "lab/viewer", "SPACE_HOST": "lab-viewer.hf.space"}
-"""Variables of a Space, where the page is in a frame of another origin."""
+SPACE_HOST = "lab-viewer.hf.space"
+"""Of a Space, whose page is in a frame of another origin."""
 
 FRAME = """<!doctype html><style>body { margin: 0 } iframe { border: 0; width: 100%% }</style>
 <h1 style="margin: 0; height: 40px">A page of another origin</h1>
@@ -196,21 +201,18 @@ def parent() -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def test_a_frame_of_another_origin_settles_at_one_height_and_works(
-    browser: Browser,
+    window: BrowserContext,
     checkpoint_folder: Path,
     film: Path,
-    tmp_path: Path,
     parent: tuple[str, dict[str, str]],
 ) -> None:
     """Where its parent gives the frame the height of its page, it grew to 4,900 px and on; one with
     iframe-resizer left it at 150 px without scrolling."""
     origin, pages = parent
-    options = ("--checkpoint", str(checkpoint_folder), "--frame-ancestors", origin)
-    with running_viewer(tmp_path / "v", *options, **SPACE) as viewer:
-        name = {"Host": SPACE["SPACE_HOST"]}
-        assert httpx.get(viewer.url, headers=name).status_code == 200
-        pages["html"] = FRAME % viewer.url
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+    with launched(checkpoint_folder, ancestors=(origin,), hosts=(SPACE_HOST,)) as (url, _):
+        assert httpx.get(url, headers={"Host": SPACE_HOST}).status_code == 200
+        pages["html"] = FRAME % url
+        page = window.new_page()
         page.goto(origin)
         frame = page.frames[1]
         frame.wait_for_selector(".lm[data-ready]")
@@ -230,9 +232,10 @@ def test_a_frame_of_another_origin_settles_at_one_height_and_works(
         expect(frame.locator(".lm-live")).to_have_text("The link is in the address line")
         page.close()
 
-        pages["html"] = FRAME % viewer.url + RESIZER
+        pages["html"] = FRAME % url + RESIZER
         for width, height in ((1280, 800), (390, 844)):
-            page = browser.new_page(viewport={"width": width, "height": height})
+            page = window.new_page()
+            page.set_viewport_size({"width": width, "height": height})
             page.goto(origin)
             frame = page.frames[1]
             pinned_in(frame, film)
@@ -260,11 +263,11 @@ def pinned_in(frame: Frame, film: Path) -> None:
 
 
 def test_other_pages_may_not_frame_the_viewer(
-    browser: Browser, viewer: Viewer, parent: tuple[str, dict[str, str]]
+    window: BrowserContext, viewer: Viewer, parent: tuple[str, dict[str, str]]
 ) -> None:
     origin, pages = parent
     pages["html"] = FRAME % viewer.url
-    page = browser.new_page()
+    page = window.new_page()
     page.goto(origin)
     page.wait_for_timeout(1000)
     assert page.frames[1].locator(".lm").count() == 0

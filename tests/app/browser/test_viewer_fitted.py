@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from lmeran.checkpoint import load_checkpoint, record_metrics
 from lmeran.findings import FINDINGS, Pins, State, display_name
@@ -20,9 +20,9 @@ from lmeran.ood import UNLIKE
 from lmeran.predictor import Predictor, Reading
 from lmeran.reference import percent_below
 from tests.conftest import film_pixels
-from tests.support.browsing import as_percent, pin, press, settled, upload, watch
+from tests.support.browsing import as_percent, opened, pin, press, settled, upload
 from tests.support.fitting import UNCALIBRATED, a_calibration, fitted_copy, without_maps
-from tests.support.serving import Viewer, running_viewer
+from tests.support.serving import launched
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
 
@@ -33,7 +33,7 @@ NONE = "\u2013"
 class Fitted:
     """A viewer on a calibrated checkpoint whose gate accepts the first picture alone."""
 
-    viewer: Viewer
+    url: str
     predictor: Predictor
     like: np.ndarray
     unlike: np.ndarray
@@ -54,21 +54,14 @@ def fitted(checkpoint_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
     ]
     (low, like), (high, unlike) = sorted(scored, key=lambda pair: pair[0])
     strict = fitted_copy(checkpoint_folder, folder / "strict", gate_threshold=(low + high) / 2)
-    with running_viewer(folder / "run", "--checkpoint", str(strict)) as viewer:
-        yield Fitted(viewer, Predictor(load_checkpoint(strict)), like, unlike)
+    with launched(strict) as (url, _):
+        yield Fitted(url, Predictor(load_checkpoint(strict)), like, unlike)
 
 
 @pytest.fixture()
-def opened(browser: Browser, fitted: Fitted) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(60_000)
-    page, trouble = context.new_page(), []
-    watch(page, fitted.viewer.url, trouble)
-    page.goto(fitted.viewer.url)
-    page.wait_for_selector(".lm[data-ready]")
-    yield page
-    context.close()
-    assert trouble == []
+def page(window: BrowserContext, fitted: Fitted) -> Iterator[Page]:
+    with opened(window, fitted.url) as page:
+        yield page
 
 
 def line(page: Page, finding: str) -> Locator:
@@ -134,62 +127,62 @@ def assert_detail(page: Page, finding: str, reading: Reading) -> str:
     return side
 
 
-def test_numbers_stand_beside_what_films_gave(opened: Page, fitted: Fitted, tmp_path: Path) -> None:
+def test_numbers_stand_beside_what_films_gave(page: Page, fitted: Fitted, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "film.png"), fitted.like)
-    upload(opened, tmp_path / "film.png")
+    upload(page, tmp_path / "film.png")
     free = fitted.reading(fitted.like, {})
-    sides = {assert_detail(opened, finding, free) for finding in FINDINGS}
+    sides = {assert_detail(page, finding, free) for finding in FINDINGS}
     assert len(sides) > 2, "the film must lie on both sides of some point"
-    expect(opened.locator(".lm-gate")).to_be_hidden()
-    names = opened.locator(".lm-names")
+    expect(page.locator(".lm-gate")).to_be_hidden()
+    names = page.locator(".lm-names")
     expect(names).to_contain_text("Free and Now are raw probabilities")
     expect(names).to_contain_text(f"calibration {free.calibration.identity}")
 
-    pin(opened, "Effusion", "positive")
-    settled(opened)
+    pin(page, "Effusion", "positive")
+    settled(page)
     pinned = fitted.reading(fitted.like, {"Effusion": State.POSITIVE})
     for finding in FINDINGS:
-        assert_row(opened, finding, pinned)
+        assert_row(page, finding, pinned)
     i = int(np.nanargmin(pinned.shift))  # the reference moves by 0 to 1: a fall is below all
-    line(opened, FINDINGS[i]).locator(".lm-select").click()
-    detail = opened.locator(".lm-detail")
+    line(page, FINDINGS[i]).locator(".lm-select").click()
+    detail = page.locator(".lm-detail")
     expect(detail).to_contain_text("an unusually large fall: more than in all 100 validation films")
     i = int(np.nanargmax(pinned.shift))
-    line(opened, FINDINGS[i]).locator(".lm-select").click()
+    line(page, FINDINGS[i]).locator(".lm-select").click()
     films, below = "100 validation films with this pin", 100 * float(pinned.shift[i])
     words = f"rise: more than in {share(below, films)}"
     if below <= 5:
         words = f"an unusually small rise: less than in {share(100 - round(below, 1), films)}"
     expect(detail).to_contain_text(words)
-    pin(opened, "Edema", "negative")
-    settled(opened)
+    pin(page, "Edema", "negative")
+    settled(page)
     expect(detail).not_to_contain_text("with this pin")
 
 
 def test_the_gate_speaks_hides_nothing_and_fits_a_narrow_screen(
-    opened: Page, fitted: Fitted, tmp_path: Path
+    page: Page, fitted: Fitted, tmp_path: Path
 ) -> None:
     cv2.imwrite(str(tmp_path / "noise.png"), fitted.unlike)
-    upload(opened, tmp_path / "noise.png")
-    gate = opened.locator(".lm-gate")
+    upload(page, tmp_path / "noise.png")
+    gate = page.locator(".lm-gate")
     expect(gate).to_be_visible()
     expect(gate).to_have_text(UNLIKE)
-    values = line(opened, "Mass").locator(".lm-free")
+    values = line(page, "Mass").locator(".lm-free")
     expect(values).to_have_text(as_percent(fitted.reading(fitted.unlike, {}).free[4]))
-    plot = line(opened, "Mass").locator(".lm-plot")
+    plot = line(page, "Mass").locator(".lm-plot")
     expect(plot).to_have_css("opacity", "0.35")
-    opened.set_viewport_size({"width": 390, "height": 844})
-    cell = line(opened, "Mass").locator(".lm-cal")
+    page.set_viewport_size({"width": 390, "height": 844})
+    cell = line(page, "Mass").locator(".lm-cal")
     expect(cell).to_be_visible()
     expect(gate).to_be_visible()
-    assert opened.evaluate("document.documentElement.scrollWidth") <= 390
-    press(opened, "File", "Forget film")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    press(page, "File", "Forget film")
     expect(gate).to_be_hidden()
     expect(plot).to_have_css("opacity", "1")
 
 
 def test_a_measured_checkpoint_dims_chance_and_opens_its_best_map(
-    browser: Browser, checkpoint_folder: Path, tmp_path: Path
+    window: BrowserContext, checkpoint_folder: Path, tmp_path: Path
 ) -> None:
     """And a calibration that changes nothing has no column."""
     folder = fitted_copy(
@@ -202,11 +195,7 @@ def test_a_measured_checkpoint_dims_chance_and_opens_its_best_map(
     record_metrics(folder, "report", report)
     film = tmp_path / "film.png"
     cv2.imwrite(str(film), film_pixels(300, 240))
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    page.set_default_timeout(60_000)
-    with running_viewer(tmp_path / "run", "--checkpoint", str(folder)) as viewer:
-        page.goto(viewer.url)
-        page.wait_for_selector(".lm[data-ready]")
+    with launched(folder) as (url, _), opened(window, url) as page:
         upload(page, film)
         expect(page.locator(".lm-detail")).to_contain_text("validation films without it")
         chance = "not better than chance on test films"
@@ -224,4 +213,3 @@ def test_a_measured_checkpoint_dims_chance_and_opens_its_best_map(
         expect(page.locator(".lm-kind")).to_have_value("attention")
         expect(page.locator(".lm-cal, .lm-calhead")).to_have_count(0)
         assert "alibrated" not in page.locator(".lm").inner_text()
-    page.close()

@@ -30,7 +30,8 @@ def test_the_whole_reading_works_from_the_keyboard(page: Page, film: Path) -> No
     assert row(page, "Cardiomegaly")["cond"] != "pinned"
 
 
-ALL_KEYS = """async () => (await import(new URL("lmeran/static/keys.js", document.baseURI))).KEYS"""
+ALL_KEYS = """async () => (await import(
+  new URL("lmeran/static/controls/keys.js", document.baseURI))).KEYS"""
 
 
 def test_every_key_is_in_the_list_and_only_one_command_hears_it(page: Page) -> None:

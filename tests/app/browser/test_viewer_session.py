@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browsing import (
     drag,
+    goto,
     middle_of,
     pin,
     press,
@@ -56,9 +57,7 @@ def test_signing_in_a_demonstration_and_a_film_that_idles(browser: Browser, stri
         http_credentials={"username": "ann", "password": PASSWORD},
     )
     context.set_default_timeout(60_000)
-    page = context.new_page()
-    page.goto(f"{strict.url}/#finding=mass")
-    page.wait_for_selector(".lm[data-ready]")
+    page = goto(context.new_page(), f"{strict.url}/#finding=mass")
 
     # no way to give a file, and words that say so
     expect(page.locator(".lm-prompt")).to_contain_text("takes no files")

@@ -10,20 +10,24 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lmeran.predictor import Predictor
-from tests.support.browsing import as_percent, keys, pin, row, settled
-from tests.support.dicom_making import film as dicom_film
-from tests.support.dicom_making import written
-from tests.support.listing import (
+from tests.support.browsing import (
+    as_percent,
     counted,
     drop_on_film,
     films,
     free,
     give,
+    keys,
     labels,
+    pin,
     read_through,
+    row,
     rows,
+    settled,
     walked_to,
 )
+from tests.support.dicom_making import film as dicom_film
+from tests.support.dicom_making import written
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
 

@@ -9,12 +9,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from lmeran.findings import FINDINGS
 from lmeran.predictor import Predictor
-from tests.support.browsing import as_percent, keys, pin, press, row, settled, upload
-from tests.support.listing import counted, films, free, give, numbers, read_through, rows, walked_to
+from tests.support.browsing import (
+    as_percent,
+    counted,
+    films,
+    free,
+    give,
+    goto,
+    keys,
+    numbers,
+    pin,
+    press,
+    read_through,
+    row,
+    rows,
+    settled,
+    upload,
+    walked_to,
+)
 from tests.support.serving import Viewer
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
@@ -124,11 +140,10 @@ def test_a_run_is_cancelled_continued_and_forgotten(page: Page, tmp_path: Path) 
 
 
 def test_a_list_waits_for_a_program_that_does_not_answer(
-    browser: Browser, viewer: Viewer, tmp_path: Path
+    window: BrowserContext, viewer: Viewer, tmp_path: Path
 ) -> None:
-    page = browser.new_page()  # without the fixture: the failed requests are wanted here
-    page.goto(viewer.url)
-    page.wait_for_selector(".lm[data-ready]")
+    # without the fixture: the failed requests are wanted here
+    page = goto(window.new_page(), viewer.url)
     page.route("**/rows", lambda route: route.abort())
     give(page, films(tmp_path, 3))
     expect(page.locator(".lm-away")).to_be_visible()
@@ -140,13 +155,12 @@ def test_a_list_waits_for_a_program_that_does_not_answer(
 
 
 def test_two_readers_have_lists_and_films_of_their_own(
-    page: Page, browser: Browser, viewer: Viewer, tmp_path: Path, predictor: Predictor
+    page: Page, window: BrowserContext, viewer: Viewer, tmp_path: Path, predictor: Predictor
 ) -> None:
-    other = browser.new_page()
+    other = window.new_page()
     theirs: list[str] = []
     other.on("request", lambda r: theirs.append(r.url) if "/lmeran/film/" in r.url else None)
-    other.goto(viewer.url)
-    other.wait_for_selector(".lm[data-ready]")
+    goto(other, viewer.url)
     give(page, films(tmp_path / "mine", 3))
     give(other, films(tmp_path / "yours", 2, start=7))
     for reader, count, seed in ((page, 3, 0), (other, 2, 7)):
@@ -238,8 +252,7 @@ def test_on_a_phone_the_list_is_a_drawer_that_makes_way(
     browser: Browser, viewer: Viewer, tmp_path: Path
 ) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
-    page.goto(viewer.url)
-    page.wait_for_selector(".lm[data-ready]")
+    goto(page, viewer.url)
     give(page, films(tmp_path, 3))
     read_through(page)
     walked_to(page, 1)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.support.ablations import TINY, written
+from tests.support.training import TINY, written
 from train.__main__ import main
 from train.ablation import ablate as ablate_module
 from train.ablation.ablate import AblationError, Split, ablate, trials

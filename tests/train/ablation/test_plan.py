@@ -10,7 +10,7 @@ import pytest
 
 from lmeran.config import ConfigError, LMeRANConfig
 from tests.conftest import ROOT
-from tests.support.ablations import TINY, written
+from tests.support.training import TINY, written
 from train.__main__ import main
 from train.ablation import ablate as ablate_module
 from train.ablation.ablate import trials

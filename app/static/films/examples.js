@@ -1,8 +1,9 @@
-// The films on offer: a strip of them over the film, one of them open at first, and the pin to try.
+// The films on offer: a strip of them over the film, one of them open at first, and the pin to
+// try.
 
-import { address } from "./api.js";
-import { button, make } from "./dom.js";
-import { POSITIVE, pinCount } from "./state.js";
+import { address } from "../api.js";
+import { button, make } from "../dom.js";
+import { POSITIVE, pinCount } from "../state.js";
 
 export class Examples {
   // act: {open(source), pin(i, state)}
@@ -31,7 +32,8 @@ export class Examples {
     if (k in this.films && (k === before || !window.location.hash)) this.act.open({ example: k });
   }
 
-  // The pin to try on the open film, null without one; it would tell the reader of a study too much.
+  // The pin to try on the open film, null without one; it would tell the reader of a study too
+  // much.
   get pin() {
     if (this.root.dataset.study) return null;
     return this.films[this.state.film?.source.example]?.pin ?? null;
@@ -52,12 +54,12 @@ export class Examples {
   }
 
   thumbnail({ title }, k) {
-    const open = () => {
+    const node = button("", () => {
       this.unfold(false);
       this.act.open({ example: k });
-    };
-    const node = button("", open, { title });
-    node.append(Object.assign(make("img"), { src: address(`example/${k}`), alt: "" }), make("span", "", title));
+    }, { title });
+    const image = Object.assign(make("img"), { src: address(`example/${k}`), alt: "" });
+    node.append(image, make("span", "", title));
     return node;
   }
 }

@@ -1,5 +1,5 @@
-// Menus that open over the page: one at a time, closed by a click elsewhere or Escape, and those that
-// save by what is chosen in them.
+// Menus that open over the page: one at a time, closed by a click elsewhere or Escape, and those
+// that save by what is chosen in them.
 
 export function listenForMenus(root) {
   const opened = () => root.querySelectorAll(".lm-menu[open]");

@@ -1,4 +1,5 @@
-// Dark or light: as the system has it, until the reader chooses. The word is kept in this browser.
+// Dark or light: as the system has it, until the reader chooses. The word is kept in this
+// browser.
 
 const KEPT = "lmeran-look";
 const SYSTEM = window.matchMedia("(prefers-color-scheme: light)");

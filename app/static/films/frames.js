@@ -1,5 +1,5 @@
-// A file of several frames: which one is read, and another one in its place. Nothing of the file is
-// kept at the server: the browser sends it again.
+// A file of several frames: which one is read, and another one in its place. Nothing of the file
+// is kept at the server: the browser sends it again.
 
 export class Frames {
   constructor(root, state, client) {

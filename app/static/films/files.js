@@ -1,7 +1,7 @@
-// Films that a reader gives, from the button or dropped. They are sent as bytes and without a name,
-// which may be a patient's.
+// Films that a reader gives, from the button or dropped. They are sent as bytes and without a
+// name, which may be a patient's.
 
-import { fileItem, seemsZip } from "./worklist/sources.js";
+import { fileItem, seemsZip } from "../worklist/sources.js";
 
 const DEMO = "This is a demonstration: it takes no files. Run the program on your own machine to read yours.";
 
