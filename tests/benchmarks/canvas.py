@@ -102,7 +102,7 @@ def main() -> None:
         size = path.stat().st_size / 2**20
         print(f"{size:.1f} MB, {given.side} x {given.side} pixels, drawn by", flush=True, end=" ")
         print({"soft": "the processor", "gpu": "the GPU"}[page.evaluate(RENDERER)], flush=True)
-        page.set_input_files("input[type=file]", path)
+        page.set_input_files(".lm-file", path)
         page.wait_for_selector(".lm[data-state=open]")
         page.wait_for_selector(".lm-why:not(.lm-stale) .lm-figurehead")
         for name, button in BUTTONS.items():

@@ -82,7 +82,7 @@ def page_parts(page: Page, path: Path, times: int) -> dict[str, float]:
     page.evaluate(WATCH)
     runs: list[dict[str, float]] = []
     for _ in range(times + 1):
-        page.set_input_files("input[type=file]", path)
+        page.set_input_files(".lm-file", path)
         page.wait_for_selector(".lm[data-state=open]")
         page.wait_for_function("() => document.querySelector('.lm-free').textContent.includes('%')")
         runs.append(page.evaluate(OPENED))

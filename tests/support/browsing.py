@@ -32,7 +32,7 @@ FLAGS = (
 
 
 def upload(page: Page, film: Path) -> None:
-    page.set_input_files("input[type=file]", film)
+    page.set_input_files(".lm-file", film)
     expect(page.locator(".lm-first .lm-filmname")).to_have_text(film.name)
 
 

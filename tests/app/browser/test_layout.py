@@ -60,7 +60,7 @@ def test_the_film_is_large_and_nothing_resizes_or_covers_it(
     expect(page.locator(".lm-truth")).to_be_visible()
     stays()
     (tmp_path / "bad.dcm").write_bytes(b"no film")
-    page.set_input_files("input[type=file]", tmp_path / "bad.dcm")
+    page.set_input_files(".lm-file", tmp_path / "bad.dcm")
     expect(page.locator(".lm-alert")).to_be_visible()
     stays()
     assert apart(box(page, ".lm-alert"), seen)
@@ -119,7 +119,7 @@ def test_a_phone_has_pins_under_the_film_and_room_for_fingers(phone: Page, tmp_p
         assert inside["x"] + inside["width"] <= 390
         phone.locator(f"{menu} > summary").tap()
     (tmp_path / "bad.dcm").write_bytes(b"no film")
-    phone.set_input_files("input[type=file]", tmp_path / "bad.dcm")
+    phone.set_input_files(".lm-file", tmp_path / "bad.dcm")
     expect(phone.locator(".lm-alert")).to_be_visible()
     assert apart(box(phone, ".lm-alert"), box(phone, ".lm-first > canvas"))
     phone.get_by_role("button", name="Dismiss").tap()

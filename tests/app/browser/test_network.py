@@ -255,7 +255,7 @@ def test_a_frame_of_another_origin_settles_at_one_height_and_works(
 def pinned_in(frame: Frame, film: Path) -> None:
     """A film is opened in a frame, and a finding pinned."""
     frame.wait_for_selector(".lm[data-ready]")
-    frame.set_input_files("input[type=file]", film)
+    frame.set_input_files(".lm-file", film)
     frame.wait_for_selector(".lm[data-state=open]")
     frame.get_by_role("radiogroup", name="Mass").get_by_role("radio", name="positive").click()
     frame.wait_for_selector(".lm:not([data-pending])")

@@ -197,7 +197,7 @@ def test_a_prior_film_stands_beside_with_its_own_reading(
         expect(page.locator(look)).to_contain_text("inverted")
     upload_next = tmp_path / "next.png"
     cv2.imwrite(str(upload_next), film_pixels(300, 240, seed=4))
-    page.set_input_files("input[type=file]", upload_next)
+    page.set_input_files(".lm-file", upload_next)
     expect(page.get_by_role("button", name="Open prior film")).to_be_visible(timeout=60_000)
 
 

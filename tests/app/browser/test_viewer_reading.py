@@ -153,7 +153,7 @@ def test_a_bad_file_says_why_and_leaves_the_screen(page: Page, film: Path, tmp_p
     before = row(page, "Hernia")
     bad = tmp_path / "bad.dcm"
     bad.write_bytes(b"no film at all")
-    page.set_input_files("input[type=file]", bad)
+    page.set_input_files(".lm-file", bad)
     said = page.locator(".lm-alert")
     expect(said).to_contain_text("bad.dcm could not be read; still showing film.png. ")
     expect(said).to_contain_text("not a DICOM, PNG or JPEG")
@@ -167,7 +167,7 @@ def test_too_large_a_file_is_refused_before_it_is_sent(page: Page, tmp_path: Pat
         file.truncate(65 * 2**20)
     sent: list[str] = []
     page.on("request", lambda r: sent.append(r.url) if r.method == "POST" else None)
-    page.set_input_files("input[type=file]", big)
+    page.set_input_files(".lm-file", big)
     expect(page.locator(".lm-alert")).to_contain_text("the limit is 64 MB")
     expect(page.locator(".lm-busy")).to_be_hidden()
     assert sent == []
