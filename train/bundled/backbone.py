@@ -201,6 +201,29 @@ def box_loss(scores: torch.Tensor, targets: BoxTargets) -> torch.Tensor:
     return targets.mean(-(targets.share * own.log_softmax(-1)).sum(-1))
 
 
+def attention_loss(
+    attention: torch.Tensor,
+    cam: torch.Tensor,
+    labels: torch.Tensor,
+    targets: BoxTargets | None,
+    follow: float,
+    absent: float,
+) -> torch.Tensor:
+    """Cross-entropy of the attention over cells to the boxes, and elsewhere to softmax(CAM).
+
+    attention, cam: (B, 14, cells). follow: weight of the map, `absent` of it for findings that are
+    not labelled. A boxed finding follows its box alone.
+    """
+    logs = (attention / attention.sum(-1, keepdim=True)).clamp(min=1e-8).log()
+    each = -(cam.detach().softmax(-1) * logs).sum(-1)
+    weight = torch.where(labels > 0.5, 1.0, absent)
+    total = each.new_zeros(())
+    if targets is not None:
+        weight[targets.image, targets.finding] = 0.0
+        total = targets.mean(-(targets.share * logs[targets.image, targets.finding]).sum(-1))
+    return total + follow * (weight * each).sum() / weight.sum()
+
+
 def _blend(said: torch.Tensor, soft: torch.Tensor) -> torch.Tensor:
     return torch.where(soft.isnan(), said, (said + soft) / 2)
 

@@ -22,7 +22,7 @@ from lmeran.config import LMeRANConfig
 from lmeran.model.lmeran import Encoding, LMeRAN, Output
 from lmeran.model.masking import masked_loss, sample_label_mask, states_under_mask
 from train.augment import network_input
-from train.bundled.backbone import Log, at_size, cross_entropies
+from train.bundled.backbone import Log, at_size, attention_loss, cross_entropies
 from train.bundled.films import BoxTargets, Drawn, Films
 from train.bundled.schedule import Stage, State, batches
 from train.optimiser import adamw, decay_groups, moving_average, set_rate
@@ -234,29 +234,6 @@ def hide_channels(cells: torch.Tensor, share: float, generator: torch.Generator)
     size = (len(cells), 1, cells.shape[2])
     kept = torch.rand(size, generator=generator, device=cells.device) >= share
     return cells * kept / (1 - share)
-
-
-def attention_loss(
-    attention: torch.Tensor,
-    cam: torch.Tensor,
-    labels: torch.Tensor,
-    targets: BoxTargets | None,
-    follow: float,
-    absent: float,
-) -> torch.Tensor:
-    """Cross-entropy of the attention over cells to the boxes, and elsewhere to softmax(CAM).
-
-    attention, cam: (B, 14, cells). follow: weight of the map, `absent` of it for findings that are
-    not labelled. A boxed finding follows its box alone.
-    """
-    logs = (attention / attention.sum(-1, keepdim=True)).clamp(min=1e-8).log()
-    each = -(cam.detach().softmax(-1) * logs).sum(-1)
-    weight = torch.where(labels > 0.5, 1.0, absent)
-    total = each.new_zeros(())
-    if targets is not None:
-        weight[targets.image, targets.finding] = 0.0
-        total = targets.mean(-(targets.share * logs[targets.image, targets.finding]).sum(-1))
-    return total + follow * (weight * each).sum() / weight.sum()
 
 
 @torch.no_grad()

@@ -38,5 +38,5 @@ def phantom(
     if not films:
         print(write_examples(out, Predictor.from_pretrained(checkpoint), patients))
         return
-    write_world(out, films, size, seed, workers)
+    write_world(out, films, int(size), seed, workers)  # plain, so that processes can be told it
     print(f"{films} films are in {out}; next: python -m train fit --data {out} --out RUN")

@@ -19,8 +19,8 @@ from lmeran.model.lmeran import LMeRAN
 from tests.conftest import film_pixels, small_config
 from train.bundled import run as run_module
 from train.bundled.assemble import assemble
-from train.bundled.backbone import box_loss, hint_loss, mixed
-from train.bundled.branch import BranchRecipe, attention_loss, hide_channels
+from train.bundled.backbone import attention_loss, box_loss, hint_loss, mixed
+from train.bundled.branch import BranchRecipe, hide_channels
 from train.bundled.films import BoxTargets
 from train.bundled.measure import counting_shift, overlap
 from train.bundled.pack import add_weights, make_pack, read_pack, read_soft_labels
