@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from app.http.gateway import refusal
-from app.page import answered, sent_object
+from app.page import answering, sent_object
 from app.service import FilmGoneError, ReadingService, whole
 from app.sessions import OpenRadiograph
 from lmeran.exports.formats import FORMATS
@@ -121,23 +121,19 @@ def add_exports(app: FastAPI, service: ReadingService) -> None:
     """POST /lmeran/export/TOKEN/FORM (a JSON object) and /lmeran/reading/TOKEN (a reading file)."""
     exports = Exports(service)
 
-    async def export(token: str, form: str, request: Request) -> Response:
-        async def act() -> Response:
-            asked = await sent_object(request)
-            name, data = await run_in_threadpool(exports.make, token, form, asked)
-            headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-            return Response(data, media_type=MEDIA[form], headers=headers)
+    @answering
+    async def export(token: str, form: str, request: Request) -> Any:
+        asked = await sent_object(request)
+        name, data = await run_in_threadpool(exports.make, token, form, asked)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(data, media_type=MEDIA[form], headers=headers)
 
-        return await answered(act)
-
-    async def reading(token: str, request: Request) -> Response:
-        async def act() -> Any:
-            try:
-                return await run_in_threadpool(exports.open_reading, token, await request.body())
-            except OtherImageError as error:  # by its status the page keeps it for the next film
-                return refusal(409, str(error))
-
-        return await answered(act)
+    @answering
+    async def reading(token: str, request: Request) -> Any:
+        try:
+            return await run_in_threadpool(exports.open_reading, token, await request.body())
+        except OtherImageError as error:  # by its status the page keeps it for the next film
+            return refusal(409, str(error))
 
     app.add_api_route("/lmeran/export/{token}/{form}", export, methods=["POST"])
     app.add_api_route("/lmeran/reading/{token}", reading, methods=["POST"])

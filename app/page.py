@@ -10,7 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -43,76 +43,62 @@ def add_page(
     """The routes of `app.http.routes.PAGE`, but for what is exported (`app.exports`)."""
     index = _index(service, quotas)
 
-    def opening(request: Request) -> str:
-        """The session that may open a film now."""
-        owner = session_of(request)
-        quotas.opening(owner, address_of(request.scope))
-        return owner
-
     async def page() -> Response:
         return HTMLResponse(index)
 
+    async def opened(request: Request, read: Callable[[str], Any], behind: bool = False) -> Any:
+        """What `read` gives of a film for a session, when it is its turn."""
+        owner = session_of(request)
+        if not behind:  # rows wait for all that is opened, and are not counted
+            quotas.opening(owner, address_of(request.scope))
+        return await result_of(scheduler.film(lambda: read(owner), owner, behind), request)
+
+    @answering
     async def open_film(
         request: Request, frame: int = 1, prior: bool = False, alone: bool = False
-    ) -> Response:
-        async def act() -> Any:
-            owner, data = opening(request), await request.body()
-            read = partial(service.open_film, data, owner, frame, prior, alone)
-            film = scheduler.film(read, owner)
-            return await result_of(film, request)
+    ) -> Any:
+        data = await request.body()
+        return await opened(
+            request, lambda owner: service.open_film(data, owner, frame, prior, alone)
+        )
 
-        return await answered(act)
-
+    @answering
     async def open_example(
         request: Request, position: int, frame: int = 1, alone: bool = False
-    ) -> Response:
-        async def act() -> Any:
-            owner = opening(request)
-            read = partial(service.open_example, position, owner, frame, alone)
-            film = scheduler.film(read, owner)
-            return await result_of(film, request)
+    ) -> Any:
+        return await opened(
+            request, lambda owner: service.open_example(position, owner, frame, alone)
+        )
 
-        return await answered(act)
-
-    async def read_row(request: Request) -> Response:
-        async def act() -> Any:
-            # Not counted among the films a minute: rows wait for all that is opened.
-            owner, data = session_of(request), await request.body()
-            film = scheduler.film(lambda: service.read_row(data), owner, behind=True)
-            return await result_of(film, request)
-
-        return await answered(act)
+    @answering
+    async def read_row(request: Request) -> Any:
+        data = await request.body()
+        return await opened(request, lambda _: service.read_row(data), behind=True)
 
     def asking(answer: Callable[[dict[str, Any], str], Any]) -> Callable[..., Any]:
         """The route of what a session asks about its open film; never behind a film."""
 
-        async def route(request: Request) -> Response:
-            async def act() -> Any:
-                owner, asked = session_of(request), await sent_object(request)
-                return await result_of(scheduler.pin(lambda: answer(asked, owner)), request)
-
-            return await answered(act)
+        @answering
+        async def route(request: Request) -> Any:
+            owner, asked = session_of(request), await sent_object(request)
+            return await result_of(scheduler.pin(lambda: answer(asked, owner)), request)
 
         return route
 
     async def study(truth: bool = False) -> Response:
         return JSONResponse(example_study(service.examples, truth))
 
-    async def held(request: Request) -> Response:
-        async def act() -> Any:
-            films = service.films.held(session_of(request))
-            if not films:
-                raise FilmGoneError
-            return {"films": len(films), "bytes": sum(film.nbytes for film in films)}
+    @answering
+    async def held(request: Request) -> Any:
+        films = service.films.held(session_of(request))
+        if not films:
+            raise FilmGoneError
+        return {"films": len(films), "bytes": sum(film.nbytes for film in films)}
 
-        return await answered(act)
-
-    async def forget(request: Request) -> Response:
-        async def act() -> Any:
-            service.films.forget(session_of(request))
-            return {}
-
-        return await answered(act)
+    @answering
+    async def forget(request: Request) -> Any:
+        service.films.forget(session_of(request))
+        return {}
 
     async def values(token: str) -> Response:
         film = service.films.get(token)
@@ -175,22 +161,27 @@ async def sent_object(request: Request) -> dict[str, Any]:
     return asked
 
 
-async def answered(act: Callable[[], Awaitable[Any]]) -> Response:
-    """What `act` gives, a response or what becomes JSON, or why not in one sentence. What is
+def answering(route: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Response]]:
+    """The route's result, a response or what becomes JSON, or why not in one sentence. What is
     logged quotes nothing."""
-    try:
-        result = await act()
-        return result if isinstance(result, Response) else JSONResponse(result)
-    except Disconnected:
-        return Response()  # heard by nobody
-    except FilmGoneError as error:
-        return refusal(404, str(error))
-    except QuotaError as error:
-        return refusal(429, str(error))
-    except ReadError as error:
-        return refusal(422, str(error))
-    except UserError as error:
-        return refusal(400, str(error))
-    except Exception as error:
-        log.error("%s while answering the page", type(error).__name__)
-        return refusal(500, UNEXPECTED)
+
+    @wraps(route)
+    async def answered(*given: Any, **named: Any) -> Response:
+        try:
+            result = await route(*given, **named)
+            return result if isinstance(result, Response) else JSONResponse(result)
+        except Disconnected:
+            return Response()  # heard by nobody
+        except FilmGoneError as error:
+            return refusal(404, str(error))
+        except QuotaError as error:
+            return refusal(429, str(error))
+        except ReadError as error:
+            return refusal(422, str(error))
+        except UserError as error:
+            return refusal(400, str(error))
+        except Exception as error:
+            log.error("%s while answering the page", type(error).__name__)
+            return refusal(500, UNEXPECTED)
+
+    return answered

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.http.hosts import SPACE_ANCESTORS, Hosts
 from app.quotas import FILMS_PER_MINUTE, IDLE_SECONDS
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ class Settings:
         """What of it every request is judged by."""
         from app.http.basic import BasicCredentials
         from app.http.gateway import Access
-        from app.http.hosts import Hosts
 
         signed_in = self.user is not None and self.password is not None
         return Access(
@@ -67,8 +67,7 @@ def read_settings(
     arguments: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ
 ) -> Settings:
     """Command line over environment over defaults. Exits with usage on a bad value."""
-    # A Space is reached through its proxy, so there, and only there, all interfaces by default.
-    host = "0.0.0.0" if "SPACE_ID" in environment else Settings.host
+    is_space = "SPACE_ID" in environment
     parser = argparse.ArgumentParser(
         prog="python app.py",
         allow_abbrev=False,  # --password would be taken for --password-file
@@ -76,70 +75,71 @@ def read_settings(
         "Every option is also an environment variable, LMERAN_CHECKPOINT and so on.",
     )
 
-    def option(name: str, default: Any, **more: Any) -> None:
-        parser.add_argument(name, default=environment.get(_variable(name)) or default, **more)
+    def option(name: str, help: str, default: Any = None, **more: Any) -> None:
+        default = environment.get(_variable(name)) or default
+        parser.add_argument(name, default=default, help=help, **more)
 
-    def flag(name: str, **more: Any) -> None:
+    def flag(name: str, help: str) -> None:
         is_set = environment.get(_variable(name), "") not in ("", "0")
-        parser.add_argument(name, action="store_true", default=is_set, **more)
+        parser.add_argument(name, action="store_true", default=is_set, help=help)
 
-    option(
-        "--checkpoint",
-        None,
-        help="folder or hf://OWNER/REPO@REVISION (default: the bundled checkpoint)",
-    )
-    option("--host", host, help="address to listen on (default: %(default)s)")
-    option("--port", Settings.port, type=int, help="default: %(default)s")
-    option(
-        "--examples", None, type=Path, help="folder of films to offer instead of the synthetic ones"
-    )
+    option("--checkpoint", "folder or hf://OWNER/REPO@REVISION (default: the bundled checkpoint)")
+    # A Space is reached through its proxy, so there, and only there, all interfaces by default.
+    host = "0.0.0.0" if is_space else Settings.host
+    option("--host", "address to listen on (default: %(default)s)", host)
+    option("--port", "default: %(default)s", Settings.port, type=int)
+    option("--examples", "folder of films to offer instead of the synthetic ones", type=_folder)
     option(
         "--user",
-        None,
-        help="name to sign in with; the password comes from the variable "
-        f"{PASSWORD} or from --password-file (default: no signing in)",
+        f"name to sign in with; the password comes from the variable {PASSWORD} or from "
+        "--password-file (default: no signing in)",
     )
-    option("--password-file", None, type=Path, help="file whose first line is the password")
-    flag("--demo", help="show the bundled films only and take no files")
+    option("--password-file", "file whose first line is the password", type=Path)
+    flag("--demo", "show the bundled films only and take no files")
     option(
         "--films-per-minute",
+        "films one reader may open in a minute, 0 for any number (default: %(default)s)",
         Settings.films_per_minute,
         type=int,
-        help="films one reader may open in a minute, 0 for any number (default: %(default)s)",
     )
     option(
         "--idle-minutes",
+        "minutes an unused film is held (default: %(default)g)",
         Settings.idle_minutes,
         type=float,
-        help="minutes an unused film is held (default: %(default)g)",
     )
     option(
         "--proxy",
+        "addresses or networks of reverse proxies, with commas between, whose X-Forwarded-For is "
+        "believed (default: none)",
         "",
-        help="addresses or networks of reverse proxies, with commas between, whose "
-        "X-Forwarded-For is believed (default: none)",
+        type=_proxies,
+        dest="proxies",
     )
     option(
         "--allow-host",
-        environment.get("SPACE_HOST", ""),
-        help="names under which a proxy or other machines ask for the viewer, with commas between "
+        "names under which a proxy or other machines ask for the viewer, with commas between "
         "(default: --host and this machine's own)",
+        environment.get("SPACE_HOST", ""),
+        type=_listed,
+        dest="hosts",
     )
     option(
         "--frame-ancestors",
-        "",
-        help="origins whose pages may show the viewer in a frame, with commas between, as "
+        "origins whose pages may show the viewer in a frame, with commas between, as "
         "https://pacs.example (default: none; on a Space Hugging Face's)",
+        ",".join(SPACE_ANCESTORS) if is_space else "",
+        type=_ancestors,
+        dest="ancestors",
     )
     option(
         "--root-path",
+        "path under which a proxy serves the viewer, as /viewer, stripped by it or not",
         "",
-        help="path under which a proxy serves the viewer, as /viewer, stripped by it or not",
+        type=_root_path,
     )
-    flag("--mcp", help="serve /predict and /explain as MCP tools too; needs gradio[mcp]")
+    flag("--mcp", "serve /predict and /explain as MCP tools too; needs gradio[mcp]")
     given = parser.parse_args(arguments)
-    if given.examples is not None and not given.examples.is_dir():
-        parser.error(f"--examples {given.examples} is not a folder")
     if not 0 <= given.port < 2**16:
         parser.error("--port is a number from 0 to 65535")
     if given.demo and given.examples is not None:
@@ -152,27 +152,20 @@ def read_settings(
         parser.error("--mcp and --user do not go together: MCP clients cannot sign in")
     if not 0 < given.idle_minutes <= 24 * 60:
         parser.error("--idle-minutes is more than 0 and at most a day (1440)")
-    return Settings(
-        given.checkpoint,
-        given.host,
-        given.port,
-        given.examples,
-        given.user,
-        _password(given, environment, parser),
-        given.demo,
-        given.films_per_minute,
-        given.idle_minutes,
-        _proxies(given.proxy, parser),
-        _listed(given.allow_host),
-        _ancestors(given.frame_ancestors, "SPACE_ID" in environment, parser),
-        _root_path(given.root_path, parser),
-        given.mcp,
-    )
+    given.password = _password(given, environment, parser)
+    del given.password_file
+    return Settings(**vars(given))
 
 
 def _variable(option: str) -> str:
     """The environment variable of an option."""
     return "LMERAN_" + option.removeprefix("--").replace("-", "_").upper()
+
+
+def _folder(name: str) -> Path:
+    if not Path(name).is_dir():
+        raise argparse.ArgumentTypeError(f"{name} is not a folder")
+    return Path(name)
 
 
 def _password(
@@ -197,34 +190,32 @@ def _password(
     return password
 
 
-def _proxies(text: str, parser: argparse.ArgumentParser) -> tuple[str, ...]:
+def _proxies(text: str) -> tuple[str, ...]:
     """Addresses and networks; "*" is none, since every client could then name any address."""
-    names = _listed(text)
-    for name in names:
+    for name in _listed(text):
         try:
             ipaddress.ip_network(name)
         except ValueError:
-            parser.error(f"--proxy {name} is not an address (10.0.0.1) or network (10.0.0.0/8)")
-    return names
+            message = f"{name} is not an address (10.0.0.1) or network (10.0.0.0/8)"
+            raise argparse.ArgumentTypeError(message) from None
+    return _listed(text)
 
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _ancestors(text: str, is_space: bool, parser: argparse.ArgumentParser) -> tuple[str, ...]:
-    from app.http.hosts import SPACE_ANCESTORS
-
-    origins = _listed(text)
-    for origin in origins:
+def _ancestors(text: str) -> tuple[str, ...]:
+    for origin in _listed(text):
         if not re.fullmatch(r"https?://[A-Za-z0-9.*:\[\]-]+", origin):
-            parser.error(f"--frame-ancestors {origin} is not an origin, as https://pacs.example")
-    return origins or (SPACE_ANCESTORS if is_space else ())
+            message = f"{origin} is not an origin, as https://pacs.example"
+            raise argparse.ArgumentTypeError(message)
+    return _listed(text)
 
 
-def _root_path(text: str, parser: argparse.ArgumentParser) -> str:
+def _root_path(text: str) -> str:
     """With a slash before and none behind; "" for the root itself."""
     path = "/" + text.strip("/") if text.strip("/") else ""
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path):
-        parser.error(f"--root-path {text} is not a path, as /viewer")
+        raise argparse.ArgumentTypeError(f"{text} is not a path, as /viewer")
     return path

@@ -47,7 +47,7 @@ MAY_BE_ZERO = {
     *("gate_films", "tolerance", "known", "mask_lower", "free_share", "warmup", "ema", "dropout"),
     *("learning_rate", "residual_weight", "mean", "rotate", "contrast"),
     "branch_rate",
-    *("batch of run", "rate", "arms", "limit", "steps of run"),
+    *("batch of run", "rate", "arms", "steps of run"),
     *("weight_decay", "workers of predict", "workers of explain", "workers of phantom"),
 }
 
@@ -78,7 +78,7 @@ def kinds(action: argparse.Action) -> set[type]:
         elif isinstance(kind, type):
             found.add(next((base for base in (bool, int, float) if issubclass(kind, base)), kind))
         elif callable(kind):
-            found.add(float if kind.__name__ == "share" else int)
+            found.add(int)
     return found
 
 

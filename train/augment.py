@@ -1,4 +1,5 @@
-"""Random crop, scaling, rotation, flip and contrast of a batch, in one bilinear resampling."""
+"""From films to what the network learns from: random crop, scaling, rotation, flip and contrast, in
+one bilinear resampling; another size; normalised."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from lmeran.config import ConfigError, check_least
+from lmeran.config import ConfigError, Preprocessing, check_least
+from lmeran.imaging.preprocess import normalise
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,21 @@ def random_contrast(
     contrast = 1 + _uniform(batch, -most, most, generator).to(gray.device)
     brightness = _uniform(batch, -most, most, generator).to(gray.device) / 2
     return ((gray - 0.5) * contrast[:, None, None] + 0.5 + brightness[:, None, None]).clamp(0, 1)
+
+
+def resized(gray: torch.Tensor, size: int) -> torch.Tensor:
+    """gray (B, S, S) at `size`, reduced without aliasing."""
+    if gray.shape[-1] == size:
+        return gray
+    shrink = gray.shape[-1] > size
+    return functional.interpolate(gray[:, None], (size, size), mode="bilinear", antialias=shrink)[
+        :, 0
+    ]
+
+
+def network_input(gray: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
+    """gray (B, S, S) as the network takes it."""
+    return normalise(gray, preprocessing).contiguous(memory_format=torch.channels_last)
 
 
 def _uniform(batch: int, low: float, high: float, generator: torch.Generator) -> torch.Tensor:

@@ -16,6 +16,7 @@ import torch
 from lmeran.model.masking import sample_label_mask, states_under_mask
 from train.config import TrainConfig
 from train.data.index import Index
+from train.data.pixels import Pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +49,11 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """The training split as batches come from it: pixels uint8 (N, S, S) memory-mapped, offsets
-    (N, 14) of `source_offsets` or None."""
+    """The training split as batches come from it. offsets: (N, 14) of `source_offsets`, or None."""
 
     config: TrainConfig
     index: Index
-    pixels: np.ndarray
+    pixels: Pixels
     offsets: np.ndarray | None
 
     @property

@@ -11,15 +11,14 @@ from typing import Any
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 
 from train.ablation.ablate import run_ablate
-from train.calibration.calibrate import calibrate_parser, run_calibrate
+from train.calibration.calibrate import CalibrateConfig, run_calibrate
 from train.card.publish import publish
-from train.card.write import card_parser, run_card
+from train.card.write import run_card
 from train.config import TrainConfig
 from train.evaluation.evaluate import EvaluateConfig, run_evaluate
 from train.fit import run_fit
 from train.phantom.commands import phantom
 from train.phantom.proof.prove import prove
-from train.processes import device_named
 from train.reader_study.study import run_study
 from train.release.build import run_index
 
@@ -50,11 +49,8 @@ def commands() -> dict[str, Command]:
     return {
         "fit": _command(run_fit, TrainConfig),
         "evaluate": _command(run_evaluate, EvaluateConfig),
-        "calibrate": (
-            calibrate_parser(),
-            lambda given: run_calibrate(given, device_named(given.device)),
-        ),
-        "card": (card_parser(), run_card),
+        "calibrate": _command(run_calibrate, CalibrateConfig),
+        "card": _command(run_card),
         "publish": _command(publish),
         "ablate": _command(run_ablate, arguments=variants),
         "phantom": _command(phantom),

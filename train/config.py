@@ -46,7 +46,7 @@ class TrainConfig:
         validation_share: share of train_val patients kept for validation; the default leaves, with
             seed 0, the paper's 75,312 training and 11,212 validation films of the whole release
         min_size: leave out images smaller than this many pixels a side
-        precision: "bf16" and "fp16" use autocast, "fp32" does not
+        precision: "bf16" uses autocast, "fp32" does not
         compile: compile the step with torch.compile
         seed: of weights, order, masks, augmentation and split
         workers: threads that read images into the pixel cache
@@ -77,7 +77,7 @@ class TrainConfig:
     progressive: tuple[int, ...] = ()
     validation_share: float = 0.1264
     min_size: int = 0
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False
     seed: int = 0
     workers: int = 2

@@ -23,6 +23,7 @@ from train.batches import Batch
 from train.config import TrainConfig
 from train.evaluation.scoring import as_metrics, predict_index, score
 from train.history import History
+from train.optimiser import set_rate
 from train.plan import Plan, prepare
 from train.processes import Processes, started
 from train.run import Run
@@ -164,7 +165,8 @@ def _look(run: Run, queued: list[torch.Tensor], processes: Processes) -> None:
 def step_function(run: Run, plan: Plan) -> Callable[[list[Batch], float], torch.Tensor]:
     """One optimiser step over this process's forward passes; returns their mean loss, detached."""
     config, processes = plan.config, plan.processes
-    _freeze_backbone(run, plan)
+    # Frozen through the epochs that begin within the first `frozen` share of the steps.
+    run.learner.model.backbone.requires_grad_(run.step >= config.frozen * plan.total)
     module: nn.Module = run.learner
     if processes.size > 1:
         # Running statistics are averaged once an epoch, not sent at every step.
@@ -173,8 +175,7 @@ def step_function(run: Run, plan: Plan) -> Callable[[list[Batch], float], torch.
         module = torch.compile(module)
 
     def step(batches: list[Batch], rate: float) -> torch.Tensor:
-        for group in run.optimizer.param_groups:
-            group["lr"] = rate * group["share"]
+        set_rate(run.optimizer, rate)
         size = config.input_size(run.step, plan.total)
         run.optimizer.zero_grad(set_to_none=True)
         losses = []
@@ -183,25 +184,14 @@ def step_function(run: Run, plan: Plan) -> Callable[[list[Batch], float], torch.
             alone = processes.size == 1 or last
             with nullcontext() if alone else module.no_sync():
                 loss = module(batch.to(processes.device), size) / len(batches)
-                run.scaler.scale(loss).backward()
+                loss.backward()
             losses.append(loss.detach())
-        run.scaler.unscale_(run.optimizer)
         nn.utils.clip_grad_norm_(run.learner.parameters(), 1.0)
-        run.scaler.step(run.optimizer)
-        run.scaler.update()
+        run.optimizer.step()
         run.average.update_parameters(run.learner.model)
         return torch.stack(losses).sum()
 
     return step
-
-
-def _freeze_backbone(run: Run, plan: Plan) -> None:
-    """Frozen through the epochs that begin within the first `frozen` share of the steps."""
-    frozen = run.step < plan.config.frozen * plan.total
-    for group in run.optimizer.param_groups:
-        if group["backbone"]:
-            for parameter in group["params"]:
-                parameter.requires_grad_(not frozen)
 
 
 def _validate(run: Run, plan: Plan) -> dict[int, np.ndarray]:
@@ -215,7 +205,7 @@ def _validate(run: Run, plan: Plan) -> dict[int, np.ndarray]:
         (0, 7),
         max(1, config.micro_batch or config.batch_size // processes.size),
         processes.device,
-        "fp32" if config.precision == "fp32" else "bf16",
+        config.precision,
     )
     whole = {k: np.zeros((len(plan.validation), v.shape[1])) for k, v in part.items()}
     for rank, values in enumerate(processes.gather(part)):

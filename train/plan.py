@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import yaml
 
@@ -18,10 +17,9 @@ from train.backbones import load_backbone
 from train.batches import Source
 from train.config import TrainConfig
 from train.data.index import Index, label_sets, read_index, source_offsets, split_by_patient
-from train.data.pixels import cached_pixels
-from train.learner import Learner
+from train.data.pixels import Pixels, cached_pixels
 from train.processes import Processes
-from train.run import Run, new_run
+from train.run import Learner, Run, new_run
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +29,7 @@ class Plan:
     config: TrainConfig
     source: Source
     validation: Index
-    validation_pixels: np.ndarray
+    validation_pixels: Pixels
     processes: Processes
     total: int
     facts: dict[str, Any]

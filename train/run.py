@@ -4,18 +4,43 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from lmeran.model.lmeran import LMeRAN
+from lmeran.model.masking import masked_loss
+from train.augment import augment, network_input, resized
+from train.batches import Batch
 from train.config import TrainConfig
-from train.learner import Learner
+from train.optimiser import adamw, decay_groups, moving_average
 from train.states import StateError, load_state, save_state
 
-_PARTS = ("learner", "average", "optimizer", "scaler")
+_PARTS = ("learner", "average", "optimizer")
 _POSITION = ("step", "best", "epoch_loss")
+
+
+class Learner(nn.Module):
+    """A model with its objective, so that one forward pass is one loss."""
+
+    def __init__(self, model: LMeRAN, config: TrainConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+
+    def forward(self, batch: Batch, size: int) -> torch.Tensor:
+        """Loss of a batch read at `size` pixels a side; all chance comes from its seed."""
+        config, preprocessing = self.config, self.config.model.preprocessing
+        generator = torch.Generator().manual_seed(batch.seed)
+        gray = augment(batch.gray.float() / 255.0, config.augmentation, generator)
+        torch.manual_seed(batch.seed)  # dropout
+        images = network_input(resized(gray, size), preprocessing)
+        with torch.autocast(gray.device.type, torch.bfloat16, config.precision == "bf16"):
+            encoding = self.model.encode(images)
+            logits = self.model.condition(encoding, batch.states).logits.float()
+        adjusted = logits if batch.offsets is None else logits + batch.offsets
+        return masked_loss(adjusted, batch.labels, batch.mask, config.loss)
 
 
 @dataclass(eq=False)
@@ -29,7 +54,6 @@ class Run:
     learner: Learner
     average: AveragedModel
     optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
     step: int = 0
     best: float = -1.0
     epoch_loss: float = 0.0
@@ -69,41 +93,12 @@ def new_run(learner: Learner, device: torch.device) -> Run:
     """A run at step 0 of a learner whose weights are set."""
     learner.to(device, memory_format=torch.channels_last)
     config = learner.config
-    average = AveragedModel(learner.model, multi_avg_fn=_averager(config.ema), use_buffers=True)
-    optimizer = torch.optim.AdamW(_parameter_groups(learner, config))
-    scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
-    return Run(learner, average, optimizer, scaler)
-
-
-def _parameter_groups(learner: Learner, config: TrainConfig) -> list[dict[str, Any]]:
-    """Backbone and the rest at their own rates; weight decay on matrices and kernels only."""
-    groups = []
-    for inside, share in ((True, 1.0), (False, config.branch_rate)):
-        named = [
-            p for n, p in learner.named_parameters() if n.startswith("model.backbone.") == inside
-        ]
-        for decayed in (True, False):
-            groups.append(
-                {
-                    "params": [p for p in named if (p.ndim >= 2) == decayed],
-                    "weight_decay": config.weight_decay if decayed else 0.0,
-                    "share": share,
-                    "backbone": inside,
-                }
-            )
-    return groups
-
-
-def _averager(decay: float) -> Any:
-    """Moving average whose decay rises from 0.1, so that the random start is soon forgotten."""
-
-    def average(
-        old: list[torch.Tensor], new: list[torch.Tensor], count: torch.Tensor | int
-    ) -> None:
-        if not old[0].is_floating_point():  # counts of batches: the latest
-            torch._foreach_copy_(old, new)
-            return
-        now = min(decay, (1 + int(count)) / (10 + int(count)))
-        torch._foreach_lerp_(old, new, 1 - now)
-
-    return average
+    inside = [p for n, p in learner.named_parameters() if n.startswith("model.backbone.")]
+    rest = [p for n, p in learner.named_parameters() if not n.startswith("model.backbone.")]
+    groups = decay_groups(inside, config.weight_decay)
+    groups += decay_groups(rest, config.weight_decay, share=config.branch_rate)
+    return Run(
+        learner,
+        moving_average(learner.model, config.ema),
+        adamw(groups, device),
+    )

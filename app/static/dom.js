@@ -18,7 +18,11 @@ export function options(pairs) {
   return pairs.map(([value, text]) => Object.assign(make("option", "", text), { value }));
 }
 
-// A heading per group of {term: text}, as a list of terms.
+// pairs: [term, ...texts and elements that tell of it] each.
 export function terms(pairs) {
-  return pairs.flatMap(([term, text]) => [make("dt", "", term), make("dd", "", text)]);
+  return pairs.flatMap(([term, ...content]) => {
+    const told = make("dd");
+    told.append(...content);
+    return [make("dt", "", term), told];
+  });
 }

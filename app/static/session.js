@@ -1,7 +1,7 @@
 // What this viewer is, what it holds for this reader and for how long: the dialog that says so,
 // the warning before an unused film is dropped, and the word after it.
 
-import { terms } from "./dom.js";
+import { make, terms } from "./dom.js";
 
 const WARN_SECONDS = 300; // before the end; less where films are held for a short time only
 
@@ -106,10 +106,15 @@ export class Session {
         + "pins, with a digest of each film in place of a name: they come back after a reload."],
       ["Signing in", user ? "Is asked by the browser, until it is closed." : "Is not asked here."],
       ["For programs", "/predict and /explain answer gradio_client and HTTP; "
-        + `Client("${document.baseURI.split("#")[0]}").view_api() describes them.`],
+        + `Client("${document.baseURI.split("#")[0]}").view_api() prints `, apiLink()],
     ];
     this.dialog.querySelector("dl").replaceChildren(...terms(lines));
   }
+}
+
+function apiLink() {
+  const href = new URL("gradio_api/info", document.baseURI);
+  return Object.assign(make("a", "", "their description"), { href, target: "_blank", rel: "noopener" });
 }
 
 function modelText({ identity, source, block, test }) {

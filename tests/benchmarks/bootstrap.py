@@ -15,8 +15,7 @@ import numpy as np
 
 from tests.support.benchmarking import options
 from train.evaluation.bootstrap import draw, interval, mean_interval, resampled
-from train.evaluation.metrics import auc_per_finding, mean_auc
-from train.evaluation.statistics import average_precision
+from train.evaluation.metrics import auc_per_finding, average_precision, mean_auc
 
 PREVALENCE = (0.103, 0.025, 0.119, 0.177, 0.052, 0.056, 0.013, 0.047, 0.042, 0.021, 0.022)
 PREVALENCE += (0.015, 0.030, 0.002)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from lmeran.findings import FINDINGS
 from tests.conftest import lively_model, small_config
 from train.data.index import Index, label_sets
 from train.evaluation.bootstrap import draw
+from train.evaluation.evaluate import EvaluateConfig
 from train.evaluation.predictions import SCENARIOS, Predictions, Scenario, SinglePins
 from train.evaluation.study import Study
 
@@ -59,7 +59,7 @@ def made_single(index: Index, free: np.ndarray, rows: int = 60, seed: int = 2) -
     changes = base[:, None] + rng.normal(scale=0.01, size=(2, rows, N, N))
     changes[:, :, range(N), range(N)] = np.nan
     chosen = np.arange(rows)
-    return SinglePins(chosen, free[chosen], *changes, *(4 * changes))
+    return SinglePins(chosen, free[chosen], *changes)
 
 
 def made_study(
@@ -74,26 +74,23 @@ def made_study(
     other = Checkpoint(model, "b" * 12, "", {}, {})
     weaker = {s: p * 0.5 + 0.5 * np.roll(p, 1, axis=0) for s, p in found.items()}
     return Study(
+        config=EvaluateConfig(Path(), Path(), map_films=0),
         index=index,
-        split="test",
         cache=Path(),
         device=torch.device("cpu"),
         predictions=Predictions(Checkpoint(model, "a" * 12, "", training, {}), found, single),
         resamples=draw(index.patients, resamples),
-        without_masking=Predictions(other, weaker),
         compared=Predictions(other, weaker),
-        map_films=0,
     )
 
 
-def bare_study(checkpoint: Checkpoint, index: Index, cache: Path, **changes: Any) -> Study:
+def bare_study(checkpoint: Checkpoint, index: Index, cache: Path, **options: Any) -> Study:
     """A study of a real checkpoint and index for the parts that read films by themselves."""
-    study = Study(
+    return Study(
+        config=EvaluateConfig(Path(), Path(), **options),
         index=index,
-        split="test",
         cache=cache,
         device=torch.device("cpu"),
         predictions=Predictions(checkpoint, {}),
         resamples=draw(index.patients, 20),
     )
-    return dataclasses.replace(study, **changes)

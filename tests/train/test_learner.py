@@ -17,9 +17,9 @@ from tests.support.training import CPU, config
 from train.augment import Augmentation
 from train.batches import Batch
 from train.fit import fit
-from train.learner import Learner
 from train.plan import prepare
 from train.processes import Processes
+from train.run import Learner
 
 STILL = Augmentation(flip=False, crop=1.0, rotate=0.0, contrast=0.0)
 

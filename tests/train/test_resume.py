@@ -23,7 +23,7 @@ from tests.support.killing import (
 )
 from tests.support.training import CPU, config
 from train.fit import TrainingError, fit
-from train.learner import Learner
+from train.run import Learner
 from train.states import StateError, alone_in, load_state, save_state
 
 KILLS = 5

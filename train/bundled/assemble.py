@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from lmeran.findings import FINDINGS
 from lmeran.model.lmeran import LMeRAN
 from train.bundled.pack import TRAIN
 from train.data.index import DataError, label_sets, read_index, split_by_patient
+
+
+def command(given: argparse.Namespace) -> None:
+    assemble(given.run, given.pack, given.data, given.initial, given.out)
 
 
 def assemble(run: Path, pack: Path, data: Path, initial: Path, out: Path) -> None:

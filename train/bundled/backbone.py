@@ -18,12 +18,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lmeran.config import Preprocessing
-from lmeran.imaging.preprocess import normalise
 from lmeran.model.lmeran import LMeRAN
+from train.augment import network_input, resized
 from train.bundled.films import BoxTargets, Drawn, Films
-from train.bundled.schedule import MovingAverage, Stage, State, batches, optimiser, set_rate
+from train.bundled.schedule import Stage, State, batches
 from train.bundled.teacher import Teacher
+from train.optimiser import adamw, decay_groups, moving_average, set_rate
 
 Log = Callable[[str], None]
 
@@ -50,10 +50,6 @@ class BackboneRecipe:
     precision: torch.dtype = torch.bfloat16
 
 
-def network_input(gray: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
-    return normalise(gray, preprocessing).contiguous(memory_format=torch.channels_last)
-
-
 def train_teacher(
     films: Films,
     teacher: Teacher,
@@ -61,27 +57,25 @@ def train_teacher(
     stage: Stage,
     recipe: BackboneRecipe,
     log: Log,
-    compiled: bool = False,
 ) -> Teacher:
     """Fine-tune on films with soft labels; the moving average, in eval mode."""
     device = films.device
     teacher = teacher.to(device, memory_format=torch.channels_last)
-    optimizer = optimiser(list(teacher.parameters()), recipe.decay, device.type == "cuda")
-    average = MovingAverage(teacher, recipe.average)
-    forward = torch.compile(teacher) if compiled else teacher
+    optimizer = adamw(decay_groups(teacher.parameters(), recipe.decay), device)
+    average = moving_average(teacher, recipe.average)
     generator = torch.Generator(device).manual_seed(1)
     teacher.train()
     for batch in batches(rows, recipe.batch, stage, seed=11):
         drawn = films.draw(batch, generator)
         with torch.autocast(device.type, recipe.precision):
-            logits = forward(network_input(drawn.gray, teacher.preprocessing))[0].float()
+            logits = teacher(network_input(drawn.gray, teacher.preprocessing))[0].float()
         loss = label_loss(logits, drawn.soft, drawn, recipe.hard)
         set_rate(optimizer, stage.rate(recipe.teacher_rate))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(teacher.parameters(), 1.0)
         optimizer.step()
-        average.update(teacher)
+        average.update_parameters(teacher)
         if stage.step % 100 == 0:
             log(f"teacher step {stage.step} progress {stage.progress:.2f} loss {loss.item():.4f}")
     return average.module.eval().requires_grad_(False)
@@ -95,7 +89,6 @@ def train_backbone(
     stage: Stage,
     recipe: BackboneRecipe,
     log: Log,
-    compiled: bool = False,
     kept: Path | None = None,
     look: Callable[[LMeRAN], None] = lambda _: None,
 ) -> LMeRAN:
@@ -109,10 +102,8 @@ def train_backbone(
     hint = nn.Linear(model.config.backbone.width, teacher.width).to(device) if teacher else None
     trained = [*model.backbone.parameters(), model.class_weight, model.class_bias]
     trained += list(hint.parameters()) if hint else []
-    optimizer = optimiser(trained, recipe.decay, device.type == "cuda")
-    average = MovingAverage(model, recipe.average)
-    backbone = torch.compile(model.backbone) if compiled else model.backbone
-    teach = torch.compile(teacher) if compiled and teacher else teacher
+    optimizer = adamw(decay_groups(trained, recipe.decay), device)
+    average = moving_average(model, recipe.average)
     generator = torch.Generator(device).manual_seed(2)
     parts = {"model": model, "optimizer": optimizer, "average": average}
     state = State(kept, stage, parts | ({"hint": hint} if hint else {}), every=50)
@@ -127,11 +118,11 @@ def train_backbone(
         images = network_input(gray, model.config.preprocessing)
         taught, wanted = drawn.soft, None
         with torch.autocast(device.type, recipe.precision):
-            if teach is not None:
+            if teacher is not None:
                 with torch.no_grad():
-                    said, wanted = teach(images)
+                    said, wanted = teacher(images)
                 taught = _blend(said.float().sigmoid(), drawn.soft)
-            cells = backbone(images).relu().flatten(2).transpose(1, 2)
+            cells = model.backbone(images).relu().flatten(2).transpose(1, 2)
         cells = cells.float()
         logits = cells.mean(1) @ model.class_weight.T + model.class_bias
         loss = label_loss(logits, taught, drawn, recipe.hard)
@@ -147,7 +138,7 @@ def train_backbone(
         loss.backward()
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
-        average.update(model)
+        average.update_parameters(model)
         state.step()
         if stage.step % 20 == 0:
             log(
@@ -179,12 +170,7 @@ def at_size(gray: torch.Tensor, sizes: tuple[int, ...], progress: float) -> torc
     """Films (B, S, S) reduced to the size of this part of a stage."""
     if not sizes:
         return gray
-    size = sizes[min(len(sizes) - 1, int(progress * len(sizes)))]
-    if size == gray.shape[-1]:
-        return gray
-    return functional.interpolate(gray[:, None], (size, size), mode="bilinear", antialias=True)[
-        :, 0
-    ]
+    return resized(gray, sizes[min(len(sizes) - 1, int(progress * len(sizes)))])
 
 
 def label_loss(

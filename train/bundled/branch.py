@@ -16,13 +16,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from lmeran.config import LMeRANConfig
 from lmeran.model.lmeran import Encoding, LMeRAN, Output
 from lmeran.model.masking import masked_loss, sample_label_mask, states_under_mask
-from train.bundled.backbone import Log, at_size, cross_entropies, network_input
+from train.augment import network_input
+from train.bundled.backbone import Log, at_size, cross_entropies
 from train.bundled.films import BoxTargets, Drawn, Films
-from train.bundled.schedule import MovingAverage, Stage, State, batches, optimiser, set_rate
+from train.bundled.schedule import Stage, State, batches
+from train.optimiser import adamw, decay_groups, moving_average, set_rate
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class BranchRecipe:
 class Arm:
     """A label branch in training; `model.backbone` is not its own and is never called here."""
 
-    def __init__(self, recipe: ArmRecipe, base: LMeRAN, config: LMeRANConfig, cuda: bool) -> None:
+    def __init__(self, recipe: ArmRecipe, base: LMeRAN, config: LMeRANConfig) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.model = LMeRAN(dataclasses.replace(config, **recipe.config))
@@ -84,15 +87,15 @@ class Arm:
         self.model.class_bias = nn.Parameter(base.class_bias.detach().clone(), False)
         self.model.to(base.class_weight.device)
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.cuda = cuda
         self.optimizer: torch.optim.Optimizer | None = None
-        self.average: MovingAverage | None = None
+        self.average: AveragedModel | None = None
 
     def start(self, recipe: BranchRecipe) -> None:
         """A new optimiser and average; embeddings are not decayed."""
         embeddings = (self.model.label_embedding, self.model.state_embedding)
-        self.optimizer = optimiser(self.trained, recipe.decay, self.cuda, embeddings)
-        self.average = MovingAverage(self.model, recipe.average)
+        groups = decay_groups(self.trained, recipe.decay, embeddings)
+        self.optimizer = adamw(groups, self.model.class_weight.device)
+        self.average = moving_average(self.model, recipe.average)
         self.model.train()
 
     def step(self, loss: torch.Tensor, rate: float) -> None:
@@ -101,7 +104,7 @@ class Arm:
         loss.backward()
         nn.utils.clip_grad_norm_(self.trained, 1.0)
         self.optimizer.step()
-        self.average.update(self.model)
+        self.average.update_parameters(self.model)
 
     def state_dict(self) -> dict[str, Any]:
         parts = (self.model, self.optimizer, self.average)
@@ -142,7 +145,9 @@ def learn_label_rows(
         encoding = no_cells(base, size)
         if images:
             drawn = films.draw(rng.choice(pool, size), generator)
-            encoding = _encoding(encode(base, at_size(drawn.gray, recipe.sizes, 0), recipe))
+            encoding = encoding_of(
+                encode(base, at_size(drawn.gray, recipe.sizes, 0), recipe.precision)
+            )
         losses = []
         for arm in taught:
             with torch.autocast(device.type, recipe.precision):
@@ -167,7 +172,7 @@ def label_row_prior(films: Films) -> torch.Tensor:
 def no_cells(base: LMeRAN, size: int) -> Encoding:
     """The encoding of `size` films of which nothing is seen."""
     d, device = base.config.backbone.width, base.class_weight.device
-    return Encoding(torch.zeros(size, 0, d, device=device), torch.zeros(size, d, device=device))
+    return encoding_of(torch.zeros(size, 0, d, device=device))
 
 
 def train_branches(
@@ -180,7 +185,6 @@ def train_branches(
     log: Log,
     look: Callable[[], None] = lambda: None,
     looks: int = 3,
-    compiled: bool = False,
     kept: Path | None = None,
 ) -> None:
     """All arms on the same batches; look: called `looks` times on the way; kept: as of
@@ -192,13 +196,13 @@ def train_branches(
     state = State(kept, stage, {f"{k}": arm for k, arm in enumerate(arms)}, every=50)
     if state.restore():
         log(f"branch goes on at step {stage.step}")
-    backbone = torch.compile(base.backbone) if compiled else base.backbone
     looked = int(stage.progress * (looks + 1))
     for batch in batches(rows, recipe.batch, stage, seed=13):
         torch.manual_seed(stage.step)
         generator.manual_seed(stage.step)
         drawn = films.draw(batch, generator)
-        cells = encode(base, at_size(drawn.gray, recipe.sizes, stage.progress), recipe, backbone)
+        gray = at_size(drawn.gray, recipe.sizes, stage.progress)
+        cells = encode(base, gray, recipe.precision)
         cam = (cells @ base.class_weight.T).transpose(1, 2)
         plain = (cam.mean(-1) + base.class_bias).sigmoid()
         taught = torch.where(drawn.soft.isnan(), plain, drawn.soft)
@@ -256,13 +260,11 @@ def attention_loss(
 
 
 @torch.no_grad()
-def encode(
-    base: LMeRAN, gray: torch.Tensor, recipe: BranchRecipe, backbone: nn.Module | None = None
-) -> torch.Tensor:
+def encode(base: LMeRAN, gray: torch.Tensor, precision: torch.dtype) -> torch.Tensor:
     """Cells (B, cells, d) of a frozen backbone in eval mode, of films (B, S, S)."""
     images = network_input(gray, base.config.preprocessing)
-    with torch.autocast(gray.device.type, recipe.precision):
-        cells = (backbone or base.backbone)(images).relu()
+    with torch.autocast(gray.device.type, precision):
+        cells = base.backbone(images).relu()
     return cells.flatten(2).transpose(1, 2).float()
 
 
@@ -282,7 +284,7 @@ def _arm_loss(
     states = states_under_mask(drawn.labels, mask)
     weight = arm.recipe.attention
     with torch.autocast(cells.device.type, recipe.precision):
-        output = arm.model.condition(_encoding(cells), states, need_attention=weight > 0)
+        output = arm.model.condition(encoding_of(cells), states, need_attention=weight > 0)
     image = cells.mean(1) @ arm.model.class_weight.T + arm.model.class_bias
     logits = image + _branch_logits(arm.model, output)
     to_labels, to_taught = cross_entropies(logits, taught, drawn)
@@ -304,6 +306,6 @@ def _branch_logits(model: LMeRAN, output: Output) -> torch.Tensor:
     return model.config.residual_weight * (residual * model.class_weight).sum(-1)
 
 
-def _encoding(cells: torch.Tensor) -> Encoding:
+def encoding_of(cells: torch.Tensor) -> Encoding:
     pooled = cells.mean(1) if cells.shape[1] else cells.new_zeros(len(cells), cells.shape[2])
     return Encoding(cells, pooled)

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from lmeran.model.lmeran import LMeRAN
-from train.bundled.backbone import Log, network_input
+from train.augment import network_input
+from train.bundled.backbone import Log
 from train.bundled.branch import Arm
 from train.bundled.films import Films
 from train.bundled.measure import (
@@ -22,24 +23,17 @@ from train.bundled.measure import (
     logits_of,
     maps_of,
     overlap,
-    token_cosines,
 )
 from train.bundled.teacher import Teacher
 
 KNOWN = (0, 3, 7, 10)
 
 
-class Check:
+def check(films: Films, precision: torch.dtype, rows: np.ndarray, log: Log, plain: LMeRAN) -> float:
     """AUC within sources of a plain DenseNet on some validation films, which is logged."""
-
-    def __init__(self, films: Films, precision: torch.dtype, rows: np.ndarray, log: Log) -> None:
-        self.films, self.precision, self.rows, self.log = films, precision, rows, log
-
-    def __call__(self, plain: LMeRAN) -> float:
-        encoded = encode_rows(self.films, plain, self.rows, self.precision)
-        found = free_auc(self.films, plain, encoded, self.precision)
-        self.log(f"plain, {len(self.rows)} validation films {found}")
-        return found["within"]
+    found = free_auc(films, plain, encode_rows(films, plain, rows, precision), precision)
+    log(f"plain, {len(rows)} validation films {found}")
+    return found["within"]
 
 
 def look_at(films: Films, arm: Arm, held: Encoded, precision: torch.dtype) -> dict[str, Any]:
@@ -60,7 +54,6 @@ def look_at(films: Films, arm: Arm, held: Encoded, precision: torch.dtype) -> di
     if "attention" in maps:
         entry["attention"] = localisation(films, held, maps["attention"])
         entry["overlap"] = overlap(maps["attention"][::10])
-        entry["token_cosines"] = token_cosines(films, model, held)
     return entry
 
 

@@ -9,9 +9,10 @@ init.safetensors, teacher.safetensors   weights to start from, float16
 
 from __future__ import annotations
 
+import argparse
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import cv2
@@ -20,9 +21,11 @@ import pandas as pd
 import torch
 from safetensors.torch import save_file
 
+from lmeran.checkpoint import load_checkpoint
 from lmeran.config import Preprocessing
 from lmeran.findings import FINDINGS
 from lmeran.imaging.preprocess import network_pixels, resize
+from train.bundled.teacher import imagenet_weights
 from train.data.boxes import RELEASE_SIDE, Box, Boxes, read_boxes
 from train.data.index import DataError, Index, read_index, source_offsets, split_by_patient
 
@@ -46,8 +49,7 @@ class Pack:
     """The films of a pack; N films, P boxed pairs of film and finding.
 
     gray: uint8 (N, S, S). names, part, labels (N, 14), groups (source and size), offsets (N, 14)
-    of `source_offsets` (zero outside the training part), soft (N, 14, NaN where not known),
-    sides (N,): pixels of the shorter side before resizing.
+    of `source_offsets` (zero outside the training part), soft (N, 14, NaN where not known).
     box_film, box_finding: int64 (P,), sorted by film; boxes: float32 (P, MOST_BOXES, 4), left,
     top, right, bottom in fractions of the film, NaN where there are fewer. On training and
     validation films they are ChestX-Det's, on test films NIH's.
@@ -61,7 +63,6 @@ class Pack:
     groups: np.ndarray
     offsets: np.ndarray
     soft: np.ndarray
-    sides: np.ndarray
     box_film: np.ndarray
     box_finding: np.ndarray
     boxes: np.ndarray
@@ -69,6 +70,24 @@ class Pack:
 
     def rows(self, part: int) -> np.ndarray:
         return np.flatnonzero(self.part == part)
+
+
+def command(given: argparse.Namespace) -> None:
+    """Films, labels and the weights to start from."""
+    given.out.mkdir(parents=True, exist_ok=True)
+    model = load_checkpoint(given.checkpoint).model
+    (given.out / "config.json").write_text(json.dumps(model.config.to_dict()))
+    add_weights(
+        given.out, "init", {f"backbone.{k}": v for k, v in model.backbone.state_dict().items()}
+        | {"class_weight": model.class_weight, "class_bias": model.class_bias}
+    )  # fmt: skip
+    lite = torch.load(imagenet_weights(), map_location="cpu", weights_only=True)
+    add_weights(given.out, "teacher", {k: v for k, v in lite.items() if not k.startswith("_fc.")})
+    total = make_pack(
+        given.data, given.out, given.size, given.quality, given.small_quality, given.share,
+        given.seed,
+    )  # fmt: skip
+    print(f"{given.out}: {total / 1e6:.1f} MB")
 
 
 def make_pack(
@@ -79,27 +98,18 @@ def make_pack(
     small_quality: int,
     share: float,
     seed: int,
-    limit: int = 0,
 ) -> int:
-    """Write a pack of `data` at `size` pixels; returns its bytes. limit: films a part (0: all)."""
+    """Write a pack of `data` at `size` pixels; returns its bytes."""
     out.mkdir(parents=True, exist_ok=True)
     train, validation = split_by_patient(read_index(data, "train_val"), share, seed)
     parts = [train, validation, read_index(data, "test", min_size=128)]
     offsets = [source_offsets(train)[train.groups]]
     offsets += [np.zeros_like(p.labels) for p in parts[1:]]
-    if limit:
-        chosen = [np.arange(0, len(p), max(1, len(p) // limit)) for p in parts]
-        offsets = [o[rows] for o, rows in zip(offsets, chosen, strict=True)]
-        parts = [p.take(rows) for p, rows in zip(parts, chosen, strict=True)]
-    films, sides = [], []
-    for part in parts:
-        with ThreadPoolExecutor() as pool:
-            for data_of_film, side in pool.map(
-                lambda f, root=part.root: _encode(root / f, size, quality, small_quality),
-                part.files,
-            ):
-                films.append(data_of_film)
-                sides.append(side)
+    films: list[bytes] = []
+    with ThreadPoolExecutor() as pool:
+        for part in parts:
+            paths = [part.root / file for file in part.files]
+            films += pool.map(lambda path: _encode(path, size, quality, small_quality), paths)
     (out / "films.bin").write_bytes(b"".join(films))
     names = np.array([n for p in parts for n in p.names])
     boxes = read_chestxdet(data) | read_boxes(data)
@@ -118,7 +128,6 @@ def make_pack(
         soft=np.concatenate([read_soft_labels(data / SOFT_LABELS, p) for p in parts]).astype(
             np.float16
         ),
-        sides=np.array(sides),
         box_film=box_film,
         box_finding=box_finding,
         boxes=box_values.astype(np.float16),
@@ -138,11 +147,11 @@ def add_weights(out: Path, name: str, tensors: dict[str, torch.Tensor]) -> None:
 def read_pack(folder: Path, preprocessing: Preprocessing | None = None) -> Pack:
     """Decode all of it, on every core. preprocessing: of the films; None: at the pack's size."""
     with np.load(folder / "index.npz") as index:
-        kept = {name: index[name] for name in index.files}
-    data, starts = (folder / "films.bin").read_bytes(), kept.pop("starts")
-    preprocessing = preprocessing or Preprocessing(image_size=int(kept["size"]))
+        kept = {f.name: index[f.name] for f in fields(Pack) if f.name != "gray"}
+        preprocessing = preprocessing or Preprocessing(int(index["size"]))
+        starts = index["starts"]
+    data = (folder / "films.bin").read_bytes()
     size = preprocessing.image_size
-    del kept["size"], kept["share"], kept["seed"]
     gray = np.empty((len(starts) - 1, size, size), np.uint8)
 
     def decode(k: int) -> None:
@@ -187,7 +196,7 @@ def read_soft_labels(path: Path, index: Index) -> np.ndarray:
     return listed.reindex(list(index.names)).to_numpy(dtype=np.float32)
 
 
-def _encode(path: Path, size: int, quality: int, small_quality: int) -> tuple[bytes, int]:
+def _encode(path: Path, size: int, quality: int, small_quality: int) -> bytes:
     """A film as WebP, at `size` where it has as much, else at its own size, made square."""
     gray = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     side = min(gray.shape)
@@ -196,7 +205,7 @@ def _encode(path: Path, size: int, quality: int, small_quality: int) -> tuple[by
     if large or gray.shape[0] != gray.shape[1]:
         gray = resize(gray, size if large else side)
     flags = [cv2.IMWRITE_WEBP_QUALITY, quality if large else small_quality]
-    return cv2.imencode(".webp", gray, flags)[1].tobytes(), side
+    return cv2.imencode(".webp", gray, flags)[1].tobytes()
 
 
 def _boxed_pairs(names: np.ndarray, boxes: Boxes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -222,16 +231,3 @@ def _label_rows(data: Path, validation: Index) -> np.ndarray:
     kept = table["Image Index"].isin(listed) & ~table["Patient ID"].astype(str).isin(held)
     sets = table["Finding Labels"][kept].str.split("|")
     return np.array([[f in s for f in FINDINGS] for s in sets], dtype=np.uint8)
-
-
-def facts_of(pack: Pack) -> str:
-    """Films by part, and boxed ones, as JSON for the log."""
-    boxed = np.unique(pack.box_film)
-    return json.dumps(
-        {
-            "films": np.bincount(pack.part, minlength=3).tolist(),
-            "boxed": np.bincount(pack.part[boxed], minlength=3).tolist(),
-            "soft": int((~np.isnan(pack.soft[:, 0])).sum()),
-            "label rows": len(pack.label_rows),
-        }
-    )

@@ -1,4 +1,4 @@
-"""The whole recipe as one command that ends by the clock; see `main`."""
+"""The whole recipe as one command that ends by the clock."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from train.bundled.backbone import (
 )
 from train.bundled.branch import ARMS, Arm, BranchRecipe, learn_label_rows, train_branches
 from train.bundled.films import Films
-from train.bundled.looks import Check, free_auc, look_at, save_predictions, teacher_auc
+from train.bundled.looks import check, free_auc, look_at, save_predictions, teacher_auc
 from train.bundled.measure import (
     Encoded,
     auc_summary,
@@ -38,7 +38,7 @@ from train.bundled.measure import (
     logits_without_film,
     maps_of,
 )
-from train.bundled.pack import TEST, TRAIN, VALIDATION, facts_of, read_pack
+from train.bundled.pack import TEST, TRAIN, VALIDATION, read_pack
 from train.bundled.schedule import Stage
 from train.bundled.teacher import Teacher
 from train.states import load_state, save_state
@@ -78,7 +78,7 @@ def config_of_start(pack_folder: Path) -> LMeRANConfig:
     return replace(LMeRANConfig.from_dict(kept), embedding_std=0.5)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def command(arguments: argparse.Namespace) -> None:
     out, pack_folder = arguments.out, arguments.pack
     out.mkdir(parents=True, exist_ok=True)
     log = Recorder(out)
@@ -91,7 +91,8 @@ def run(arguments: argparse.Namespace) -> None:
     new_backbone = bool(seconds["backbone"] or steps["backbone"])
     config = model_config(arguments.size) if new_backbone else config_of_start(pack_folder)
     pack = read_pack(pack_folder, config.preprocessing)
-    log(f"{device} torch {torch.__version__} {facts_of(pack)}")
+    parts = np.bincount(pack.part, minlength=3).tolist()
+    log(f"{device} torch {torch.__version__}, films to train, to validate, to test: {parts}")
     films = Films(pack, device, Augmentation(crop=0.75, rotate=7, contrast=0.25))
     sizes = tuple(arguments.sizes)
     recipe, branch = BackboneRecipe(sizes=sizes), BranchRecipe(sizes=sizes)
@@ -118,9 +119,7 @@ def run(arguments: argparse.Namespace) -> None:
         teacher.network.load_state_dict(_float(load_file(pack_folder / "teacher.safetensors")))
         _start_at_prevalence(teacher.classifier.bias, pack.labels[train])
         softly = train[~np.isnan(pack.soft[train, 0])]
-        teacher = train_teacher(
-            films, teacher, softly, stage("teacher"), recipe, log, arguments.compile
-        )
+        teacher = train_teacher(films, teacher, softly, stage("teacher"), recipe, log)
         log(f"teacher validation {teacher_auc(films, teacher, validation, recipe.precision)}")
 
     torch.manual_seed(arguments.seed)
@@ -134,14 +133,14 @@ def run(arguments: argparse.Namespace) -> None:
         base.load_state_dict(_float(load_file(trained)))
     elif new_backbone:
         base = base.to(device, memory_format=torch.channels_last)
-        check = Check(films, recipe.precision, validation[::4], log)
-        check(base.eval())
+        few = partial(check, films, recipe.precision, validation[::4], log)
+        few(base.eval())
         base = train_backbone(
-            films, base, teacher, train, stage("backbone"), recipe, log, arguments.compile,
-            out / "backbone.state" if arguments.keep else None, check,
+            films, base, teacher, train, stage("backbone"), recipe, log,
+            out / "backbone.state" if arguments.keep else None, few,
         )  # fmt: skip
-        check.rows = validation[::2]
-        base = max((mixed(start, base, share) for share in SHARES), key=check)
+        half = partial(check, films, recipe.precision, validation[::2], log)
+        base = max((mixed(start, base, share) for share in SHARES), key=half)
     base = base.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     if not trained.is_file():
         halves = {k: stored(v, half=True) for k, v in base.state_dict().items()}
@@ -155,8 +154,7 @@ def run(arguments: argparse.Namespace) -> None:
     cam = maps_of(films, base, held, precision)["cam"]
     log(f"cam, validation boxes {localisation(films, held, cam)}")
 
-    cuda = device.type == "cuda"
-    arms = [Arm(a, base, config, cuda) for a in ARMS[: arguments.arms or None]]
+    arms = [Arm(a, base, config) for a in ARMS[: arguments.arms or None]]
     history: list[dict] = []
 
     def look(arms: list[Arm], encoded: Encoded) -> None:
@@ -188,7 +186,7 @@ def run(arguments: argparse.Namespace) -> None:
     seen_rows = np.concatenate([train, *[boxed] * branch.more_boxed])
     train_branches(
         arms, films, base, seen_rows, stage("branch"), branch, log,
-        partial(look, arms[:1], some), 2, arguments.compile,
+        partial(look, arms[:1], some), 2,
         out / "branch.state" if arguments.keep else None,
     )  # fmt: skip
     look(arms, held)
@@ -203,7 +201,7 @@ def run(arguments: argparse.Namespace) -> None:
         "train": len(train),
         "validation": len(validation),
         "train_positives": pack.labels[train].sum(0).astype(int).tolist(),
-        "device": torch.cuda.get_device_name() if cuda else "cpu",
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
         "torch": torch.__version__,
         "recipes": {"backbone": _recipe_of(trained), "branch": str(branch), "arms": str(ARMS)},
         "earlier": json.loads((earlier / "facts.json").read_text()) if earlier else None,

@@ -1,4 +1,4 @@
-"""How long a stage lasts, what its learning rate is, and the moving average of what it trains."""
+"""How long a stage lasts, what its learning rate is, and what it resumes from."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from train.states import load_state, save_state
 
@@ -61,57 +58,6 @@ def batches(rows: np.ndarray, size: int, stage: Stage, seed: int) -> Iterator[np
         if not stage.step:  # the first step chooses and compiles kernels
             stage.started = time.monotonic()
         stage.step += 1
-
-
-class MovingAverage:
-    """Average of a module's weights and running statistics; short at first, `decay` later."""
-
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.decay, self.updates = decay, 0
-        self._average = AveragedModel(module, multi_avg_fn=self._mix, use_buffers=True)
-
-    def update(self, module: nn.Module) -> None:
-        self.updates += 1
-        self._average.update_parameters(module)
-
-    @property
-    def module(self) -> nn.Module:
-        return self._average.module
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"updates": self.updates, "average": self._average.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.updates = state["updates"]
-        self._average.load_state_dict(state["average"])
-
-    def _mix(
-        self, averaged: list[torch.Tensor], current: list[torch.Tensor], _: torch.Tensor | int
-    ) -> None:
-        now = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        get_ema_multi_avg_fn(now)(averaged, current, 0)
-
-
-def optimiser(
-    parameters: list[nn.Parameter],
-    decay: float,
-    cuda: bool,
-    undecayed: tuple[nn.Parameter, ...] = (),
-) -> torch.optim.AdamW:
-    """AdamW; weight decay on kernels and projections, not on norms, biases and `undecayed`."""
-    spared = {id(p) for p in undecayed}
-    groups: dict[float, list[nn.Parameter]] = {decay: [], 0.0: []}
-    for parameter in parameters:
-        decays = parameter.ndim >= 2 and id(parameter) not in spared
-        groups[decay if decays else 0.0].append(parameter)
-    return torch.optim.AdamW(
-        [{"params": g, "weight_decay": d} for d, g in groups.items() if g], lr=0.0, fused=cuda
-    )
-
-
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
 
 
 class State:

@@ -19,7 +19,7 @@ TRAINING_FILMS, EPOCHS = 75_312, 50
 MATRIX = 8192
 
 
-def speed(given: argparse.Namespace) -> None:
+def command(given: argparse.Namespace) -> None:
     """Prints one line a size. bf16, channels_last; the label branch included."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     peak = matrix_rate(device) if device.type == "cuda" else float("nan")

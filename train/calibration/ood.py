@@ -30,11 +30,10 @@ def fit_gate(cells: np.ndarray, left_out: LeftOut, components: int = COMPONENTS)
     allowed for, as in conformal prediction, so that it holds for films not seen.
     """
     scores = np.zeros(len(cells))
-    for fitted_on, held in left_out.rounds():
+    for fitted_on, held in left_out.rounds:
         scores[held] = gate_scores(_distribution(cells[fitted_on], components), cells[held])
-    together = [np.arange(len(cells))]
-    sets = left_out.groups if left_out.what == "sources" else together
-    threshold = max(_accepting(scores[rows]) for rows in sets)
+    sets = [scores[held] for _, held in left_out.rounds]
+    threshold = max(map(_accepting, sets if left_out.what == "sources" else [scores]))
     return dataclasses.replace(_distribution(cells, components), threshold=threshold)
 
 

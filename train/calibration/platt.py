@@ -105,7 +105,7 @@ def choose_platt(
     folds = StratifiedGroupKFold(max(2, parts), shuffle=True, random_state=0)
     rounds = {"patients": folds.split(logits[0], positive, patients)}
     if left_out.what == "sources":
-        rounds["sources"] = left_out.rounds()
+        rounds["sources"] = left_out.rounds
     found = [_gain(name, logits, labels, some) for name, some in rounds.items()]
     gains = tuple(gain for gain in found if gain is not None)
     fitted = fit_platt(logits[0], labels)

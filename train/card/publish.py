@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from lmeran.checkpoint import (
@@ -69,7 +68,7 @@ def publish(
     if dry_run:
         print(f"dry run: nothing was sent to {target}")
         return
-    commit = push(files, Target(target, kind, revision, private), message)
+    commit = push(files, target, message, kind, revision, private)
     if kind == "space":
         print(f"published as the Space {target}, commit {commit}")
     else:
@@ -113,38 +112,35 @@ def space_files(model: str | None, wheels: str | None = None) -> dict[str, Path 
     return files
 
 
-@dataclass(frozen=True)
-class Target:
-    """Where to: repository "OWNER/REPO", "model" or "space", branch (None: main), whether made
-    private.
+def push(
+    files: Mapping[str, Path | bytes],
+    repo: str,
+    message: str,
+    kind: str = "model",
+    revision: str | None = None,
+    private: bool = False,
+    endpoint: str | None = None,
+    token: str | None = None,
+) -> str:
+    """One commit with all files by their names; returns its hash. Raises `PublishError`.
 
-    endpoint, token: of the Hub; None for those the client is configured with.
+    repo: "OWNER/REPO" of a "model" or a "space"; revision: branch, None for main; endpoint, token:
+    of the Hub, None for those the client is configured with.
     """
-
-    repo: str
-    kind: str = "model"
-    revision: str | None = None
-    private: bool = False
-    endpoint: str | None = None
-    token: str | None = None
-
-
-def push(files: Mapping[str, Path | bytes], target: Target, message: str) -> str:
-    """One commit with all files by their names; returns its hash. Raises `PublishError`."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
-    api = HfApi(endpoint=target.endpoint, token=target.token, library_name="lmeran")
+    api = HfApi(endpoint=endpoint, token=token, library_name="lmeran")
     operations = [CommitOperationAdd(name, file) for name, file in files.items()]
-    sdk = "gradio" if target.kind == "space" else None
-    place = {"repo_id": target.repo, "repo_type": target.kind}
+    sdk = "gradio" if kind == "space" else None
+    place = {"repo_id": repo, "repo_type": kind}
     try:
-        api.create_repo(**place, space_sdk=sdk, private=target.private, exist_ok=True)
-        if target.revision is not None:
-            api.create_branch(**place, branch=target.revision, exist_ok=True)
+        api.create_repo(**place, space_sdk=sdk, private=private, exist_ok=True)
+        if revision is not None:
+            api.create_branch(**place, branch=revision, exist_ok=True)
         done = api.create_commit(
-            **place, operations=operations, commit_message=message, revision=target.revision
+            **place, operations=operations, commit_message=message, revision=revision
         )
     except HfHubHTTPError as error:
         code = error.response.status_code if error.response is not None else "no answer"

@@ -10,9 +10,9 @@ import jinja2
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, display_name
 from train.data.index import DataError
-from train.evaluation.calibration.section import ALL, EVERY
 from train.evaluation.conditioning.arms import OWN
 from train.evaluation.discrimination.published import read_paper
+from train.evaluation.localisation.maps import MODEL_MAPS
 from train.evaluation.section import MEAN, find
 
 RESULTS = Path(__file__).with_name("results.md.jinja")
@@ -73,7 +73,7 @@ def measured_part(template: Path, checkpoint: Checkpoint, metrics: dict[str, Any
         short=_short_of_the_paper(find(free, finding=MEAN, measure="AUC")["value"]),
         chance=chance(metrics),
         counting=beside_counting(metrics),
-        maps=[r for r in localisation if r["measure"] == "IoU" and not r["others_pinned"]],
+        maps=[r for r in localisation if r["measure"] == "IoU"],
         agreement=_free_agreement(metrics),
         gate=[r for r in gate if r["measure"] == "warned of"],
         gaps=metrics.get("subgroups", {}).get("subgroup_gaps", []),
@@ -86,17 +86,15 @@ def recorded(metrics: dict[str, Any]) -> dict[str, Any]:
     auc: of each finding, with its interval. maps: what the kinds that the viewer shows measured on
     boxes; best_map: the one with the highest IoU, None where nothing was measured.
     """
-    # here, because captum takes seconds that no other command needs
-    from train.evaluation.localisation.maps import MODEL_MAPS
-
     free = metrics["discrimination"]["discrimination"]
+    boxed = metrics.get("localisation", {}).get("localisation", [])
     kept = ("value", "low", "high")
     aucs = {name: find(free, finding=name, measure="AUC") for name in FINDINGS}
     maps = {
         kind: {
             name: record["value"]
             for name in ("IoU", "pointing")
-            if (record := _free_map(metrics, MODEL_MAPS[kind], name)) is not None
+            if (record := find(boxed, map=MODEL_MAPS[kind], measure=name)) is not None
         }
         for kind in SHOWN_MAPS
     }
@@ -109,11 +107,6 @@ def recorded(metrics: dict[str, Any]) -> dict[str, Any]:
         "maps": maps,
         "best_map": max(maps, key=lambda kind: maps[kind]["IoU"], default=None),
     }
-
-
-def _free_map(metrics: dict[str, Any], name: str, measure: str) -> dict[str, Any] | None:
-    records = metrics.get("localisation", {}).get("localisation", [])
-    return find(records, map=name, others_pinned=False, measure=measure)
 
 
 def known_means(metrics: dict[str, Any]) -> list[dict[str, Any]]:
@@ -170,20 +163,19 @@ def beside_counting(metrics: dict[str, Any]) -> str:
 def _short_of_the_paper(mean: float | None) -> str:
     if mean is None:
         return "No finding could be measured."
-    paper = read_paper()
-    less = paper.own_mean - mean
+    published = read_paper().mean
+    less = published - mean
     verdict = "below" if less > 0 else "above"
-    return f"The mean AUC is {abs(less):.3f} {verdict} the {paper.own_mean:.3f} published."
+    return f"The mean AUC is {abs(less):.3f} {verdict} the {published:.3f} published."
 
 
 def _free_agreement(metrics: dict[str, Any]) -> dict[str, Any]:
     """Agreement with nothing known on all images, of calibrated probabilities where there are."""
     section = metrics.get("calibration", {})
     kind = "raw" if section.get("keeps_raw") else "calibrated"
-    keys = {"images": ALL, "known": 0, "pins": EVERY, "probability": kind}
     found = {
         r["measure"]: r["value"]
         for r in section.get("calibration", [])
-        if all(r[name] == value for name, value in keys.items())
+        if r["known"] == 0 and r["probability"] == kind
     }
     return {"kind": kind, **found} if found else {}

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
-from jsonargparse import ArgumentParser, Namespace
 
 from lmeran.checkpoint import CheckpointError, load_checkpoint, record_metrics
 from lmeran.findings import FINDINGS, display_name
@@ -35,25 +34,27 @@ NAME = "LMeRAN, ChestX-ray14"
 _TAGS = ["chest-x-ray", "medical-imaging", "interpretability", "multi-label", "label-conditioned"]
 
 
-def card_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="Write the model card into the checkpoint's folder.")
-    parser.add_argument("--checkpoint", type=str, required=True)
-    parser.add_argument("--report", type=str, required=True, help="folder of `evaluate --out`")
-    parser.add_argument("--readme", type=str | None, help="README whose headline is written, too")
-    parser.add_argument("--results", type=str | None, help="page whose figures are written, too")
-    return parser
+def run_card(
+    checkpoint: Path, report: Path, readme: Path | None = None, results: Path | None = None
+) -> None:
+    """Write the model card into the checkpoint's folder.
 
+    Raises `CheckpointError` and `DataError`.
 
-def run_card(given: Namespace) -> None:
-    """The command. Raises `CheckpointError` and `DataError`."""
-    folder, metrics = Path(given.checkpoint), read_metrics(Path(given.report))
-    text = write_card(folder, metrics)
-    (folder / CARD_FILE).write_text(text, encoding="utf-8")
-    record_metrics(folder, "report", recorded(metrics))
-    print(f"the card is {folder / CARD_FILE}")
-    for page, template in ((given.readme, HEADLINE), (given.results, RESULTS)):
+    Args:
+        checkpoint: folder of the checkpoint
+        report: folder of `evaluate --out`
+        readme: README whose headline is written, too
+        results: page whose figures are written, too
+    """
+    metrics = read_metrics(report)
+    text = write_card(checkpoint, metrics)
+    (checkpoint / CARD_FILE).write_text(text, encoding="utf-8")
+    record_metrics(checkpoint, "report", recorded(metrics))
+    print(f"the card is {checkpoint / CARD_FILE}")
+    for page, template in ((readme, HEADLINE), (results, RESULTS)):
         if page is not None:
-            write_measured(Path(page), template, load_checkpoint(folder), metrics)
+            write_measured(page, template, load_checkpoint(checkpoint), metrics)
             print(f"its figures are in {page}")
 
 

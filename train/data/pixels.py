@@ -1,25 +1,23 @@
 """The pixel cache: every image decoded and resized once, uint8, memory-mapped.
 
-`pixels-KEY.npy` holds the pixels, `pixels-KEY.rows` a mark and a checksum for each row. The mark is
-a hash of the file's name, size, modification time and of the preprocessing, 0 while the row is
-missing; the checksum is the CRC-32 of its pixels. A cache is built as `pixels-KEY.partial`; marks
-are written once the pixels are on the disk, so that marked rows are good whatever interrupts the
-work. Only rows whose pixels are no longer what was written are read again.
+A folder holds for each preprocessing `pixels-SIZE.bin`, rows of pixels, and `pixels-SIZE.rows`, a
+mark and a checksum for each row. Both are only ever appended to: pixels first, and once they are on
+the disk their marks, so that marked rows are good whatever interrupts the work. The mark is a hash
+of the file's name, size and modification time; what changed or was damaged gets a new row. All
+splits of a data set share their rows.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import io
-import math
 import os
 import shutil
 import sys
 import zlib
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -32,23 +30,37 @@ from lmeran.imaging.radiograph import ReadError
 from train.data.index import DataError, Index
 
 READING = 2
-"""Raised whenever reading or resizing gives other pixels than before: old caches are then stale."""
+"""Raised whenever reading or resizing gives other pixels than before: old rows are then stale."""
 
 _ROW = np.dtype([("mark", "<u8"), ("sum", "<u4")])
 _BLOCK_BYTES = 64 * 2**20
-_A_TASK = 8
 _NAMED = 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+class Pixels:
+    """The images of an index, in its order: uint8 (N, S, S), read from the disk when asked for."""
+
+    def __init__(self, store: np.ndarray, rows: np.ndarray) -> None:
+        self._store, self._rows = store, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, where: Any) -> np.ndarray:
+        return self._store[self._rows[where]]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self[:]
+
+
 def cached_pixels(
     index: Index, preprocessing: Preprocessing, folder: Path, workers: int = 2, check: bool = True
-) -> np.ndarray:
-    """Network pixels of every image, uint8 (N, S, S), memory-mapped read-only.
+) -> Pixels:
+    """Network pixels of every image.
 
-    Built on the first call, by `workers` threads, and reused while files and preprocessing are the
-    same. After an interruption the next call resumes; rows of the same files in other caches of the
-    folder are reused. Of several processes one builds and the others wait.
+    Images that the cache lacks are read by `workers` threads. After an interruption the next call
+    resumes. Of several processes one reads and the others wait.
 
     check: compare all rows with their checksums first; damaged ones are reported and read again.
 
@@ -56,235 +68,140 @@ def cached_pixels(
     been tried, or saying that the disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    marks = _marks(index, preprocessing)
-    shape = (len(index), preprocessing.image_size, preprocessing.image_size)
-    path = folder / f"pixels-{hashlib.sha256(marks.tobytes()).hexdigest()[:16]}.npy"
-    if check or not _is_known(path, shape):
+    store, marks = _Store(folder, preprocessing), _marks(index)
+    if check or (store.rows_of(marks) < 0).any():
         with FileLock(folder / "pixels.lock"):
-            _complete(index, preprocessing, path, marks, workers)
-    return np.load(path, mmap_mode="r")
+            missing = store.missing(marks, workers)
+            if len(missing):
+                _read(index, preprocessing, store, marks, missing, workers)
+    return Pixels(store.mapped(), store.rows_of(marks))
 
 
-class _Partial:
-    """A cache in the making: uint8 (N, S, S) on disk, and its marks and checksums, `_ROW` (N,)."""
+class _Store:
+    """The two files of one preprocessing."""
 
-    def __init__(self, path: Path, shape: tuple[int, int, int]) -> None:
-        self.path, self.rows = path, path.with_suffix(".rows")
-        self.picture = shape[1:]
-        self.row_bytes = math.prod(self.picture)
-        self.start = len(_head(shape))
-        if not _is_known(path, shape):
-            self._create(shape)
-        self.facts = np.fromfile(self.rows, dtype=_ROW)
+    def __init__(self, folder: Path, preprocessing: Preprocessing) -> None:
+        side, detail = preprocessing.image_size, preprocessing.detail
+        name = f"pixels-{side}" if detail is None else f"pixels-{side}-of-{detail}"
+        self.pixels, self.facts = folder / f"{name}.bin", folder / f"{name}.rows"
+        self.side = side
 
-    @property
-    def marks(self) -> np.ndarray:
-        return self.facts["mark"]
+    def __len__(self) -> int:
+        """Rows that both files hold completely."""
+        widths = {self.pixels: self.side**2, self.facts: _ROW.itemsize}
+        return min(f.stat().st_size // w if f.is_file() else 0 for f, w in widths.items())
 
-    def _create(self, shape: tuple[int, int, int]) -> None:
-        self.rows.write_bytes(bytes(_ROW.itemsize * shape[0]))
-        with self.path.open("wb") as file:
-            file.write(_head(shape))
-            file.truncate(self.start + math.prod(shape))
+    def mapped(self) -> np.ndarray:
+        return np.memmap(self.pixels, np.uint8, "r", shape=(len(self), self.side, self.side))
 
-    def keep(self, rows: np.ndarray, pixels: list[np.ndarray], marks: np.ndarray) -> None:
-        """Write rows, then their marks. Through the file, not the map: there a full disk kills."""
-        with self.path.open("r+b") as file:
-            for row, picture in zip(rows.tolist(), pixels, strict=True):
-                file.seek(self.start + row * self.row_bytes)
-                file.write(np.ascontiguousarray(picture).data)
-            file.flush()
-            os.fsync(file.fileno())
-        self.marks[rows] = marks
-        self.facts["sum"][rows] = [_sum(picture) for picture in pixels]
-        with self.rows.open("r+b") as file:
-            for row in rows.tolist():
-                file.seek(_ROW.itemsize * row)
-                file.write(self.facts[row].tobytes())
-            file.flush()
-            os.fsync(file.fileno())
+    def rows_of(self, marks: np.ndarray) -> np.ndarray:
+        """The newest row of each mark, -1 where there is none."""
+        count = len(self)
+        if not count:
+            return np.full(len(marks), -1)
+        known = np.fromfile(self.facts, _ROW, count)["mark"]
+        order = np.argsort(known, kind="stable")
+        rows = order[np.searchsorted(known, marks, side="right", sorter=order) - 1]
+        return np.where(known[rows] == marks, rows, -1)
 
-    def finish(self, path: Path) -> None:
-        self.path.replace(path)
+    def missing(self, marks: np.ndarray, workers: int) -> np.ndarray:
+        """Places of the images that have no row, or one that is not as it was written."""
+        rows = self.rows_of(marks)
+        places = np.flatnonzero(rows >= 0)
+        if not len(places):
+            return np.arange(len(marks))
+        pixels, facts = self.mapped(), np.fromfile(self.facts, _ROW, len(self))
+        with ThreadPool(workers) as pool:
+            sums = pool.map(lambda row: zlib.crc32(pixels[row]), rows[places], chunksize=64)
+        bad = places[facts["sum"][rows[places]] != np.array(sums)]
+        if len(bad):
+            name = self.pixels.name
+            print(f"{len(bad)} image(s) in {name} are damaged and read again", file=sys.stderr)
+        return np.union1d(np.flatnonzero(rows < 0), bad)
 
-
-def _complete(
-    index: Index, preprocessing: Preprocessing, path: Path, marks: np.ndarray, workers: int
-) -> None:
-    """Build a missing cache; re-read the damaged rows of an existing one."""
-    if _is_known(path, (len(index), preprocessing.image_size, preprocessing.image_size)):
-        bad = _damaged_rows(path, marks, workers)
-        if not len(bad):
-            return
-        print(f"{len(bad)} image(s) in {path.name} are damaged and read again", file=sys.stderr)
-        path.replace(path.with_suffix(".partial"))
-    _build(index, preprocessing, path, marks, workers)
-
-
-def _damaged_rows(path: Path, marks: np.ndarray, workers: int) -> np.ndarray:
-    """Rows that are missing or no longer as they were written."""
-    facts, pixels = np.fromfile(path.with_suffix(".rows"), dtype=_ROW), np.load(path, mmap_mode="r")
-    with ThreadPoolExecutor(workers) as pool:
-        sums = np.fromiter(pool.map(_sum, pixels), dtype=np.uint32, count=len(pixels))
-    return np.flatnonzero((facts["mark"] != marks) | (facts["sum"] != sums))
-
-
-def _build(
-    index: Index, preprocessing: Preprocessing, path: Path, marks: np.ndarray, workers: int
-) -> None:
-    shape = (len(index), preprocessing.image_size, preprocessing.image_size)
-    missing = np.arange(len(index))
-    try:
-        partial = _Partial(path.with_suffix(".partial"), shape)
-        partial.marks[_damaged_rows(partial.path, marks, workers)] = 0
-        _take_over(partial, marks)
-        missing = np.flatnonzero(partial.marks != marks)
-        _check_room(path.parent, len(missing) * partial.row_bytes)
-        unreadable = _read(index, preprocessing, partial, marks, missing, workers)
-        if unreadable:
-            raise DataError(_unreadable(unreadable))
-        partial.finish(path)
-    except OSError as error:
-        reason = error.strerror
-        if error.errno in _FULL:
-            needed = len(missing) * math.prod(shape[1:]) / 1e6
-            reason = f"the disk is full, of the {needed:,.1f} MB that were missing not all fit"
-        raise DataError(
-            f"The pixel cache in {path.parent} cannot be written ({reason}); correct that and give "
-            "the same command again: what was read so far is kept."
-        ) from error
+    def append(self, pictures: list[np.ndarray], marks: np.ndarray) -> None:
+        facts = np.empty(len(marks), _ROW)
+        facts["mark"], facts["sum"] = marks, [zlib.crc32(picture) for picture in pictures]
+        row = len(self)
+        for path, width, data in (
+            (self.pixels, self.side**2, b"".join(p.tobytes() for p in pictures)),
+            (self.facts, _ROW.itemsize, facts.tobytes()),
+        ):
+            path.touch()
+            with path.open("r+b") as file:  # through the file: in a map a full disk kills
+                file.seek(row * width)  # over what an interruption left half written
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
 
 
 def _read(
     index: Index,
     preprocessing: Preprocessing,
-    partial: _Partial,
+    store: _Store,
     marks: np.ndarray,
     missing: np.ndarray,
     workers: int,
-) -> dict[str, list[str]]:
-    """Read the missing rows; returns the unreadable files by reason.
-
-    While one block is written to the disk the next is decoded.
-    """
+) -> None:
+    """Read the images at the places `missing`. Raises `DataError`."""
+    needed = len(missing) * store.side**2
+    free = shutil.disk_usage(store.pixels.parent).free
+    if needed > free:
+        raise DataError(
+            f"The pixel cache needs {needed / 1e9:.1f} GB more in {store.pixels.parent}, where "
+            f"{free / 1e9:.1f} GB are free; make room and give the same command again."
+        )
     unreadable: dict[str, list[str]] = {}
 
-    def read(rows: np.ndarray) -> list[np.ndarray | ReadError]:
-        return [_picture(index.root / index.files[row], preprocessing) for row in rows]
+    def picture(place: int) -> np.ndarray | ReadError:
+        try:
+            film = read_file(index.root / index.files[place])
+            return np.ascontiguousarray(network_pixels(film.pixels, preprocessing))
+        except ReadError as error:
+            return error
 
-    writing: Future[None] | None = None
-    with (
-        tqdm(total=len(marks), initial=len(marks) - len(missing), desc="pixels", unit="img") as bar,
-        ThreadPoolExecutor(1) as writer,
-        ThreadPoolExecutor(workers) as readers,
-    ):
-        for block in _blocks(missing, partial.row_bytes):
-            # Several images a task: each result wakes this thread, which the readers then wait for.
-            tasks = [block[k : k + _A_TASK] for k in range(0, len(block), _A_TASK)]
-            rows, pixels = [], []
-            for task, pictures in zip(tasks, readers.map(read, tasks), strict=True):
-                for row, picture in zip(task.tolist(), pictures, strict=True):
-                    if isinstance(picture, ReadError):
-                        unreadable.setdefault(str(picture), []).append(index.files[row])
-                    else:
-                        rows.append(row)
-                        pixels.append(picture)
-                bar.update(len(task))
-            if writing is not None:
-                writing.result()
-            kept = np.array(rows, dtype=np.int64)
-            writing = writer.submit(partial.keep, kept, pixels, marks[kept])
-        if writing is not None:
-            writing.result()
-    return unreadable
-
-
-def _picture(path: Path, preprocessing: Preprocessing) -> np.ndarray | ReadError:
+    step = max(1, min(1024, _BLOCK_BYTES // store.side**2))
+    whole, done = len(index), len(index) - len(missing)
     try:
-        return network_pixels(read_file(path).pixels, preprocessing)
-    except ReadError as error:
-        return error
+        with (
+            tqdm(total=whole, initial=done, desc="pixels", unit="img") as bar,
+            ThreadPool(workers) as pool,
+        ):
+            for start in range(0, len(missing), step):
+                block = missing[start : start + step]
+                found = pool.map(picture, block.tolist(), chunksize=8)
+                good = np.array([isinstance(p, np.ndarray) for p in found])
+                for place in np.flatnonzero(~good):
+                    named = index.files[block[place]]
+                    unreadable.setdefault(str(found[place]), []).append(named)
+                store.append([p for p in found if isinstance(p, np.ndarray)], marks[block[good]])
+                bar.update(len(block))
+    except OSError as error:
+        reason = error.strerror
+        if error.errno in _FULL:
+            reason = (
+                f"the disk is full, of the {needed / 1e6:,.1f} MB that were missing not all fit"
+            )
+        raise DataError(
+            f"The pixel cache in {store.pixels.parent} cannot be written ({reason}); correct that "
+            "and give the same command again: what was read so far is kept."
+        ) from error
+    if unreadable:
+        raise DataError(_unreadable(unreadable))
 
 
-def _take_over(partial: _Partial, marks: np.ndarray) -> None:
-    """Copy the rows that another cache of the folder has of the same files.
-
-    So one corrected file, or an image removed from the index, does not cause all to be re-read. A
-    partial cache that gave rows is superseded and deleted; a whole one may be in use and stays.
-    """
-    for rows in sorted(partial.path.parent.glob("pixels-*.rows")):
-        missing = np.flatnonzero(partial.marks != marks)
-        if rows == partial.rows or not len(missing):
-            continue
-        whole, leftover = rows.with_suffix(".npy"), rows.with_suffix(".partial")
-        source = whole if whole.is_file() else leftover
-        theirs = np.fromfile(rows, dtype=_ROW)
-        _, mine, found = np.intersect1d(marks[missing], theirs["mark"], return_indices=True)
-        if not len(found) or not _is_whole(source, (len(theirs), *partial.picture)):
-            continue
-        pixels = np.load(source, mmap_mode="r")
-        good = np.array([_sum(pixels[row]) == theirs["sum"][row] for row in found])
-        mine, found = mine[good], found[good]
-        for block in _blocks(np.arange(len(found)), partial.row_bytes):
-            own = missing[mine[block]]
-            partial.keep(own, list(pixels[found[block]]), marks[own])
-        if source == leftover:
-            leftover.unlink()
-            rows.unlink()
-
-
-def _blocks(rows: np.ndarray, row_bytes: int) -> Iterator[np.ndarray]:
-    size = max(1, min(1024, _BLOCK_BYTES // row_bytes))
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
-
-
-def _marks(index: Index, preprocessing: Preprocessing) -> np.ndarray:
-    """A mark for each file, uint64 (N,), never 0: changes with the file and the preprocessing."""
-    how = f"{READING} {preprocessing.image_size} {preprocessing.detail}"
+def _marks(index: Index) -> np.ndarray:
+    """A mark for each file, uint64 (N,): changes with the file."""
     marks = np.empty(len(index), dtype=np.uint64)
-    for row, file in enumerate(index.files):
+    for place, file in enumerate(index.files):
         try:
             stat = (index.root / file).stat()
             state = f"{stat.st_size} {stat.st_mtime_ns}"
         except OSError:
             state = "missing"
-        digest = hashlib.blake2b(f"{how}\0{file}\0{state}".encode(), digest_size=8).digest()
-        marks[row] = max(1, int.from_bytes(digest, "little"))
+        digest = hashlib.blake2b(f"{READING}\0{file}\0{state}".encode(), digest_size=8).digest()
+        marks[place] = int.from_bytes(digest, "little")
     return marks
-
-
-def _head(shape: tuple[int, int, int]) -> bytes:
-    """What an .npy file of uint8 pixels of this shape starts with."""
-    head = io.BytesIO()
-    facts = {"descr": "|u1", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(head, facts)
-    return head.getvalue()
-
-
-def _sum(picture: np.ndarray) -> int:
-    """CRC-32 of a row's pixels."""
-    return zlib.crc32(np.ascontiguousarray(picture))
-
-
-def _is_known(path: Path, shape: tuple[int, int, int]) -> bool:
-    """Whether there are pixels of this shape, and marks and checksums to them."""
-    rows = path.with_suffix(".rows")
-    sized = rows.is_file() and rows.stat().st_size == shape[0] * _ROW.itemsize
-    return sized and _is_whole(path, shape)
-
-
-def _is_whole(path: Path, shape: tuple[int, int, int]) -> bool:
-    return path.is_file() and path.stat().st_size == len(_head(shape)) + math.prod(shape)
-
-
-def _check_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise DataError(
-            f"The pixel cache needs {needed / 1e9:.1f} GB more in {folder}, where {free / 1e9:.1f} "
-            "GB are free; make room and give the same command again."
-        )
 
 
 def _unreadable(unreadable: dict[str, list[str]]) -> str:

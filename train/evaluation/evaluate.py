@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import pandas as pd
 import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt, restricted_number_type
 
@@ -42,7 +44,6 @@ class EvaluateConfig:
         record: also put the scores into the checkpoint's JSON
         resamples: of the patients, for intervals
         compare: another checkpoint to test against
-        without_masking: a checkpoint trained without label masking
         pin_films: images read with single pins; 0: all
         map_films: images for the tests of maps, about 200 backbone passes each; 0: none
         gate_films: images for the input gate, each also spoiled in several ways; 0: none
@@ -61,7 +62,6 @@ class EvaluateConfig:
     record: bool = False
     resamples: PositiveInt = 2000
     compare: Path | None = None
-    without_masking: Path | None = None
     pin_films: NonNegativeInt = 500
     map_films: NonNegativeInt = 24
     gate_films: NonNegativeInt = 300
@@ -99,7 +99,7 @@ def _write_report(
     device: torch.device,
 ) -> list[Score]:
     """Everything of --out; returns the scores of the table."""
-    # here, because captum and matplotlib take seconds that no other command needs
+    # here, because matplotlib takes seconds that no other command needs
     from train.evaluation.report import study_facts, write_report
     from train.evaluation.sections import sections_of
     from train.evaluation.study import make_study
@@ -141,20 +141,18 @@ def evaluate(
 
 def report(scores: list[Score], index: Index) -> str:
     """The table as text: findings down, counts of known findings across."""
-    heads = ["free" if s.known == 0 else f"{s.known} known" for s in scores]
-    lines = [f"{'finding':<20}{'positive':>9}" + "".join(f"{h:>10}" for h in heads)]
-    for i, finding in enumerate(FINDINGS):
-        cells = "".join(_cell(s.per_finding[i]) for s in scores)
-        lines.append(f"{display_name(finding):<20}{int(index.labels[:, i].sum()):>9}{cells}")
-    lines.append(f"{'mean':<20}{'':>9}" + "".join(_cell(s.mean) for s in scores))
-    lines.append(f"{'mean within sources':<29}" + "".join(_cell(s.within) for s in scores))
-    return "\n".join(lines)
+    table = pd.DataFrame(
+        {"free" if s.known == 0 else f"{s.known} known": s.per_finding for s in scores},
+        index=map(display_name, FINDINGS),
+        dtype=float,
+    )
+    table.insert(0, "positive", index.labels.sum(axis=0).astype(int))
+    table.loc["mean"] = [np.nan, *(s.mean for s in scores)]
+    table.loc["mean within sources"] = [np.nan, *(s.within for s in scores)]
+    shown = {"positive": lambda count: "" if np.isnan(count) else f"{count:.0f}"}
+    return table.to_string(formatters=shown, float_format="{:.4f}".format, na_rep="one class")
 
 
 def as_json(scores: list[Score], index: Index) -> dict[str, Any]:
     """The same with what it was measured on."""
     return {"images": len(index), "index_sha256": index.digest, "scores": as_metrics(scores)}
-
-
-def _cell(value: float | None) -> str:
-    return f"{'one class':>10}" if value is None else f"{value:>10.4f}"

@@ -6,7 +6,7 @@ import hashlib
 import math
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 
 def auc(labels: np.ndarray, scores: np.ndarray) -> float | None:
@@ -15,6 +15,14 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float | None:
     if positive.all() or not positive.any():
         return None
     return float(roc_auc_score(positive, scores))
+
+
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> float | None:
+    """Area under the precision-recall curve by steps; None with a single class."""
+    positive = labels > 0.5
+    if positive.all() or not positive.any():
+        return None
+    return float(average_precision_score(positive, scores))
 
 
 def auc_per_finding(labels: np.ndarray, scores: np.ndarray) -> list[float | None]:
@@ -54,11 +62,15 @@ def known_masks(name: str, findings: int, known: int) -> list[np.ndarray]:
     unknown = findings - known
     if not 0 < unknown <= findings:
         raise ValueError(f"known must be between 0 and {findings - 1}: {known}")
-    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-    order = np.random.default_rng(seed).permutation(findings)
+    order = np.random.default_rng(seed_of(name)).permutation(findings)
     masks = []
     for block in range(math.ceil(findings / unknown)):
         mask = np.zeros(findings, dtype=bool)
         mask[np.take(order, np.arange(block * unknown, (block + 1) * unknown), mode="wrap")] = True
         masks.append(mask)
     return masks
+
+
+def seed_of(text: str) -> int:
+    """A seed that depends on a name alone, so that all measurements of an image agree."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

@@ -7,7 +7,6 @@ scenario is measured on the same cases.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,7 +20,7 @@ from lmeran.findings import State
 from lmeran.model.lmeran import Encoding, LMeRAN
 from lmeran.predictor import Predictor
 from train.data.index import Index
-from train.evaluation.metrics import known_masks
+from train.evaluation.metrics import known_masks, seed_of
 from train.evaluation.scoring import encodings
 
 Which = Literal["all", "positive", "negative"]
@@ -63,30 +62,25 @@ SCENARIOS: tuple[Scenario, ...] = (
 )
 """All that the measured checkpoint must be read under."""
 
-MIXED: tuple[Scenario, ...] = tuple(Scenario(known) for known in KNOWN)
-"""All that a checkpoint without label masking must be read under."""
-
 
 @dataclass(frozen=True, eq=False)
 class SinglePins:
     """What pinning one finding alone does to the others, on some of the images (S of them).
 
     rows: their positions in the index. free: probabilities (S, 14). positive, negative: change of
-    probability p_j when i is pinned so, (S, 14, 14), row i, column j, NaN on the diagonal;
-    positive_logit, negative_logit: of its logit. See `lmeran.explain.influence.Influence`.
+    probability p_j when i is pinned so, (S, 14, 14), row i, column j, NaN on the diagonal. See
+    `lmeran.explain.influence.Influence`.
     """
 
     rows: np.ndarray
     free: np.ndarray
     positive: np.ndarray
     negative: np.ndarray
-    positive_logit: np.ndarray
-    negative_logit: np.ndarray
 
     @classmethod
     def of(cls, moves: Mapping[int, Influence]) -> SinglePins:
         """From what pins do on each image, by its position in the index."""
-        names = ("probability", "positive", "negative", "positive_logit", "negative_logit")
+        names = ("probability", "positive", "negative")
         stacked = (np.stack([getattr(found, name) for found in moves.values()]) for name in names)
         return cls(np.array(list(moves)), *stacked)
 
@@ -168,30 +162,19 @@ def trials_of(
         "positive": truth == State.POSITIVE,
         "negative": truth == State.NEGATIVE,
     }[scenario.which]
-    digest = hashlib.sha256(f"wrong:{name}".encode()).digest()[:8]
-    chance = np.random.default_rng(int.from_bytes(digest, "big")).random(len(labels))
+    chance = np.random.default_rng(seed_of(f"wrong:{name}")).random(len(labels))
     wrong = chance < scenario.wrong
     given = np.where(wrong, int(State.POSITIVE) + int(State.NEGATIVE) - truth, truth)
     for mask in known_masks(name, len(labels), scenario.known):
         yield mask, np.where(mask | ~pinned, int(State.UNKNOWN), given)
 
 
-def pins_given(index: Index, scenario: Scenario) -> np.ndarray:
-    """Number of positive and of negative pins under which each finding was scored, (N, 14, 2)."""
-    counts = np.zeros((*index.labels.shape, 2), dtype=np.int64)
-    for row, name in enumerate(index.names):
-        for mask, states in trials_of(name, index.labels[row], scenario):
-            pair = (states == State.POSITIVE).sum(), (states == State.NEGATIVE).sum()
-            counts[row, mask] = pair
-    return counts
-
-
 def sample_rows(index: Index, most: int) -> list[int]:
     """At most `most` images, chosen by a hash of their names; all of them for 0."""
     if most <= 0 or most >= len(index):
         return list(range(len(index)))
-    key = [hashlib.sha256(f"sample:{name}".encode()).digest() for name in index.names]
-    return sorted(sorted(range(len(index)), key=lambda row: key[row])[:most])
+    order = sorted(range(len(index)), key=lambda row: seed_of(f"sample:{index.names[row]}"))
+    return sorted(order[:most])
 
 
 def _logits(

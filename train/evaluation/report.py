@@ -75,7 +75,7 @@ def study_facts(study: Study) -> dict[str, Any]:
     checkpoint = study.predictions.checkpoint
     return {
         "checkpoint": checkpoint.identity,
-        "split": study.split,
+        "split": study.config.split,
         "images": len(study.index),
         "patients": len(study.resamples.counts),
         "index_sha256": study.index.digest,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import expit
 from tqdm import tqdm
 
 from lmeran.config import Preprocessing
@@ -82,17 +83,28 @@ def predict_index(
     for rows, encoding in encodings(model, pixels, batch_size, device, precision, label):
         if seen is not None:
             seen(rows, encoding)
-        labels = torch.from_numpy(index.labels[rows])
+        names = [index.names[i] for i in rows]
         with torch.autocast(torch.device(device).type, torch.bfloat16, precision == "bf16"):
             for count in known:
-                per_image = [known_masks(index.names[i], labels.shape[1], count) for i in rows]
-                for masks in zip(*per_image, strict=True):
-                    mask = torch.from_numpy(np.stack(masks))
-                    states = states_under_mask(labels, mask).to(device)
-                    logits = model.condition(encoding, states).logits
-                    probability = logits.double().sigmoid().cpu().numpy()
-                    results[count][rows] = np.where(mask, probability, results[count][rows])
+                logits = known_logits(model, encoding, names, index.labels[rows], count)
+                results[count][rows] = expit(logits)
     return results
+
+
+@torch.inference_mode()
+def known_logits(
+    model: LMeRAN, encoding: Encoding, names: Sequence[str], labels: np.ndarray, known: int
+) -> np.ndarray:
+    """Float64 logits (B, 14) of a batch, each made while that finding was unknown and `known`
+    others were given their label (`known_masks`)."""
+    truth, found = torch.from_numpy(labels), np.zeros(labels.shape)
+    per_image = [known_masks(name, labels.shape[1], known) for name in names]
+    for masks in zip(*per_image, strict=True):
+        mask = np.stack(masks)
+        states = states_under_mask(truth, torch.from_numpy(mask)).to(encoding.cells.device)
+        logits = model.condition(encoding, states).logits.double().cpu().numpy()
+        found = np.where(mask, logits, found)
+    return found
 
 
 def score(index: Index, probabilities: dict[int, np.ndarray]) -> list[Score]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from train.evaluation.statistics import Estimate
+from train.evaluation.bootstrap import Estimate
 
 MEAN = "mean"
 """In the column `finding`: the mean over the findings."""

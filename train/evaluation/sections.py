@@ -8,7 +8,6 @@ from tqdm import tqdm
 
 from train.evaluation.calibration.section import calibration_section
 from train.evaluation.conditioning.arms import conditioning_section
-from train.evaluation.conditioning.cooccurrence import cooccurrence_section
 from train.evaluation.conditioning.shifts import shifts_section
 from train.evaluation.discrimination.section import comparison_section, discrimination_section
 from train.evaluation.discrimination.subgroups import subgroups_section
@@ -24,7 +23,6 @@ PARTS: tuple[Callable[[Study], Section | None], ...] = (
     comparison_section,
     conditioning_section,
     shifts_section,
-    cooccurrence_section,
     localisation_section,
     regions_section,
     faithfulness_section,

@@ -16,7 +16,6 @@ from train.evaluation.bootstrap import Resamples, draw
 from train.evaluation.evaluate import EvaluateConfig
 from train.evaluation.predictions import (
     FREE,
-    MIXED,
     SCENARIOS,
     Predictions,
     Scenario,
@@ -29,27 +28,18 @@ from train.evaluation.predictions import (
 class Study:
     """The measured checkpoint and what it is measured on.
 
-    split: "test", "validation" or "train_val". cache: folder of the pixel cache, for
-    `cached_pixels`. resamples: draws of the patients of `index`, the same for all sections.
-    without_masking: a checkpoint trained without label masking; compared: another checkpoint to
-    test against. map_films: images for the costly tests of the maps' faithfulness; gate_films:
-    images for the input gate; 0: none. dicom: folder of DICOM files of any kind, for the gate.
-    alike, unlike: folders of pictures that it should accept, and should warn of.
+    config: options of the command. cache: folder of the pixel cache, for `cached_pixels`.
+    resamples: draws of the patients of `index`, the same for all sections. compared: another
+    checkpoint to test against.
     """
 
+    config: EvaluateConfig
     index: Index
-    split: str
     cache: Path
     device: torch.device
     predictions: Predictions
     resamples: Resamples
-    without_masking: Predictions | None = None
     compared: Predictions | None = None
-    map_films: int = 24
-    gate_films: int = 300
-    dicom: Path | None = None
-    alike: Sequence[Path] = ()
-    unlike: Sequence[Path] = ()
 
     @property
     def labels(self) -> np.ndarray:
@@ -62,26 +52,14 @@ def make_study(
 ) -> Study:
     """Every prediction the sections need, each checkpoint and image read once."""
     scenarios = dict.fromkeys([*SCENARIOS, *(Scenario(k) for k in config.known)])
-    others: dict[Path, Predictions] = {}
-    for path, wanted in ((config.without_masking, MIXED), (config.compare, (FREE,))):
-        if path is not None and path not in others:
-            others[path] = _predict(load_checkpoint(path), index, cache, wanted, device)
+    compared = None
+    if config.compare is not None:
+        other = load_checkpoint(config.compare)
+        compared = _predict(other, index, cache, (FREE,), device)
     rows = sample_rows(index, config.pin_films)
-    return Study(
-        index=index,
-        split=config.split,
-        cache=cache,
-        device=device,
-        predictions=_predict(checkpoint, index, cache, list(scenarios), device, rows),
-        resamples=draw(index.patients, config.resamples),
-        without_masking=others.get(config.without_masking),
-        compared=others.get(config.compare),
-        map_films=config.map_films,
-        gate_films=config.gate_films,
-        dicom=config.dicom,
-        alike=config.alike,
-        unlike=config.unlike,
-    )
+    predictions = _predict(checkpoint, index, cache, list(scenarios), device, rows)
+    resamples = draw(index.patients, config.resamples)
+    return Study(config, index, cache, device, predictions, resamples, compared)
 
 
 def _predict(

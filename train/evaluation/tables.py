@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -13,43 +12,32 @@ from train.evaluation.section import MEAN, select
 LACKING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
 
-@dataclass(frozen=True)
-class ShownTable:
-    """head: names of the columns; rows: their cells; the first `names` columns are row headings."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    names: int
-
-
 def shown_table(
     frame: pd.DataFrame,
     down: list[str],
     across: str | None = None,
     where: dict[str, Any] | None = None,
-) -> ShownTable:
+) -> dict[str, Any]:
     """A frame with the columns `down` as rows and the values of the column `across` as columns.
 
     A cell is "0.697 (0.660 to 0.730)": the value and its interval. across None: every column that
     is not in `down`, the interval in the cell of the value. where: the rows that are shown.
+
+    Returns "head", names of the columns; "rows", their cells; and "names", how many of the first
+    columns are row headings.
     """
     rows = select(frame, **(where or {}))
+    rows = rows.assign(value=[cell(r) for r in rows.to_dict("records")])
     if across is None:
         others = [c for c in rows.columns if c not in (*down, "value", "low", "high")]
-        lines = [
-            (*(words(r[c]) for c in down), *(words(r[c]) for c in others), cell(r))
-            for r in rows.to_dict("records")
-        ]
-        return ShownTable(tuple(words(c) for c in (*down, *others, "value")), (*lines,), len(down))
-    columns = list(dict.fromkeys(rows[across]))
-    cells: dict[tuple[Any, ...], dict[Any, str]] = {}
-    for record in rows.to_dict("records"):
-        cells.setdefault(tuple(record[c] for c in down), {})[record[across]] = cell(record)
-    lines = [
-        (*(words(k) for k in key), *(line.get(column, LACKING) for column in columns))
-        for key, line in cells.items()
-    ]
-    return ShownTable(tuple(words(c) for c in (*down, *columns)), (*lines,), len(down))
+        table = rows[[*down, *others, "value"]]
+    else:
+        columns, keys = list(dict.fromkeys(rows[across])), rows[down].drop_duplicates()
+        table = rows.set_index([*down, across])["value"].unstack(across, sort=False)
+        table = keys.join(table[columns].fillna(LACKING), on=down)
+    head = tuple(words(c) for c in table.columns)
+    lines = tuple(tuple(map(words, line)) for line in table.itertuples(index=False))
+    return {"head": head, "rows": lines, "names": len(down)}
 
 
 def cell(record: dict[str, Any]) -> str:

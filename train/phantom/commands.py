@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jsonargparse.typing import NonNegativeInt, PositiveInt
+from jsonargparse.typing import NonNegativeInt, PositiveInt, restricted_number_type
 
 from lmeran.predictor import Predictor
 from train.phantom.dataset import write_world
+from train.phantom.drawing.patient import SMALLEST_SIDE
 from train.phantom.examples import write_examples
+
+FilmSide = restricted_number_type("FilmSide", int, (">=", SMALLEST_SIDE))
 
 
 def phantom(
@@ -16,7 +19,7 @@ def phantom(
     films: NonNegativeInt = 0,
     checkpoint: str | None = None,
     patients: PositiveInt = 6,
-    size: PositiveInt = 128,
+    size: FilmSide = 128,
     seed: NonNegativeInt = 0,
     workers: NonNegativeInt = 0,
 ) -> None:

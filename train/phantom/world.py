@@ -24,6 +24,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.special import log_softmax
 
 from lmeran.findings import FINDINGS, State, finding_index
 
@@ -119,7 +120,7 @@ class World:
     def log_prior(self) -> np.ndarray:
         """log p(y) of every row of `states`, float64 (16384,)."""
         pairs = np.einsum("si,ij,sj->s", self.states, self.coupling, self.states) / 2
-        return _normalised(pairs + self.states @ _biases(self.states, pairs, self.prevalence))
+        return log_softmax(pairs + self.states @ _biases(self.states, pairs, self.prevalence))
 
 
 def log_likelihood_ratio(world: World, levels: np.ndarray) -> np.ndarray:
@@ -178,7 +179,7 @@ def _biases(states: np.ndarray, pairs: np.ndarray, prevalence: tuple[float, ...]
     wanted = np.array(prevalence)
     bias = np.log(wanted / (1 - wanted))
     for _ in range(200):
-        weight = np.exp(_normalised(pairs + states @ bias))
+        weight = np.exp(log_softmax(pairs + states @ bias))
         found = weight @ states
         if np.abs(found - wanted).max() < 1e-12:
             return bias
@@ -187,8 +188,3 @@ def _biases(states: np.ndarray, pairs: np.ndarray, prevalence: tuple[float, ...]
         step = np.linalg.solve(answer, wanted - found)
         bias += step / max(1.0, np.abs(step).max())
     raise ValueError("no biases give these prevalences with these couplings")
-
-
-def _normalised(log_weight: np.ndarray) -> np.ndarray:
-    top = log_weight.max()
-    return log_weight - (top + np.log(np.exp(log_weight - top).sum()))

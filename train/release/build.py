@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -36,32 +35,6 @@ INDEX_COLUMNS = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class Indexed:
-    """What was written.
-
-    path: index.csv; table: its rows; release: whose label table it is, None for a part of one.
-    tolerated: what a whole release would not have.
-    """
-
-    path: Path
-    table: pd.DataFrame
-    release: str | None
-    tolerated: tuple[Problem, ...]
-
-    def __str__(self) -> str:
-        splits = self.table["official_split"].value_counts()
-        lines = [
-            f"{len(self.table):,} films of {self.table['patient_id'].nunique():,} patients, "
-            f"labels: {self.release or 'a part of a release'}",
-            *(f"  {split}: {count:,}" for split, count in splits.items()),
-            *(f"  {label}: {count:,}" for label, count in label_counts(self.table).items()),
-        ]
-        if self.tolerated:
-            lines.append(f"This is a part of the release:{_as_lines(self.tolerated)}")
-        return "\n".join([*lines, f"written: {self.path}"])
-
-
 def run_index(
     folder: Path,
     partial: bool,
@@ -78,7 +51,17 @@ def run_index(
         labels: label table, where there are several
         workers: reading threads; default: one for each core
     """
-    print(index_release(folder, out, partial, labels, workers or os.cpu_count() or 1))
+    table, tolerated = index_release(folder, out, partial, labels, workers or os.cpu_count() or 1)
+    print(
+        f"{len(table):,} films of {table['patient_id'].nunique():,} patients, labels: "
+        f"{release_of(table) or 'a part of a release'}"
+    )
+    splits = table["official_split"].value_counts().to_dict()
+    for name, count in {**splits, **label_counts(table)}.items():
+        print(f"  {name}: {count:,}")
+    if tolerated:
+        print(f"This is a part of the release:{_as_lines(tolerated)}")
+    print(f"written: {(out or folder) / 'index.csv'}")
 
 
 def index_release(
@@ -87,7 +70,7 @@ def index_release(
     partial: bool = False,
     labels: Path | None = None,
     workers: int = 2,
-) -> Indexed:
+) -> tuple[pd.DataFrame, list[Problem]]:
     """Check the release in `folder`; write index.csv and labels/BBox_List_2017.csv to `out`.
 
     folder: holds images and tables as NIH ships them; they are not changed.
@@ -96,7 +79,8 @@ def index_release(
     partial: accept missing images, rows and boxes, and nothing else.
     labels: the label table, where `folder` holds several.
 
-    Raises `DataError` that reports every problem; then nothing is written.
+    Returns the index and what a whole release would not have. Raises `DataError` that reports every
+    problem; then nothing is written.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder; give the one that the release was unpacked to.")
@@ -128,7 +112,7 @@ def index_release(
         (out / "labels").mkdir(exist_ok=True)
         write_atomic(out / "labels" / BOXES, sources.boxes.read_bytes())
     write_atomic(out / "index.csv", index.to_csv(index=False, lineterminator="\n"))
-    return Indexed(out / "index.csv", index, release_of(table), tuple(problems))
+    return index, problems
 
 
 def _read_tables(sources: Sources) -> tuple[pd.DataFrame, pd.DataFrame | None, list[Problem]]:

@@ -3,8 +3,6 @@ other, and with the label counts of one of the releases that NIH published."""
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pandas as pd
 
 from lmeran.findings import FINDINGS
@@ -82,7 +80,7 @@ def check_labels(
         *_check_size("patients in the label table", labels["patient_id"].nunique(), PATIENTS),
         *_check_size("names in train_val_list.txt", len(train_val), TRAIN_VAL),
         *_check_size("names in test_list.txt", len(test), TEST),
-        *concerning("films twice in the label table", set(names[names.duplicated()])),
+        *concerning("films twice in the label table", _twice(tuple(names))),
         *concerning("films twice in one official list", _twice(train_val) | _twice(test)),
         *concerning("films in both official lists", set(train_val) & set(test)),
         *concerning("films in no official list", set(names) - listed),
@@ -108,7 +106,8 @@ def _check_size(what: str, found: int, expected: int) -> list[Problem]:
 
 
 def _twice(names: tuple[str, ...]) -> set[str]:
-    return {name for name, times in Counter(names).items() if times > 1}
+    listed = pd.Series(names, dtype=str)
+    return set(listed[listed.duplicated()])
 
 
 def _own_name(labels: pd.DataFrame) -> pd.Series:

@@ -20,9 +20,6 @@ from train.release.tables import Problem, concerning
 FILM = re.compile(r"\d{8}_\d{3}\.png")
 """Names of the release's images: patient and number of the film."""
 
-UNFINISHED = ".extracting"
-"""Ending of a folder that an archive is being unpacked to."""
-
 LABELS = "Data_Entry_2017_v2020.csv"
 BOXES = "BBox_List_2017.csv"
 
@@ -109,5 +106,5 @@ def _files(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         entered.add(real)
-        folders[:] = sorted(f for f in folders if not f.endswith(UNFINISHED))
+        folders.sort()
         yield from (Path(root, name) for name in sorted(names))

@@ -152,6 +152,9 @@ def test_leaving_asks_first_where_a_film_or_a_list_is_open(
     page.close(run_before_unload=False)
 
 
+SPACE_HOST = "lab-viewer.hf.space"
+"""Of a Space, whose page is in a frame of another origin."""
+
 FRAME = """<!doctype html><style>body { margin: 0 } iframe { border: 0; width: 100%% }</style>
 <h1 style="margin: 0; height: 40px">A page of another origin</h1>
 <iframe id="viewer" src="%s/" style="height: 700px" allow="clipboard-write 'none'"></iframe>
@@ -206,7 +209,8 @@ def test_a_frame_of_another_origin_settles_at_one_height_and_works(
     """Where its parent gives the frame the height of its page, it grew to 4,900 px and on; one with
     iframe-resizer left it at 150 px without scrolling."""
     origin, pages = parent
-    with launched(checkpoint_folder, ancestors=(origin,)) as (url, _):
+    with launched(checkpoint_folder, ancestors=(origin,), hosts=(SPACE_HOST,)) as (url, _):
+        assert httpx.get(url, headers={"Host": SPACE_HOST}).status_code == 200
         pages["html"] = FRAME % url
         page = window.new_page()
         page.goto(origin)

@@ -186,7 +186,8 @@ def test_where_the_model_is_hidden_nothing_of_it_reaches_the_page(
     page.wait_for_selector(".lm-studydialog[open]")
     opened = [answer for answer in answers if "/lmeran/examples/" in answer.url]
     assert len(opened) == EXAMPLES
-    assert not [answer for answer in answers if b"truth" in answer.body()]
+    (study,) = (answer for answer in answers if answer.url.endswith("/lmeran/study"))
+    assert not [answer for answer in (study, *opened) if "truth" in answer.text()]
     for answer in opened:
         assert answer.url.endswith("alone=true")
         facts = answer.json()

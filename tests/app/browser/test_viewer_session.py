@@ -119,6 +119,9 @@ def test_what_is_held_is_said_and_forgetting_takes_all_of_it(
     dialog = page.get_by_role("dialog", name="About this viewer")
     expect(dialog).to_contain_text("One film, 1 MB of memory.")
     expect(dialog).to_contain_text("64 MB and 50 million pixels a film; 60 films a minute")
+    link = dialog.get_by_role("link", name="their description").get_attribute("href")
+    described = page.request.get(link).json()["named_endpoints"]
+    assert set(described) == {"/predict", "/explain"}
     page.keyboard.press("Escape")
     files = [path for path in viewer.temp.rglob("*") if path.is_file()]
     assert not any(path.stat().st_size for path in files)

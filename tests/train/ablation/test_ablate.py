@@ -56,7 +56,7 @@ def test_variants_run_once_a_seed_and_never_again(
     assert len(calls) == 6
     assert before == {p: p.stat().st_mtime_ns for p in out.glob("runs/*/*") if p.is_file()}
 
-    assert {p.name for p in (out / "cache").glob("*.npy")} != set()
+    assert {p.name for p in (out / "cache").glob("*.bin")} != set()
     assert all(run.joinpath("cache").is_symlink() for run in (out / "runs").iterdir())
     kept = json.loads((out / "table.json").read_text())
     assert [row["table"] for row in kept["rows"]] == ["Table 4"] * 2 + ["Heads"] * 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from train.__main__ import main
 from train.ablation import ablate as ablate_module
 from train.ablation.ablate import trials
 from train.ablation.plan import read_plan
-from train.config import TrainConfig
 
 SHIPPED = ROOT / "train" / "ablation"
 
@@ -70,57 +68,22 @@ def test_what_the_yaml_must_not_say_is_refused_before_anything_runs(
     assert not out.exists()
 
 
-Wanted = dict[str, tuple[float | None, Callable[[TrainConfig], bool]]]
-
-TABLES: dict[str, Wanted] = {
-    "Table 4": {
-        "LMeRAN": (0.825, lambda c: c.label_masking and c.model.label_branch == "attention"),
-        "w/o LMT": (0.813, lambda c: not c.label_masking and c.model.label_branch == "attention"),
-        "w/o LSRA": (0.804, lambda c: c.label_masking and c.model.label_branch == "embedding"),
-        "w/o LMT and LSRA": (
-            0.792,
-            lambda c: not c.label_masking and c.model.label_branch == "none",
-        ),
-    },
-    "Figure 7": {
-        f"lambda {v:.2f}": (
-            0.825 if v == 0.2 else None,
-            lambda c, v=v: c.model.residual_weight == v,
-        )
-        for v in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
-    },
-    "Table 5": {
-        f"{n} head{'s' * (n > 1)}": (paper, lambda c, n=n: c.model.heads == n)
-        for n, paper in ((1, 0.819), (2, 0.822), (4, 0.825), (6, 0.824), (8, 0.824))
-    },
-    "Table 6": {
-        name: (paper, lambda c, v=v: c.mask_lower == v)
-        for name, v, paper in (
-            ("bound 0", 0.0, 0.818),
-            ("bound 0.25", 0.25, 0.825),
-            ("bound 0.50", 0.5, 0.821),
-            ("bound 0.75", 0.75, 0.817),
-        )
-    },
-    "Block": {
-        name: (None, lambda c, name=name: c.model.block == name)
-        for name in ("paper", "residual", "transformer")
-    },
-}
-"""The numbers as the paper prints them, and what each row must be."""
-
-
 @pytest.mark.parametrize("name", ["paper.yaml", "small.yaml"])
-def test_the_shipped_tables_are_those_of_the_paper(name: str) -> None:
+def test_the_shipped_tables_vary_one_thing_each(name: str) -> None:
     plan = read_plan(SHIPPED / name)
-    assert [table.name for table in plan.tables] == list(TABLES)
+    values = {
+        "Table 4": lambda c: (c.label_masking, c.model.label_branch),
+        "Figure 7": lambda c: c.model.residual_weight,
+        "Table 5": lambda c: c.model.heads,
+        "Table 6": lambda c: c.mask_lower,
+        "Block": lambda c: c.model.block,
+    }
+    assert [table.name for table in plan.tables] == list(values)
     for table in plan.tables:
-        assert [variant.name for variant in table.variants] == list(TABLES[table.name])
-        for variant in table.variants:
-            paper, is_so = TABLES[table.name][variant.name]
-            assert variant.paper == paper, (table.name, variant.name)
-            assert is_so(variant.config), (table.name, variant.name)
-        assert sum(v.key == plan.base.key for v in table.variants) == 1
+        varied = [values[table.name](variant.config) for variant in table.variants]
+        assert len(set(varied)) == len(varied) > 2
+        (own,) = (v for v in table.variants if v.key == plan.base.key)
+        assert own.paper in (0.825, None)
     assert len({trial.key for trial in trials(plan, Path("out"))}) == 18
 
 

@@ -32,7 +32,6 @@ def _pack(gray: np.ndarray, boxes: torch.Tensor) -> Pack:
         groups=np.zeros(n, np.int64),
         offsets=np.zeros((n, findings), np.float32),
         soft=np.full((n, findings), np.nan, np.float32),
-        sides=np.full(n, gray.shape[-1]),
         box_film=np.arange(n),
         box_finding=np.arange(n) % findings,
         boxes=boxes.expand(n, -1, -1).numpy().copy(),

@@ -22,7 +22,7 @@ from train.bundled.assemble import assemble
 from train.bundled.backbone import box_loss, hint_loss, mixed
 from train.bundled.branch import BranchRecipe, attention_loss, hide_channels
 from train.bundled.films import BoxTargets
-from train.bundled.measure import Encoded, counting_shift, overlap, token_cosines
+from train.bundled.measure import counting_shift, overlap
 from train.bundled.pack import add_weights, make_pack, read_pack, read_soft_labels
 from train.bundled.teacher import imagenet_weights
 from train.data.index import DataError, label_sets, read_index
@@ -69,6 +69,12 @@ def test_attention_follows_boxes_where_there_are_some_and_the_map_elsewhere() ->
     assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_hint_asks_for_direction_not_for_what_all_cells_share() -> None:
+    wanted = torch.randn(4, 9, 8)
+    assert float(hint_loss(wanted * 3 + 7, wanted)) == pytest.approx(0, abs=1e-5)
+    assert float(hint_loss(-wanted, wanted)) == pytest.approx(2, abs=1e-5)
+
+
 def test_half_of_a_films_channels_are_hidden_in_all_of_its_cells() -> None:
     cells = torch.rand(3, 5, 4000) + 1
     shown = hide_channels(cells, 0.5, torch.Generator().manual_seed(0))
@@ -78,12 +84,6 @@ def test_half_of_a_films_channels_are_hidden_in_all_of_its_cells() -> None:
     assert torch.allclose(shown[kept], 2 * cells[kept])
     assert float(kept.float().mean()) == pytest.approx(0.5, abs=0.03)
     assert torch.equal(hide_channels(cells, 0.0, torch.Generator()), cells)
-
-
-def test_the_hint_asks_for_direction_not_for_what_all_cells_share() -> None:
-    wanted = torch.randn(4, 9, 8)
-    assert float(hint_loss(wanted * 3 + 7, wanted)) == pytest.approx(0, abs=1e-5)
-    assert float(hint_loss(-wanted, wanted)) == pytest.approx(2, abs=1e-5)
 
 
 def test_mixed_weights_lie_between_those_started_from_and_those_trained() -> None:
@@ -213,19 +213,6 @@ def test_counting_is_the_label_prior(pack_folder: Path) -> None:
         assert np.allclose(found[mask], shift, atol=1e-4)
 
 
-def test_cosines_of_label_tokens_are_one_where_all_labels_are_one() -> None:
-    model = LMeRAN(small_config(64, layers=2, embedding_std=0.5)).eval()
-    encoded = Encoded(np.arange(3), torch.rand(3, 4, model.config.backbone.width).half())
-    apart = token_cosines(None, model, encoded)
-    assert len(apart) == 3
-    labels = model.label_embedding.detach() + model.state_embedding.detach()[0]
-    expected = torch.corrcoef(labels)  # of centred rows: a rough check of the first value
-    assert abs(apart[0] - float(expected[~torch.eye(14, dtype=bool)].mean())) < 0.1
-    with torch.no_grad():
-        model.label_embedding.copy_(model.label_embedding[:1].expand_as(model.label_embedding))
-    assert token_cosines(None, model, encoded) == pytest.approx([1, 1, 1])
-
-
 def test_a_run_becomes_a_checkpoint_that_loads(
     data: Path,
     pack_folder: Path,
@@ -244,9 +231,9 @@ def test_a_run_becomes_a_checkpoint_that_loads(
     add_weights(pack_folder, "teacher", {k: v for k, v in lite.items() if k[:4] != "_fc."})
     given = argparse.Namespace(
         pack=pack_folder, out=tmp_path / "run", start=None, seconds=[0] * 4, steps=[1, 2, 4, 4],
-        size=64, sizes=[], batch=8, rate=0, arms=2, seed=1, compile=False, keep=True,
+        size=64, sizes=[], batch=8, rate=0, arms=2, seed=1, keep=True,
     )  # fmt: skip
-    run_module.run(given)
+    run_module.command(given)
     with np.load(tmp_path / "run" / "predictions.npz") as kept:
         assert kept["test:lmeran"].shape == (4, 8, len(FINDINGS))
         assert np.isfinite(kept["validation:no_map_supervision"]).all()
@@ -263,7 +250,7 @@ def test_a_run_becomes_a_checkpoint_that_loads(
     given.start, given.out, given.steps = given.out, tmp_path / "second", [0, 1, 0, 1]
     given.rate = 1e-12
     monkeypatch.setattr(run_module, "BranchRecipe", lambda sizes: BranchRecipe(rate=0.0))
-    run_module.run(given)
+    run_module.command(given)
     assemble(given.out, pack_folder, data, checkpoint_folder, tmp_path / "again")
     again = load_checkpoint(tmp_path / "again")
     assert again.training["earlier"]["steps"] == dict(

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from train.bundled.schedule import MovingAverage, Stage, State, batches, optimiser, set_rate
+from train.bundled.schedule import Stage, State, batches
+from train.optimiser import adamw, decay_groups, moving_average, set_rate
 
 
 def test_the_rate_rises_and_falls_to_zero() -> None:
@@ -43,12 +44,12 @@ def test_too_few_films_for_a_batch_are_refused() -> None:
 
 def test_the_average_is_that_of_the_formula() -> None:
     module = nn.Linear(2, 1)
-    average = MovingAverage(module, decay=0.5)
+    average = moving_average(module, decay=0.5)
     expected = None
-    for update in range(1, 6):
+    for update in range(5):
         with torch.no_grad():
             module.weight.fill_(float(update))
-        average.update(module)
+        average.update_parameters(module)
         decay = min(0.5, (1 + update) / (10 + update))
         expected = update if expected is None else decay * expected + (1 - decay) * update
     assert average.module.weight.detach().flatten().tolist() == pytest.approx([expected] * 2)
@@ -56,7 +57,7 @@ def test_the_average_is_that_of_the_formula() -> None:
 
 def test_weight_decay_spares_vectors_and_what_is_named() -> None:
     module = nn.Sequential(nn.Linear(3, 3), nn.Embedding(4, 3))
-    groups = optimiser(list(module.parameters()), 0.1, False, (module[1].weight,)).param_groups
+    groups = decay_groups(module.parameters(), 0.1, (module[1].weight,))
     decayed = {id(p) for g in groups if g["weight_decay"] for p in g["params"]}
     assert decayed == {id(module[0].weight)}
 
@@ -65,8 +66,8 @@ def _run(kept: Path, stop: int | None, steps: int = 9) -> list[float]:
     torch.manual_seed(0)
     module = nn.Linear(4, 1)
     stage = Stage("a", steps=steps)
-    optimizer = optimiser(list(module.parameters()), 0.1, False)
-    average = MovingAverage(module, 0.9)
+    optimizer = adamw(decay_groups(module.parameters(), 0.1), torch.device("cpu"))
+    average = moving_average(module, 0.9)
     parts = {"module": module, "optimizer": optimizer, "average": average}
     state = State(kept, stage, parts, every=3)
     state.restore()
@@ -76,7 +77,7 @@ def _run(kept: Path, stop: int | None, steps: int = 9) -> list[float]:
         optimizer.zero_grad()
         (module(inputs) - 1).square().mean().backward()
         optimizer.step()
-        average.update(module)
+        average.update_parameters(module)
         state.step()
         if stop is not None and stage.step + 1 == stop:
             break

@@ -21,7 +21,7 @@ from lmeran.findings import FINDINGS
 from tests.conftest import ROOT
 from tests.support.training import CPU, config
 from train.__main__ import main
-from train.card.publish import PublishError, Target, files_to_publish, push, space_files
+from train.card.publish import PublishError, files_to_publish, push, space_files
 from train.card.results import (
     END,
     HEADLINE,
@@ -147,10 +147,9 @@ def test_the_map_that_measured_best_is_recorded_for_the_viewer(
 ) -> None:
     found = {"Attention, last layer": (0.1, 0.9), "Exact CAM": (0.2, 0.3), "Grad-CAM": (0.6, 0.6)}
     rows = [
-        {"map": name, "others_pinned": pinned, "measure": measure, "value": value * (1 + pinned)}
+        {"map": name, "measure": measure, "value": value}
         for name, values in found.items()
         for measure, value in zip(("IoU", "pointing"), values, strict=True)
-        for pinned in (False, True)
     ]
     boxed = {"boxes": 9, "localisation": rows}
     kept = recorded(read_metrics(measured[1]) | {"localisation": boxed})
@@ -258,16 +257,15 @@ def test_a_checkpoint_is_published_with_its_card(
         files = {name: folder / name for name in files_to_publish(folder)}
         assert main(["publish", *given, "--to", "lab/lmeran", "--dry_run", "true"]) == 0
         assert "nothing was sent" in capsys.readouterr().out
-        target = Target("lab/lmeran", endpoint=hub.url, token="hf_right")
-        assert push(files, target, "Weights") == COMMIT
+        right = {"endpoint": hub.url, "token": "hf_right"}
+        assert push(files, "lab/lmeran", "Weights", **right) == COMMIT
         assert set(hub.files) == set(files) == {"README.md", "config.json", "model.safetensors"}
         for name, file in files.items():
             assert hub.files[name] == file.read_bytes()
         with pytest.raises(PublishError, match="hf auth login"):
-            push(files, Target("lab/lmeran", endpoint=hub.url, token="hf_wrong"), "Weights")
-        nowhere = Target("lab/lmeran", endpoint="http://127.0.0.1:9", token="hf_right")
+            push(files, "lab/lmeran", "Weights", **{**right, "token": "hf_wrong"})
         with pytest.raises(PublishError, match="cannot be reached"):
-            push(files, nowhere, "Weights")
+            push(files, "lab/lmeran", "Weights", **{**right, "endpoint": "http://127.0.0.1:9"})
     finally:
         (folder / "notes.txt").unlink()
         (folder / "README.md").unlink()
@@ -280,8 +278,9 @@ def test_the_viewer_is_published_as_a_space(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
     assert main(["publish", "--space", "lab/viewer", "--dry_run", "true"]) == 0
     assert "nothing was sent to lab/viewer" in capsys.readouterr().out
-    target = Target("lab/viewer", "space", endpoint=hub.url, token="hf_right")
-    assert push(space_files("lab/lmeran"), target, "The viewer") == COMMIT
+    files = space_files("lab/lmeran")
+    right = {"endpoint": hub.url, "token": "hf_right"}
+    assert push(files, "lab/viewer", "The viewer", "space", **right) == COMMIT
     weights = "assets/checkpoint/model.safetensors"
     assert "/api/spaces/lab/viewer/commit/main" in hub.asked
     assert hub.files[weights] == (ROOT / weights).read_bytes()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from train.evaluation.bootstrap import Estimate
 from train.evaluation.section import MEAN, find, plain, row, select, tidy
-from train.evaluation.statistics import Estimate
 from train.evaluation.tables import number, shown_table
 
 ROWS = [
@@ -19,8 +19,8 @@ ROWS = [
 
 def test_values_stand_with_their_interval_where_finding_and_measure_meet() -> None:
     found = shown_table(tidy(ROWS), ["finding"], "measure")
-    assert found.head == ("finding", "AUC", "positive")
-    assert found.rows == (
+    assert found["head"] == ("finding", "AUC", "positive")
+    assert found["rows"] == (
         ("Pleural Thickening", "0.712 (0.600 to 0.800)", "1,200"),
         ("Mass", "\N{EN DASH}", "\N{EN DASH}"),
         ("Mean", "\N{MINUS SIGN}0.010 (\N{MINUS SIGN}0.020 to <0.001)", "\N{EN DASH}"),
@@ -30,8 +30,8 @@ def test_values_stand_with_their_interval_where_finding_and_measure_meet() -> No
 def test_a_frame_as_it_is_and_some_of_its_rows() -> None:
     frame = tidy({**r, "known": k} for k, r in enumerate(ROWS))
     found = shown_table(frame, ["finding"], where={"measure": "AUC"})
-    assert found.head == ("finding", "measure", "known", "value")
-    assert found.rows[1] == ("Mass", "AUC", "2", "\N{EN DASH}")
+    assert found["head"] == ("finding", "measure", "known", "value")
+    assert found["rows"][1] == ("Mass", "AUC", "2", "\N{EN DASH}")
     assert len(select(frame, finding="Mass", measure="AUC")) == 1
     assert len(select(frame, finding=["Mass", MEAN])) == 2
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,21 +17,15 @@ from train.evaluation.metrics import auc_per_finding, mean_auc
 from train.evaluation.predictions import (
     FREE,
     KNOWN,
-    MIXED,
     WRONG,
     Scenario,
     Which,
-    pins_given,
 )
 from train.evaluation.section import MEAN, Section, row, select, tidy
 from train.evaluation.study import Study
 
-MAIN = 7
-"""The number of known findings that single figures are given for."""
-
 OWN = "this checkpoint"
 """The arm of the measured checkpoint with all kinds of pins."""
-
 
 COUNTING = "counting alone"
 """The arm that moves the free reading by the training films' labels, `LabelPrior.counted`."""
@@ -45,15 +38,10 @@ KINDS: dict[Which, str] = {
 """The arms of the measured checkpoint by the pins they are given."""
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One way of reading with one number of known findings.
+class Step(NamedTuple):
+    """One way of reading with one number of known findings: AUC of each finding, None for a single
+    class, and the same in each resample, (B, 14)."""
 
-    pins: how many were pinned on average. auc: of each finding, None for a single class; drawn:
-    the same in each resample, (B, 14).
-    """
-
-    pins: float
     auc: list[float | None]
     drawn: np.ndarray
 
@@ -63,8 +51,7 @@ Curve = dict[int, Step]
 
 
 def conditioning_section(study: Study) -> Section:
-    """The known-label curve of every arm, gains per finding, the model beside counting labels, and
-    cases with a positive pin."""
+    """The known-label curve of every arm, gains per finding, the model beside counting labels."""
     curves = measure_arms(study)
     frame = arms_frame(curves)
     means = select(frame, finding=MEAN, measure="AUC")
@@ -74,7 +61,7 @@ def conditioning_section(study: Study) -> Section:
         apart = 0.12 * (place - len(curves) / 2)
         columns = own[["value", "low", "high"]].to_numpy(dtype=float).T
         lines.append(Line(arm, own["known"].to_numpy(dtype=float) + apart, *columns))
-    facts, frames = {}, {"known_labels": frame, "positive_pins": by_positive_pin(study)}
+    facts, frames = {}, {"known_labels": frame}
     prior = LabelPrior.of(study.predictions.checkpoint)
     if prior is not None:
         facts["weight_of_counting"] = prior.used_weight
@@ -100,28 +87,26 @@ def measure_arms(study: Study) -> dict[str, Curve]:
     own = study.predictions.probabilities
     curves = {arm: _curve(study, own, which) for which, arm in KINDS.items()}
     curves[f"{WRONG:.0%} of the pins wrong"] = _curve(study, own, wrong=WRONG)
-    if study.without_masking is not None:
-        curves["without label masking"] = _curve(study, study.without_masking.probabilities)
     prior = LabelPrior.of(study.predictions.checkpoint)
     if prior is not None:
-        alone = {s: label_only(prior, study.index.names, study.labels, s) for s in MIXED}
+        alone = {
+            s: label_only(prior, study.index.names, study.labels, s) for s in map(Scenario, KNOWN)
+        }
         curves[COUNTING] = _curve(study, _counted(study, prior, "all"))
         curves["labels alone, no image"] = _curve(study, alone)
     return curves
 
 
 def arms_frame(curves: Mapping[str, Curve]) -> pd.DataFrame:
-    """Columns: arm, known, finding (`MEAN` too), measure: "AUC", "gain" over the same arm with
-    nothing known, paired over the resamples, and for the mean "pins", how many were pinned on
-    average."""
+    """Columns: arm, known, finding (`MEAN` too), measure: "AUC", and "gain" over the same arm with
+    nothing known, paired over the resamples."""
     rows = []
     for arm, curve in curves.items():
         for known, step in curve.items():
             keys = {"arm": arm, "known": known}
-            rows.append(row(step.pins, **keys, finding=MEAN, measure="pins"))
-            rows += _rows(step.auc, step.drawn, **keys, measure="AUC")
+            rows += _rows(step, **keys, measure="AUC")
             if known:
-                rows += _rows(*_difference(step, curve[0]), **keys, measure="gain")
+                rows += _rows(_difference(step, curve[0]), **keys, measure="gain")
     return tidy(rows)
 
 
@@ -138,35 +123,13 @@ def beside_counting(study: Study, prior: LabelPrior, curves: Mapping[str, Curve]
             counting = _curve(study, _counted(study, prior, which), which)
         for known, step in curves[arm].items():
             keys = {"pins": which, "known": known}
-            for measure, (auc, drawn) in {
-                OWN: (step.auc, step.drawn),
-                COUNTING: (counting[known].auc, counting[known].drawn),
+            for measure, found in {
+                OWN: step,
+                COUNTING: counting[known],
                 "difference": _difference(step, counting[known]),
             }.items():
-                rows.append(row(mean_interval(mean_auc(auc), drawn), **keys, measure=measure))
-    return tidy(rows)
-
-
-def by_positive_pin(study: Study) -> pd.DataFrame:
-    """With `MAIN` findings known: the cases with a positive one among them, and those without.
-
-    A case is an image and a finding scored on it. Columns: cases, measure: "cases", "AUC, free",
-    "AUC, known" and "gain": means over findings, each on its own cases.
-    """
-    positive = pins_given(study.index, Scenario(MAIN))[:, :, 0] > 0
-    rows = []
-    for name, cases in (("a positive pin", positive), ("negative pins alone", ~positive)):
-        free, known = (
-            _over_cases(study, scores, cases)
-            for scores in (study.predictions.free, study.predictions.known(MAIN))
-        )
-        gain = None if free[0] is None else mean_interval(known[0] - free[0], known[1] - free[1])
-        rows += [
-            row(int(cases.sum()), cases=name, measure="cases"),
-            row(mean_interval(*free), cases=name, measure="AUC, free"),
-            row(mean_interval(*known), cases=name, measure="AUC, known"),
-            row(gain, cases=name, measure="gain"),
-        ]
+                mean = mean_interval(mean_auc(found.auc), found.drawn)
+                rows.append(row(mean, **keys, measure=measure))
     return tidy(rows)
 
 
@@ -191,35 +154,21 @@ def _curve(
     for scenario in (FREE, *(Scenario(known, which, wrong) for known in KNOWN[1:])):
         scores = probabilities[scenario]
         curve[scenario.known] = Step(
-            pins=float(pins_given(study.index, scenario).sum(axis=2).mean()),
             auc=auc_per_finding(study.labels, scores),
             drawn=resampled(study.labels, scores, study.resamples).auc,
         )
     return curve
 
 
-def _difference(first: Step, second: Step) -> tuple[list[float | None], np.ndarray]:
+def _difference(first: Step, second: Step) -> Step:
     """AUC of each finding, first less second, and in each resample."""
     pairs = zip(first.auc, second.auc, strict=True)
-    return [None if a is None else a - b for a, b in pairs], first.drawn - second.drawn
+    return Step([None if a is None else a - b for a, b in pairs], first.drawn - second.drawn)
 
 
-def _rows(values: list[float | None], drawn: np.ndarray, **keys: Any) -> list[dict[str, Any]]:
+def _rows(step: Step, **keys: Any) -> list[dict[str, Any]]:
     """The mean over the findings, then each of them."""
-    rows = [row(mean_interval(mean_auc(values), drawn), **keys, finding=MEAN)]
+    rows = [row(mean_interval(mean_auc(step.auc), step.drawn), **keys, finding=MEAN)]
     for i, finding in enumerate(FINDINGS):
-        rows.append(row(interval(values[i], drawn[:, i]), **keys, finding=finding))
+        rows.append(row(interval(step.auc[i], step.drawn[:, i]), **keys, finding=finding))
     return rows
-
-
-def _over_cases(
-    study: Study, scores: np.ndarray, cases: np.ndarray
-) -> tuple[float | None, np.ndarray]:
-    """Mean AUC over findings, each on its own cases bool (N, 14), and its resamples (B, 14)."""
-    values, drawn = [], []
-    for i in range(cases.shape[1]):
-        rows = np.flatnonzero(cases[:, i])
-        labels, some = study.labels[rows, i : i + 1], scores[rows, i : i + 1]
-        values += auc_per_finding(labels, some)
-        drawn.append(resampled(labels, some, study.resamples.take(rows)).auc[:, 0])
-    return mean_auc(values), np.stack(drawn, axis=1)

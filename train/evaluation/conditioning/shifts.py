@@ -12,19 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
-from train.evaluation.bootstrap import Resamples, interval
-from train.evaluation.conditioning.arms import MAIN
-from train.evaluation.figures import Line, agreement_figure
+from train.evaluation.bootstrap import Estimate, Resamples, interval
 from train.evaluation.predictions import SinglePins
-from train.evaluation.section import Section, row, select, tidy
-from train.evaluation.statistics import Estimate
+from train.evaluation.section import Section, row, tidy
 from train.evaluation.study import Study
 
-EDGES = (-np.inf, -20, -10, -5, -2, -1, -0.3, 0.3, 1, 2, 5, 10, 20, np.inf)
-"""Bounds of the bins of a shift, in percentage points of probability."""
+MAIN = 7
+"""Known findings under which the shifts of all films are measured."""
 
 LEAST = 30
-"""Cases a bin must have to be measured."""
+"""Images of like free probability that a frequency is taken over."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,27 +38,11 @@ class Cases:
 
 def shifts_section(study: Study) -> Section:
     """One true pin, positive or negative, and several known findings: predicted and observed."""
-    cases = measured_cases(study)
-    bins = tidy(
-        {"pins": name, **entry}
-        for name, some in cases.items()
-        for entry in shift_bins(some, study.resamples)
-    )
-    slopes = tidy(
+    slopes = (
         row(shift_slope(some, study.resamples), pins=name, cases=len(some.row))
-        for name, some in cases.items()
+        for name, some in measured_cases(study).items()
     )
-    panels = {}
-    for name in cases:
-        own = select(bins, pins=name) if len(bins) else bins
-        columns = [100 * own[c].to_numpy(dtype=float) for c in ("shift", "value", "low", "high")]
-        panels[name] = [Line(name, *columns)] if len(own) else []
-    labels = ("shift of p by the model, percentage points", "observed, percentage points")
-    return Section(
-        key="shifts",
-        frames={"shift_slopes": slopes, "shifts": bins},
-        figures={"shifts": agreement_figure(panels, labels, linear=1)},
-    )
+    return Section("shifts", frames={"shift_slopes": tidy(slopes)})
 
 
 def measured_cases(study: Study) -> dict[str, Cases]:
@@ -101,34 +82,6 @@ def expected_frequency(free: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return expected
 
 
-def shift_bins(cases: Cases, resamples: Resamples) -> list[dict[str, float]]:
-    """Cases whose probability moved alike, one entry for each bin of at least `LEAST` of them.
-
-    from, to: bounds of the bin in percentage points. shift, expected, frequency: means of what the
-    model moved, of the frequency expected without the pins and of the truth; value, low, high: what
-    was observed beyond what was expected.
-    """
-    shift, beyond = cases.pinned - cases.free, cases.truth - cases.expected
-    which = np.searchsorted(EDGES, 100 * shift, side="right") - 1
-    found = []
-    for b in range(len(EDGES) - 1):
-        inside = which == b
-        count = int(inside.sum())
-        if count < LEAST:
-            continue
-        drawn = _ratio(beyond[inside], np.ones(count), cases.row[inside], resamples)
-        means = {
-            "from": EDGES[b],
-            "to": EDGES[b + 1],
-            "cases": count,
-            "shift": float(shift[inside].mean()),
-            "expected": float(cases.expected[inside].mean()),
-            "frequency": float(cases.truth[inside].mean()),
-        }
-        found.append(row(interval(float(beyond[inside].mean()), drawn), **means))
-    return found
-
-
 def shift_slope(cases: Cases, resamples: Resamples) -> Estimate | None:
     """Observed over predicted movement, least squares through zero.
 
@@ -139,18 +92,10 @@ def shift_slope(cases: Cases, resamples: Resamples) -> Estimate | None:
     square = float((shift**2).sum())
     if square == 0:
         return None
-    drawn = _ratio(shift * beyond, shift**2, cases.row, resamples)
+    sums = resamples.take(cases.row).sums(np.stack([shift * beyond, shift**2], axis=1))
+    drawn = np.full(len(sums), np.nan)
+    np.divide(sums[:, 0], sums[:, 1], out=drawn, where=sums[:, 1] > 0)
     return interval(float((shift * beyond).sum()) / square, drawn)
-
-
-def _ratio(
-    above: np.ndarray, below: np.ndarray, rows: np.ndarray, resamples: Resamples
-) -> np.ndarray:
-    """Sum of `above` over sum of `below` in each resample (B,); NaN where the latter is zero."""
-    sums = resamples.take(rows).sums(np.stack([above, below], axis=1))
-    ratio = np.full(len(sums), np.nan)
-    np.divide(sums[:, 0], sums[:, 1], out=ratio, where=sums[:, 1] > 0)
-    return ratio
 
 
 def _single_cases(

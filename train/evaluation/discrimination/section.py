@@ -8,17 +8,11 @@ import numpy as np
 import pandas as pd
 
 from lmeran.findings import FINDINGS, display_name
-from train.evaluation.bootstrap import Resamples, interval, mean_interval, resampled
-from train.evaluation.discrimination.published import paper_frame, read_paper
-from train.evaluation.figures import curve_figure, interval_figure
-from train.evaluation.metrics import auc_per_finding, auc_within, mean_auc
+from train.evaluation.bootstrap import Estimate, Resamples, interval, mean_interval, resampled
+from train.evaluation.discrimination.published import read_paper
+from train.evaluation.figures import interval_figure, roc_figure
+from train.evaluation.metrics import auc_per_finding, auc_within, average_precision, mean_auc
 from train.evaluation.section import MEAN, Section, row, select, tidy
-from train.evaluation.statistics import (
-    Estimate,
-    average_precision,
-    delong_paired,
-    holm,
-)
 from train.evaluation.study import Study
 
 
@@ -27,25 +21,20 @@ def discrimination_section(study: Study) -> Section:
     labels, scores = study.labels, study.predictions.free
     frame = discrimination(labels, scores, study.index.groups, study.resamples)
     auc = select(frame, measure="AUC")
-    precision = select(frame, measure="average precision", group="finding")
     paper = read_paper()
+    published = {**paper.auc, MEAN: paper.mean}
+    frame = pd.concat(
+        [frame, tidy(row(v, finding=f, measure="AUC, the paper's") for f, v in published.items())]
+    )
     rows = named_estimates(auc)
-    published = {display_name(f): paper.of(f) for f in FINDINGS} | {"Mean": paper.own_mean}
-    others = (f"{paper.own}, published", [published[name] for name, _ in rows])
+    shown = {display_name(f): v for f, v in paper.auc.items()} | {"Mean": paper.mean}
+    others = (f"{paper.own}, published", [shown[name] for name, _ in rows])
     return Section(
         key="discrimination",
-        frames={
-            "discrimination": frame.drop(columns="group"),
-            "beside_the_paper": paper_frame(auc, paper),
-        },
+        frames={"discrimination": frame},
         figures={
             "auc": interval_figure(rows, "AUC", 0.5, others),
-            "roc": curve_figure(
-                "roc", labels, scores, select(auc, group="finding")["value"].tolist()
-            ),
-            "precision_recall": curve_figure(
-                "precision_recall", labels, scores, precision["value"].tolist()
-            ),
+            "roc": roc_figure(labels, scores, auc_per_finding(labels, scores)),
         },
     )
 
@@ -71,13 +60,13 @@ def discrimination(
             "AUC within sources": within[i],
             "average precision": interval(precision[i], drawn.average_precision[:, i]),
         }
-        rows += [row(v, group="finding", finding=finding, measure=m) for m, v in measured.items()]
+        rows += [row(v, finding=finding, measure=m) for m, v in measured.items()]
     means = {
         "AUC": mean_interval(mean_auc(auc), drawn.auc),
         "AUC within sources": mean_auc(within),
         "average precision": mean_interval(mean_auc(precision), drawn.average_precision),
     }
-    rows += [row(v, group=MEAN, finding=MEAN, measure=m) for m, v in means.items()]
+    rows += [row(v, finding=MEAN, measure=m) for m, v in means.items()]
     return tidy(rows)
 
 
@@ -99,36 +88,29 @@ def comparison_section(study: Study) -> Section | None:
 def comparison(
     labels: np.ndarray, first: np.ndarray, second: np.ndarray, resamples: Resamples
 ) -> pd.DataFrame:
-    """AUC of two checkpoints on the same images, first less second, paired.
+    """AUC of two checkpoints on the same images, first less second, paired over the resamples.
 
-    labels, and probabilities of both, (N, 14). The difference has a patient-bootstrap interval
-    and DeLong's paired test, whose p is adjusted by Holm over the findings.
+    labels, and probabilities of both, (N, 14).
     """
-    values = auc_per_finding(labels, first), auc_per_finding(labels, second)
+    this, other = auc_per_finding(labels, first), auc_per_finding(labels, second)
     drawn = resampled(labels, first, resamples).auc - resampled(labels, second, resamples).auc
-    differences = [None if a is None else a - b for a, b in zip(*values, strict=True)]
-    columns = range(labels.shape[1])
-    tests = [delong_paired(labels[:, i], first[:, i], second[:, i]) for i in columns]
-    adjusted = holm([test and test.p for test in tests])
+    differences = [None if a is None else a - b for a, b in zip(this, other, strict=True)]
     rows = []
     for i, finding in enumerate(FINDINGS):
-        test = tests[i]
-        measured = {
-            "this": values[0][i],
-            "other": values[1][i],
-            "difference": interval(differences[i], drawn[:, i]),
-            "difference, DeLong": test and Estimate(test.difference, test.low, test.high),
-            "p": test and test.p,
-            "p by Holm": adjusted[i],
-        }
-        rows += [row(value, finding=finding, measure=name) for name, value in measured.items()]
-    means = {
-        "this": mean_auc(values[0]),
-        "other": mean_auc(values[1]),
-        "difference": mean_interval(mean_auc(differences), drawn),
-    }
-    rows += [row(value, finding=MEAN, measure=name) for name, value in means.items()]
-    return tidy(rows)
+        rows += [
+            row(this[i], finding=finding, measure="this"),
+            row(other[i], finding=finding, measure="other"),
+            row(interval(differences[i], drawn[:, i]), finding=finding, measure="difference"),
+        ]
+    mean = mean_interval(mean_auc(differences), drawn)
+    return tidy(
+        [
+            *rows,
+            row(mean_auc(this), finding=MEAN, measure="this"),
+            row(mean_auc(other), finding=MEAN, measure="other"),
+            row(mean, finding=MEAN, measure="difference"),
+        ]
+    )
 
 
 def named_estimates(frame: pd.DataFrame) -> Sequence[tuple[str, Estimate]]:

@@ -6,12 +6,9 @@ Consistent and Efficient Evaluation Strategy for Attribution Methods" (ROAD), IC
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import cv2
 import numpy as np
-from scipy.sparse import coo_array, csr_array, diags_array
+from scipy.sparse import csr_array, diags_array, eye_array, kron
 from scipy.sparse.linalg import spsolve
 
 from lmeran.config import CELL_STRIDE
@@ -27,14 +24,6 @@ ROAD_BLOCK = 4
 
 ROAD_NOISE = 0.01
 """Standard deviation of the noise on what is imputed, in gray from 0 to 1, as in ROAD's code."""
-
-_NEIGHBOURS = tuple(
-    ((down, across), 1 / 6 if 0 in (down, across) else 1 / 12)
-    for down in (-1, 0, 1)
-    for across in (-1, 0, 1)
-    if (down, across) != (0, 0)
-)
-"""ROAD's weights: sides twice as much as corners."""
 
 
 def cell_order(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -57,39 +46,6 @@ def pixels_of(cells: np.ndarray, size: int) -> np.ndarray:
     return cells.reshape(grid, grid).repeat(side, axis=0).repeat(side, axis=1)
 
 
-@dataclass(frozen=True)
-class Altered:
-    """A film without some of its cells.
-
-    fill: what they give way to, "gray" (the film's mean), "blur" (the film under a Gaussian of
-    `CELL_STRIDE` pixels) or "around" (imputed). missing: the cells, bool (h w,) as bytes, so that
-    equal pictures are one entry of a dictionary.
-    """
-
-    fill: Literal["gray", "blur", "around"]
-    missing: bytes
-
-    @classmethod
-    def of(cls, fill: Literal["gray", "blur", "around"], missing: np.ndarray) -> Altered:
-        # with nothing missing there is nothing to fill
-        return cls(fill if missing.any() else "gray", missing.tobytes())
-
-
-def deletions(order: np.ndarray) -> list[Altered]:
-    """The first cells gray, for each of `SHARES`."""
-    return [Altered.of("gray", first_cells(order, share)) for share in SHARES]
-
-
-def insertions(order: np.ndarray) -> list[Altered]:
-    """All but the first cells blurred, for each of `SHARES`."""
-    return [Altered.of("blur", ~first_cells(order, share)) for share in SHARES]
-
-
-def imputations(order: np.ndarray) -> list[Altered]:
-    """The first cells imputed, for each of `ROAD_SHARES`."""
-    return [Altered.of("around", first_cells(order, share)) for share in ROAD_SHARES]
-
-
 class Film:
     """A film, gray 0 .. 1 float32 (S, S), and what it is altered with.
 
@@ -105,11 +61,24 @@ class Film:
         self.coarse = cv2.resize(gray, (side, side), interpolation=cv2.INTER_AREA)
         self.means = neighbour_means(side, side)
 
-    def picture(self, altered: Altered) -> np.ndarray:
-        """Float32 (S, S)."""
-        missing = pixels_of(np.frombuffer(altered.missing, dtype=bool), len(self.gray))
-        fills = {"gray": lambda _: self.mean, "blur": lambda _: self.blurred, "around": self.around}
-        return np.where(missing, fills[altered.fill](missing), self.gray)
+    def pictures(self, order: np.ndarray) -> list[np.ndarray]:
+        """Float32 (S, S): the first cells of an order gray, for each of `SHARES`; all but the first
+        cells blurred, for each of them; then for each of `ROAD_SHARES` the first cells imputed, and
+        for each the last ones."""
+        away = [pixels_of(first_cells(order, share), len(self.gray)) for share in SHARES]
+        return [
+            *(np.where(missing, self.mean, self.gray) for missing in away),
+            *(np.where(missing, self.gray, self.blurred) for missing in away),
+            *(
+                self.without(pixels_of(first_cells(cells, share), len(self.gray)))
+                for cells in (order, order[::-1])
+                for share in ROAD_SHARES
+            ),
+        ]
+
+    def without(self, missing: np.ndarray) -> np.ndarray:
+        """The film with missing pixels (S, S) imputed."""
+        return np.where(missing, self.around(missing), self.gray)
 
     def around(self, missing: np.ndarray) -> np.ndarray:
         """What missing pixels (S, S), whole cells, are imputed with.
@@ -147,15 +116,9 @@ def solve_missing(picture: np.ndarray, missing: np.ndarray, means: csr_array) ->
 
 
 def neighbour_means(height: int, width: int) -> csr_array:
-    """The matrix (H W, H W) that takes the weighted mean of each pixel's neighbours."""
-    row, column = np.indices((height, width))
-    from_, to, weights = [], [], []
-    for (down, across), weight in _NEIGHBOURS:
-        y, x = row + down, column + across
-        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-        from_.append((row * width + column)[inside])
-        to.append((y * width + x)[inside])
-        weights.append(np.full(int(inside.sum()), weight))
-    places = (np.concatenate(from_), np.concatenate(to))
-    matrix = coo_array((np.concatenate(weights), places), shape=(height * width,) * 2).tocsr()
+    """The matrix (H W, H W) that takes the mean of each pixel's neighbours with ROAD's weights:
+    sides twice as much as corners."""
+    down, across = (diags_array((1.0, 1.0), offsets=(-1, 1), shape=(n, n)) for n in (height, width))
+    sides = kron(down, eye_array(width)) + kron(eye_array(height), across)
+    matrix = (sides / 6 + kron(down, across) / 12).tocsr()
     return diags_array(1 / matrix.sum(axis=1)) @ matrix

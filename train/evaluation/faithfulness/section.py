@@ -1,4 +1,4 @@
-"""Do the maps show what the model uses? Deletion, insertion, ROAD and randomised weights.
+"""Do the maps show what the model uses? Deletion, insertion and ROAD.
 
 Every map costs dozens of backbone passes, so only `Study.map_films` films are measured, chosen by
 a hash of their names.
@@ -6,42 +6,66 @@ a hash of their names.
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from lmeran.checkpoint import Checkpoint
+from lmeran.config import Preprocessing
+from lmeran.findings import FINDINGS, State
+from lmeran.model.lmeran import LMeRAN
 from lmeran.predictor import Predictor
+from train.augment import network_input
+from train.data.index import Index
 from train.data.pixels import cached_pixels
-from train.evaluation.bootstrap import Resamples, draw, interval
-from train.evaluation.faithfulness.curves import (
-    RANDOM,
-    Curves,
-    Pair,
-    choose_pairs,
-    free_maps,
-    measure_curves,
-)
-from train.evaluation.faithfulness.masks import SHARES, area
-from train.evaluation.faithfulness.randomise import cascade, rank_correlation
+from train.evaluation.bootstrap import Resamples, draw, macro
+from train.evaluation.faithfulness.masks import SHARES, Film, area, cell_order
 from train.evaluation.figures import Line, line_figure
-from train.evaluation.localisation.maps import MODEL_MAPS
-from train.evaluation.section import Section, row, select, tidy
-from train.evaluation.statistics import Estimate
+from train.evaluation.localisation.cases import read_film
+from train.evaluation.localisation.maps import MODEL_MAPS, model_maps
+from train.evaluation.metrics import seed_of
+from train.evaluation.section import Section, row, tidy
 from train.evaluation.study import Study
 
-ANOTHER_FILM = "same weights, another film"
+RANDOM_ORDERS = 2
+"""Random orders of each film's cells; the mean of their curves is the control."""
+
+RANDOM = "random"
+NAMES = {**MODEL_MAPS, RANDOM: "Random order"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A film, by its row of the index, and one of its true findings, by its place."""
+
+    row: int
+    finding: int
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Probabilities of each pair's finding as cells are altered in the order of one kind of map.
+
+    deletion, insertion: float64 (N, len(SHARES)). road: (N,), mean over `ROAD_SHARES` of the
+    probability without the least relevant cells less that without the most relevant ones: above
+    zero where the map's order means something.
+    """
+
+    deletion: np.ndarray
+    insertion: np.ndarray
+    road: np.ndarray
 
 
 def faithfulness_section(study: Study) -> Section | None:
-    """Deletion, insertion, ROAD and the randomisation of the weights; None without true findings.
+    """Deletion, insertion and ROAD; None without true findings.
 
     Each film is measured with all its true findings. Raises `DataError` where one cannot be read.
     """
-    pairs = choose_pairs(study.index, study.map_films)
+    pairs = choose_pairs(study.index, study.config.map_films)
     if not pairs:
         return None
     checkpoint, index = study.predictions.checkpoint, study.index
@@ -52,84 +76,91 @@ def faithfulness_section(study: Study) -> Section | None:
     names = [index.names[r] for r in rows]
     curves = measure_curves(checkpoint.model, pixels[place], names, pairs, maps, study.device)
     draws = draw(index.patients[rows], len(study.resamples))
-    correlations = correlation_frame(study, pairs, maps, draws)
     return Section(
         key="faithfulness",
         facts={"films": len(chosen), "maps": len(pairs)},
-        frames={"faithfulness": area_frame(curves, draws), "randomisation": correlations},
-        figures={
-            "faithfulness_curves": _curve_figure(curves),
-            "randomisation": _randomisation_figure(correlations),
-        },
+        frames={"faithfulness": area_frame(curves, draws)},
+        figures={"faithfulness_curves": _curve_figure(curves)},
     )
+
+
+def choose_pairs(index: Index, films: int) -> list[Pair]:
+    """The true findings of `films` films with any, chosen by a hash of their names."""
+    with_findings = np.flatnonzero((index.labels > 0.5).any(axis=1)).tolist()
+    chosen = sorted(with_findings, key=lambda row: seed_of(index.names[row]))[:films]
+    return [
+        Pair(row, finding)
+        for row in chosen
+        for finding in np.flatnonzero(index.labels[row] > 0.5).tolist()
+    ]
+
+
+def free_maps(predictor: Predictor, index: Index, pairs: list[Pair]) -> dict[str, np.ndarray]:
+    """The free maps of all pairs, kind -> (N, h, w); pairs of one film must follow each other."""
+    found: dict[str, list[np.ndarray]] = {}
+    for place, own in groupby(pairs, lambda pair: pair.row):
+        film = predictor.encode(read_film(index, place))
+        for kind, maps in model_maps(predictor, film, [pair.finding for pair in own]).items():
+            found.setdefault(kind, []).extend(maps)
+    return {kind: np.stack(maps) for kind, maps in found.items()}
+
+
+def measure_curves(
+    model: LMeRAN,
+    squares: np.ndarray,
+    names: list[str],
+    pairs: list[Pair],
+    maps: dict[str, np.ndarray],
+    device: torch.device | str,
+) -> dict[str, Curves]:
+    """Deletion, insertion and ROAD of every pair, for each kind of map and for random orders.
+
+    squares: uint8 (N, S, S), the network's pixels of each pair's film; names seed what is random.
+    """
+    found: dict[str, list[tuple[np.ndarray, np.ndarray, float]]] = {}
+    for k, pair in enumerate(tqdm(pairs, desc="faithfulness", unit="map", leave=False)):
+        rng = np.random.default_rng(seed_of(names[k]))
+        film = Film(squares[k].astype(np.float32) / 255, rng)
+        orders = {kind: [cell_order(values[k], rng)] for kind, values in maps.items()}
+        orders[RANDOM] = [rng.permutation(model.config.grid**2) for _ in range(RANDOM_ORDERS)]
+        for kind, own in orders.items():
+            pictures = (np.stack(film.pictures(order)) for order in own)
+            read = [probabilities(model, some, device)[:, pair.finding] for some in pictures]
+            deletion, insertion, road = np.split(
+                np.mean(read, axis=0), [len(SHARES), 2 * len(SHARES)]
+            )
+            without_first, without_last = np.split(road, 2)
+            gap = float((without_last - without_first).mean())
+            found.setdefault(kind, []).append((deletion, insertion, gap))
+    return {kind: Curves(*map(np.array, zip(*own, strict=True))) for kind, own in found.items()}
+
+
+@torch.inference_mode()
+def probabilities(model: LMeRAN, pictures: np.ndarray, device: torch.device | str) -> np.ndarray:
+    """Free probabilities of pictures, gray 0 .. 1 (K, S, S): float64 (K, 14)."""
+    preprocessing: Preprocessing = model.config.preprocessing
+    encoding = model.encode(network_input(torch.from_numpy(pictures), preprocessing).to(device))
+    states = torch.full((len(pictures), len(FINDINGS)), int(State.UNKNOWN), device=device)
+    return model.condition(encoding, states).logits.double().sigmoid().cpu().numpy()
 
 
 def area_frame(curves: dict[str, Curves], draws: Resamples) -> pd.DataFrame:
     """Means over the pairs, with intervals, by order of the cells and measure."""
-    rows = []
+    rows, chance = [], curves[RANDOM]
     for kind, own in curves.items():
         deletion, insertion = area(own.deletion), area(own.insertion)
         measured = {
             "deletion": deletion,
-            "deletion less random": deletion - area(curves[RANDOM].deletion),
+            "deletion less random": deletion - area(chance.deletion),
             "insertion": insertion,
-            "insertion less random": insertion - area(curves[RANDOM].insertion),
+            "insertion less random": insertion - area(chance.insertion),
             "ROAD": own.road,
         }
-        for name, values in measured.items():
-            rows.append(row(mean_estimate(values, draws), order=name_of(kind), measure=name))
+        together = np.zeros(len(deletion), dtype=np.int64)
+        estimates = macro(np.stack(list(measured.values()), axis=1), together, draws)
+        for name, estimate in zip(measured, estimates, strict=True):
+            rows.append(row(estimate, order=NAMES[kind], measure=name))
     return tidy(rows)
-
-
-def correlation_frame(
-    study: Study, pairs: list[Pair], maps: dict[str, np.ndarray], draws: Resamples
-) -> pd.DataFrame:
-    """Mean rank correlation of the maps of every step of the cascade, and of another film's, with
-    the trained ones."""
-    checkpoint: Checkpoint = study.predictions.checkpoint
-    found = {}
-    other = _on_the_next_film(pairs)
-    if other is not None:
-        # Pairs of one film must follow each other; so they do, each film being moved as a whole.
-        found[ANOTHER_FILM] = free_maps(Predictor(checkpoint, study.device), study.index, other)
-    steps = tqdm(cascade(checkpoint.model), desc="randomisation", unit="step", leave=False)
-    for name, model in steps:
-        predictor = Predictor(dataclasses.replace(checkpoint, model=model), study.device)
-        found[name] = free_maps(predictor, study.index, pairs)
-    return tidy(
-        row(
-            mean_estimate(rank_correlation(maps[kind], values), draws),
-            random_down_to=step,
-            map=MODEL_MAPS[kind],
-        )
-        for step, own in found.items()
-        for kind, values in own.items()
-    )
-
-
-def mean_estimate(values: np.ndarray, draws: Resamples) -> Estimate | None:
-    """Mean of values (N,) that are there, with its interval over patients; None without any."""
-    rows = np.flatnonzero(np.isfinite(values))
-    if not len(rows):
-        return None
-    own = draws.take(rows)
-    count, total = own.sums(np.ones(len(rows))), own.sums(values[rows])
-    drawn = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
-    return interval(float(values[rows].mean()), drawn)
-
-
-def name_of(kind: str) -> str:
-    """A kind of map, or the random order, in words."""
-    return "Random order" if kind == RANDOM else MODEL_MAPS[kind]
-
-
-def _on_the_next_film(pairs: list[Pair]) -> list[Pair] | None:
-    """The same findings on the following film, for what maps of all films share; None for one."""
-    rows = list(dict.fromkeys(pair.row for pair in pairs))
-    if len(rows) < 2:
-        return None
-    following = dict(zip(rows, [*rows[1:], rows[0]], strict=True))
-    return [Pair(following[pair.row], pair.finding) for pair in pairs]
 
 
 def _curve_figure(curves: dict[str, Curves]) -> Figure:
@@ -138,20 +169,7 @@ def _curve_figure(curves: dict[str, Curves]) -> Figure:
         "insertion": "Insertion: a blurred film gets its cells back",
     }
     panels = {
-        title: [
-            Line(name_of(kind), SHARES, getattr(own, part).mean(axis=0))
-            for kind, own in curves.items()
-        ]
-        for part, title in titles.items()
+        title: [Line(NAMES[k], SHARES, getattr(own, p).mean(axis=0)) for k, own in curves.items()]
+        for p, title in titles.items()
     }
     return line_figure(panels, ("share of the cells", "mean probability"), limits=(0, None))
-
-
-def _randomisation_figure(frame: pd.DataFrame) -> Figure:
-    steps = list(dict.fromkeys(frame["random_down_to"]))
-    lines = [
-        Line(name, np.arange(len(steps)), select(frame, map=name)["value"].to_numpy(dtype=float))
-        for name in dict.fromkeys(frame["map"])
-    ]
-    labels = ("random weights, down to", "Spearman's correlation")
-    return line_figure({"": lines}, labels, ticks=(range(len(steps)), steps), limits=(-1, 1.05))

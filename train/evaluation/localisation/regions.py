@@ -12,9 +12,8 @@ from tqdm import tqdm
 from lmeran.explain.region import Region, read_region
 from lmeran.predictor import Predictor
 from train.data.boxes import read_boxes
-from train.evaluation.bootstrap import Resamples, draw
+from train.evaluation.bootstrap import Resamples, draw, macro
 from train.evaluation.localisation.cases import cases_of, read_film
-from train.evaluation.localisation.scores import macro
 from train.evaluation.localisation.section import why_no_localisation
 from train.evaluation.section import Section, row, tidy
 from train.evaluation.study import Study

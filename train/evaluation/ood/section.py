@@ -11,8 +11,6 @@ import numpy as np
 from lmeran.ood import Gate, features, gate_scores, identity
 from train.data.pixels import cached_pixels
 from train.evaluation.calibration.measures import wilson
-from train.evaluation.figures import strip_figure
-from train.evaluation.metrics import auc
 from train.evaluation.ood.images import (
     SPOILED,
     dicom_files,
@@ -30,10 +28,6 @@ REAL = "films of the split"
 CHEST = "other frontal chest DICOM"
 LATERAL = "lateral DICOM"
 
-ACCEPTANCE = 0.95
-"""Share of the real films that the threshold of the comparison accepts: a threshold set on these
-films, for the report alone. The one in the checkpoint was set on validation films."""
-
 
 @dataclass(frozen=True, eq=False)
 class Kind:
@@ -47,12 +41,8 @@ class Kind:
 def gate_section(study: Study) -> Section | None:
     """Acceptance of films of the index and detection of what is none; None without a gate."""
     gate = study.predictions.checkpoint.gate
-    if gate is None or not study.gate_films:
+    if gate is None or not study.config.gate_films:
         return None
-    kinds = measure(study, gate)
-    level = accepting(kinds[0].scores)
-    thresholds = {"--": gate.threshold, ":": level}
-    dots = [(kind.name, kind.scores, kind.accept) for kind in kinds]
     return Section(
         key="gate",
         facts={
@@ -60,31 +50,23 @@ def gate_section(study: Study) -> Section | None:
             "fitted_on_films": gate.films,
             "threshold": gate.threshold,
             "acceptance_on_validation": gate.acceptance,
-            "threshold_of_comparison": level,
-            "acceptance_of_comparison": ACCEPTANCE,
         },
-        frames={"gate": tidy(_rows(gate, kinds, level))},
-        figures={"gate": strip_figure(dots, thresholds, "score")},
+        frames={"gate": tidy(_rows(gate, measure(study, gate)))},
     )
-
-
-def accepting(scores: np.ndarray) -> float:
-    """The threshold that accepts `ACCEPTANCE` of these scores."""
-    return float(np.quantile(scores, ACCEPTANCE, method="higher"))
 
 
 def measure(study: Study, gate: Gate) -> list[Kind]:
     """Scores of every kind of picture, first the real films, which are chosen by their names."""
     checkpoint = study.predictions.checkpoint
     preprocessing = checkpoint.config.preprocessing
-    chosen = study.index.take(np.array(sample_rows(study.index, study.gate_films)))
+    chosen = study.index.take(np.array(sample_rows(study.index, study.config.gate_films)))
     real = np.array(cached_pixels(chosen, preprocessing, study.cache))
     pictures = [(REAL, True, real)]
     pictures += [(f"the same, {kind}", False, spoiled(real, kind)) for kind in SPOILED]
-    if study.dicom is not None:
-        chest, lateral, other = dicom_files(study.dicom, preprocessing)
+    if study.config.dicom is not None:
+        chest, lateral, other = dicom_files(study.config.dicom, preprocessing)
         pictures += [(CHEST, True, chest), (LATERAL, False, lateral), ("other DICOM", False, other)]
-    for accept, folders in ((True, study.alike), (False, study.unlike)):
+    for accept, folders in ((True, study.config.alike), (False, study.config.unlike)):
         pictures += [(f.name, accept, pictures_in(f, preprocessing)) for f in folders]
     pictures += [
         ("photographs and parts of them", False, photographs(preprocessing)),
@@ -101,17 +83,9 @@ def measure(study: Study, gate: Gate) -> list[Kind]:
     return found
 
 
-def _rows(gate: Gate, kinds: list[Kind], level: float) -> Iterator[dict[str, Any]]:
-    real = kinds[0].scores
+def _rows(gate: Gate, kinds: list[Kind]) -> Iterator[dict[str, Any]]:
     for kind in kinds:
         keys = {"pictures": kind.name, "should_pass": kind.accept}
-        count = len(kind.scores)
+        warned, count = int((kind.scores > gate.threshold).sum()), len(kind.scores)
         yield row(count, **keys, measure="number")
-        for name, threshold in (("warned of", gate.threshold), ("at 95 % accepted", level)):
-            share = wilson(int((kind.scores > threshold).sum()), count)
-            yield row(share, **keys, measure=name)
-        yield row(float(np.median(kind.scores)), **keys, measure="median score")
-        if not kind.accept:
-            labels = np.concatenate([np.zeros(len(real)), np.ones(count)])
-            value = auc(labels, np.concatenate([real, kind.scores]))
-            yield row(value, **keys, measure="AUC")
+        yield row(wilson(warned, count), **keys, measure="warned of")

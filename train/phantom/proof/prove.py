@@ -7,35 +7,37 @@ move the other findings, where is the lesion, and how well can the findings be d
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 from jsonargparse.typing import PositiveInt
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from lmeran.checkpoint import Checkpoint, load_checkpoint
 from lmeran.findings import FINDINGS, display_name
 from lmeran.imaging.files import read_file
-from lmeran.predictor import Predictor
+from lmeran.model.maps import attention_maps
+from lmeran.predictor import EncodedRadiograph, Predictor
 from train.data.index import Index, read_index
+from train.evaluation.localisation.controls import gaussian_map, random_maps
+from train.evaluation.localisation.measures import match
 from train.evaluation.metrics import auc_per_finding
-from train.evaluation.section import plain, select, tidy
+from train.evaluation.section import plain, tidy
 from train.evaluation.tables import cell
 from train.phantom.dataset import WorldData, read_world
-from train.phantom.proof.lesion_maps import MEASURES, lesion_scores, mean_scores
 from train.phantom.proof.shifts import (
     agreements,
     all_true_logits,
     model_logits,
     pins_of_film,
-    shifts,
 )
 
 BEST, PINS_ALONE = "best possible", "the pins without the film"
-POINTS = 6000
-"""Shifts shown in the figure at most."""
+MEASURES = ["IoU", "pointing"]
 
 
 def prove(
@@ -43,13 +45,13 @@ def prove(
 ) -> None:
     """Compare a checkpoint trained on a synthetic world with its exact posterior.
 
-    Writes prove.json and shifts.png, and prints the tables. Raises `DataError` for a folder that
+    Writes prove.json and prints the tables. Raises `DataError` for a folder that
     holds no synthetic world.
 
     Args:
         checkpoint: folder of the checkpoint
         data: folder of the synthetic world
-        out: folder for figures and JSON
+        out: folder of prove.json
         against: folder of one trained without label masking
         films: of the test split, at most
     """
@@ -78,7 +80,6 @@ def prove(
     out.mkdir(parents=True, exist_ok=True)
     facts = {"films": len(index), "index_sha256": index.digest, **frames}
     (out / "prove.json").write_text(json.dumps(plain(facts), indent=1) + "\n", encoding="utf-8")
-    scatter(true, logits, frames["shifts"], out / "shifts.png")
     print(f"{len(index)} films of the synthetic world's test split\n\n{report(frames)}")
 
 
@@ -102,14 +103,53 @@ def read_films(
     return np.stack(logits), pd.DataFrame(scores, columns=["map", "finding", *MEASURES])
 
 
+def lesion_scores(
+    predictor: Predictor, film: EncodedRadiograph, name: str, labels: np.ndarray, masks: np.ndarray
+) -> Iterator[dict[str, Any]]:
+    """`MEASURES` of all kinds of maps of one film, free, on each lesion that is there and drawn.
+
+    labels: (14,); masks: bool (14, H, W) of the original film. A model without attention has no
+    attention map.
+    """
+    activation = predictor.cell_logits(film)
+    grid = activation.shape[1]
+    attention = film.free_attention
+    attended = attention_maps(attention) if len(attention) else None
+    for i in np.flatnonzero((labels > 0.5) & masks.any(axis=(1, 2))):
+        maps = {
+            "attention": [] if attended is None else [attended[i].values],
+            "class activation": [activation[i]],
+            "random": random_maps(name, i, grid),
+            "centre": [gaussian_map()],
+            "truth on the grid": [on_grid(masks[i], grid)],
+        }
+        for kind, values in maps.items():
+            if len(values):
+                truth = masks[i].astype(np.float32)
+                found = np.mean([match(m, film.geometry, truth)[:2] for m in values], axis=0)
+                scores = dict(zip(MEASURES, found.tolist(), strict=True))
+                yield {"map": kind, "finding": FINDINGS[i], **scores}
+
+
+def on_grid(mask: np.ndarray, grid: int) -> np.ndarray:
+    """Share of each cell that a mask covers, float32 (grid, grid): a map that knows the truth."""
+    return cv2.resize(mask.astype(np.float32), (grid, grid), interpolation=cv2.INTER_AREA)
+
+
+def mean_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """Number of lesions and means of `MEASURES` over the findings, a row for each map."""
+    of_finding = scores.groupby(["map", "finding"], sort=False)[MEASURES].mean()
+    means = of_finding.groupby("map", sort=False).mean()
+    means.insert(0, "lesions", scores.groupby("map").size())
+    return means.reset_index()
+
+
 def report(frames: dict[str, pd.DataFrame]) -> str:
     """All tables as text."""
     agreement = frames["shifts"]
-    agreement = agreement[(agreement["scale"] == "logit") | (agreement["measure"] == "r")]
-    agreement = agreement.assign(
-        shown=[cell(r) for r in agreement.to_dict("records")],
-        column=agreement["measure"] + ", " + agreement["scale"],
-    ).pivot_table("shown", ["arm", "pins"], "column", aggfunc="first", sort=False)
+    agreement = agreement.assign(shown=[cell(r) for r in agreement.to_dict("records")]).pivot_table(
+        "shown", ["arm", "pins"], "measure", aggfunc="first", sort=False
+    )
     auc = frames["auc"].set_index("finding").astype(float).rename(index=display_name)
     auc.loc["mean"] = auc.mean()
     tables = {
@@ -121,24 +161,3 @@ def report(frames: dict[str, pd.DataFrame]) -> str:
         f"{title}\n{table.to_string(float_format='{:.3f}'.format, na_rep='one class')}"
         for title, table in tables.items()
     )
-
-
-def scatter(
-    true: np.ndarray, logits: dict[str, np.ndarray], agreement: pd.DataFrame, path: Path
-) -> None:
-    """PNG: each arm's shifts over the true ones, with the line of perfect agreement."""
-    figure = Figure(figsize=(5.2 * len(logits), 5), layout="constrained")
-    panels = figure.subplots(1, len(logits), squeeze=False, sharex=True, sharey=True)[0]
-    for axes, (arm, measured) in zip(panels, logits.items(), strict=True):
-        x, y = shifts(true, "logit"), shifts(measured, "logit")
-        usable = np.isfinite(x) & np.isfinite(y)
-        x, y = x[usable], y[usable]
-        step = max(1, len(x) // POINTS)
-        axes.scatter(x[::step], y[::step], s=4, alpha=0.25, linewidths=0, rasterized=True)
-        limit = float(np.abs(x).max()) * 1.05
-        axes.plot([-limit, limit], [-limit, limit], color="0.4", linewidth=1, linestyle="--")
-        found = select(agreement, arm=arm, pins="all", scale="logit").set_index("measure")["value"]
-        axes.set_title(f"{arm}\nr {found['r']:.2f}, slope {found['slope']:.2f}")
-        axes.set_xlabel("true shift of the logit")
-    panels[0].set_ylabel("shift of the model's logit")
-    figure.savefig(path, dpi=140)

@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import logit
 
 from lmeran.findings import FINDINGS, State
 from lmeran.predictor import EncodedRadiograph, Predictor
-from train.evaluation.bootstrap import draw, interval
+from train.evaluation.bootstrap import Estimate, draw, interval
 from train.evaluation.metrics import known_masks
 from train.evaluation.section import row
-from train.evaluation.statistics import Estimate
 from train.phantom.dataset import WorldData
 from train.phantom.world import World, posteriors
 
@@ -31,7 +30,6 @@ GROUPS: dict[str, slice] = {
     "all": slice(0, 28 + len(KNOWN)),
 }
 """Kinds of pins, as positions of the S sets."""
-SCALES = {"logit": lambda logits: logits, "probability": expit}
 RESAMPLES = 1000
 
 
@@ -78,21 +76,19 @@ def all_true_logits(
     )
 
 
-def shifts(logits: np.ndarray, scale: str) -> np.ndarray:
-    """Shifts (N, S, 14) on one of `SCALES`."""
-    values = SCALES[scale](logits)
-    return values[:, 1:] - values[:, :1]
+def shifts(logits: np.ndarray) -> np.ndarray:
+    """Shifts (N, S, 14)."""
+    return logits[:, 1:] - logits[:, :1]
 
 
 def agreements(
     true: np.ndarray, measured: np.ndarray, patients: np.ndarray
 ) -> Iterator[dict[str, Any]]:
-    """Rows of `agreement` between two sets of logits, by kind of pins and scale."""
+    """Rows of `agreement` between two sets of logits, by kind of pins."""
     for pins, sets in GROUPS.items():
-        for scale in SCALES:
-            pair = (shifts(logits, scale)[:, sets] for logits in (true, measured))
-            for measure, value in agreement(*pair, patients).items():
-                yield row(value, pins=pins, scale=scale, measure=measure)
+        pair = (shifts(logits)[:, sets] for logits in (true, measured))
+        for measure, value in agreement(*pair, patients).items():
+            yield row(value, pins=pins, measure=measure)
 
 
 def agreement(
