@@ -42,7 +42,8 @@ export class Api {
 
   // The session's films are not needed any more. As the page is left, when nothing else is sent.
   leave() {
-    fetch(address("session"), { method: "DELETE", headers: this.headers, keepalive: true }).catch(() => {});
+    const { headers } = this;
+    fetch(address("session"), { method: "DELETE", headers, keepalive: true }).catch(() => {});
   }
 
   get headers() {
@@ -51,9 +52,10 @@ export class Api {
 
   // The response, or null where none came.
   async once(path, { method, body, signal, light }) {
-    const signals = [signal, light && AbortSignal.timeout(PATIENCE)].filter(Boolean);
+    const { headers } = this, late = light && AbortSignal.timeout(PATIENCE);
+    const ends = AbortSignal.any([signal, late].filter(Boolean));
     try {
-      return await fetch(address(path), { method, body, headers: this.headers, signal: AbortSignal.any(signals) });
+      return await fetch(address(path), { method, body, headers, signal: ends });
     } catch {
       signal?.throwIfAborted();
       if (body instanceof Blob) await checkIsThere(body);
@@ -98,7 +100,8 @@ async function checkIsThere(file) {
 
 async function refusalOf(response) {
   const answer = await response.json().catch(() => ({}));
-  const message = answer.message ?? "The program did not answer as it should; try again, or reload the page.";
+  const message = answer.message
+    ?? "The program did not answer as it should; try again, or reload the page.";
   return new Refused(message, answer.message ? response.status : 0);
 }
 

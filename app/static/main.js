@@ -41,7 +41,8 @@ function mount(root, facts) {
   const why = new WhyPanel(q(".lm-why"), facts, { select, pin });
   const api = new Api((on) => { q(".lm-away").hidden = !on; });
   const client = new Client(root, state, viewport, api, facts.maxBytes,
-    { opened, openedPrior: render, closed: render, alert, busy, render, used: () => session.used() });
+    { opened, openedPrior: render, closed: render, alert, busy, render,
+      used: () => session.used() });
   const worklist = new Worklist(root, facts, state, client, { tell, alert, busy });
   const files = new Files(root, facts.session.demo, client, worklist, alert);
   const frames = new Frames(root, state, client);

@@ -120,7 +120,8 @@ export class Screen {
       caption.querySelector(".lm-rampmax").textContent = map.high;
       drawRamp(caption.querySelector(".lm-ramp"), map.table);
       const [px, py] = peak(map.field).map((v) => Math.round(100 * v));
-      label = `${prior} with map. ${text}. Strongest at ${px} % from the left, ${py} % from the top.`;
+      const at = `Strongest at ${px} % from the left, ${py} % from the top.`;
+      label = `${prior} with map. ${text}. ${at}`;
     }
     canvas.setAttribute("aria-label", label);
     return map;

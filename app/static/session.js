@@ -87,22 +87,23 @@ export class Session {
   fill(held) {
     const { demo, user, idleSeconds, maxBytes, maxPixels, filmsPerMinute } = this.facts;
     const free = demo ? "pins are not counted" : "pins and rows of a worklist are not counted";
-    const often = filmsPerMinute ? `${filmsPerMinute} films a minute; ${free}` : "any number of films";
+    const often = filmsPerMinute
+      ? `${filmsPerMinute} films a minute; ${free}` : "any number of films";
     const lines = [
       ["Model", modelText(this.model)],
       ["Held now", held ? heldText(held) : "No film."],
-      ["Where", "In the memory of this program, and never on its disk. This page keeps which file it "
-        + "was, so that the film can be read again if the program is started anew."],
-      ...(demo ? [] : [["Worklist", "Files and names stay in your browser. A file is sent to be read, "
-        + "in memory only, and nothing of it is kept."]]),
+      ["Where", "In the memory of this program, and never on its disk. This page keeps which file "
+        + "it was, so that the film can be read again if the program is started anew."],
+      ...(demo ? [] : [["Worklist", "Files and names stay in your browser. A file is sent to be "
+        + "read, in memory only, and nothing of it is kept."]]),
       ["How long", "Until you press Forget film or leave the page, or for "
         + `${inWords(idleSeconds)} without use.`],
       ["Limits", demo ? `Bundled films only, ${often}.`
         : `${maxBytes / 2 ** 20} MB and ${maxPixels / 1e6} million pixels a film; ${often}.`],
-      ["Never kept", "Names of files or patients, other attributes that tell who, what was read. None "
-        + "of it is logged, and no other host hears of it."],
-      ["Browser", "Keeps the look and, until this tab is closed or Forget film is pressed, your pins, "
-        + "with a digest of each film in place of a name: they come back after a reload."],
+      ["Never kept", "Names of files or patients, other attributes that tell who, what was read. "
+        + "None of it is logged, and no other host hears of it."],
+      ["Browser", "Keeps the look and, until this tab is closed or Forget film is pressed, your "
+        + "pins, with a digest of each film in place of a name: they come back after a reload."],
       ["Signing in", user ? "Is asked by the browser, until it is closed." : "Is not asked here."],
       ["For programs", "/predict and /explain answer gradio_client and HTTP; "
         + `Client("${document.baseURI.split("#")[0]}").view_api() prints `, apiLink()],

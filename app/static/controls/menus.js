@@ -5,7 +5,8 @@ export function listenForMenus(root) {
   const opened = () => root.querySelectorAll(".lm-menu[open]");
   document.addEventListener("click", (e) => {
     for (const menu of opened()) {
-      if (!menu.contains(e.target) || e.target.closest(":is(.lm-take, .lm-save) button")) menu.open = false;
+      const saves = e.target.closest(":is(.lm-take, .lm-save) button");
+      if (!menu.contains(e.target) || saves) menu.open = false;
     }
   });
   root.addEventListener("keydown", (e) => {

@@ -25,8 +25,8 @@ export class Examples {
     });
   }
 
-  // The film that was open before, or the first one with a pin to try; a link is about a film of the
-  // reader's own.
+  // The film that was open before, or the first one with a pin to try; a link is about a film
+  // of the reader's own.
   openFirst(before) {
     const k = before ?? this.films.findIndex(({ pin }) => pin);
     if (k in this.films && (k === before || !window.location.hash)) this.act.open({ example: k });

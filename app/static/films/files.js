@@ -3,7 +3,8 @@
 
 import { fileItem, seemsZip } from "../worklist/sources.js";
 
-const DEMO = "This is a demonstration: it takes no files. Run the program on your own machine to read yours.";
+const DEMO = "This is a demonstration: it takes no files. Run the program on your own machine to "
+  + "read yours.";
 
 export class Files {
   // client: opens films; worklist: takes what is more than one; alert(text).
@@ -29,7 +30,8 @@ export class Files {
     this.role = "film";
     this.input.value = ""; // the same file may be chosen again
     if (!files.length) return;
-    if (role === "film" && (files.length > 1 || seemsZip(files[0]))) this.worklist.addFiles(files, true);
+    const isMany = files.length > 1 || seemsZip(files[0]);
+    if (role === "film" && isMany) this.worklist.addFiles(files, true);
     else this.open(files[0], role);
   }
 

@@ -63,8 +63,8 @@ export class Client {
     if (size === 0) throw new Refused(EMPTY);
     if (size > this.maxBytes) {
       const limit = this.maxBytes / 2 ** 20;
-      throw new Refused(`The file has ${Math.ceil(size / 2 ** 20)} MB and the limit is ${limit} MB; `
-        + "export the film alone, or compress it.");
+      throw new Refused(`The file has ${Math.ceil(size / 2 ** 20)} MB and the limit is ${limit} `
+        + "MB; export the film alone, or compress it.");
     }
     try {
       return await bytes();
@@ -90,7 +90,8 @@ export class Client {
   openFilm(film, pixels) {
     const { state } = this;
     this.viewport.open(film, pixels);
-    Object.assign(state, { film, prior: null, reading: film.reading ?? null, before: null, why: null });
+    const { reading = null } = film;
+    Object.assign(state, { film, prior: null, reading, before: null, why: null });
     state.pins.fill(UNKNOWN);
     state.view.layer = state.view.head = null;
     state.sent += 1; // answers about the film before are late by definition

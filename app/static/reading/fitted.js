@@ -30,7 +30,8 @@ function probabilityText(state, i) {
 }
 
 function rankText({ reference, fitted }, i) {
-  if (!reference) return fitted ? `free: higher than in ${of(fitted.percentile[i], "validation films")}` : "";
+  const rank = fitted && of(fitted.percentile[i], "validation films");
+  if (!reference) return rank ? `free: higher than in ${rank}` : "";
   const absent = reference.absent[i], present = reference.present[i];
   if (absent === null) return "";
   const others = present === null ? "" : `, and ${of(present, "those with it")}`;
@@ -43,7 +44,9 @@ function shiftText(reading, i) {
   if (percentile === null || Math.abs(delta) < CHANGE_SHOWN) return "";
   const larger = delta > 0 ? percentile : 100 - percentile, what = delta > 0 ? "rise" : "fall";
   const films = `${reading.reference.pinnedFilms} validation films with this pin`;
-  if (larger <= 100 - UNUSUAL) return `an unusually small ${what}: less than in ${of(100 - larger, films)}`;
+  if (larger <= 100 - UNUSUAL) {
+    return `an unusually small ${what}: less than in ${of(100 - larger, films)}`;
+  }
   const usual = larger >= UNUSUAL ? `an unusually large ${what}` : `a usual ${what}`;
   return `${usual}: more than in ${of(larger, films)}`;
 }
@@ -71,7 +74,8 @@ export function calibratedText(reading, i) {
 function valueText(calibration, fitted, i) {
   if (!calibration.youden[i]) return uncalibrated(calibration, i);
   const p = fitted.calibrated[i];
-  return p === null ? `calibrated free ${percent(fitted.calibrated_free[i])}` : `calibrated ${percent(p)}`;
+  return p === null
+    ? `calibrated free ${percent(fitted.calibrated_free[i])}` : `calibrated ${percent(p)}`;
 }
 
 export function uncalibrated(calibration, i) {
@@ -99,8 +103,8 @@ function pointText(calibration, reading, i) {
 export function namesText({ films, keepsRaw, identity }) {
   const points = `Operating points were measured on ${films}`;
   if (keepsRaw) return `The probabilities are raw. ${points}.`;
-  return "Free and Now are raw probabilities. Calibrated: how often films with such a value had the "
-    + `finding (calibration ${identity}); \u2013 too few films had it. ${points}.`;
+  return "Free and Now are raw probabilities. Calibrated: how often films with such a value had "
+    + `the finding (calibration ${identity}); \u2013 too few films had it. ${points}.`;
 }
 
 export function gateSentences(film, prior) {

@@ -23,7 +23,8 @@ export class KeptPins {
   take() {
     const { film, pins } = this.state, kept = this.before.pins[film.image];
     delete this.before.pins[film.image];
-    return kept?.length === pins.length && !pinCount(this.state) && !this.root.dataset.study ? kept : null;
+    const isFree = !pinCount(this.state) && !this.root.dataset.study;
+    return kept?.length === pins.length && isFree ? kept : null;
   }
 
   // The pins on the screen are those to be kept.

@@ -74,6 +74,7 @@ export function shareSentence({ state, free, conditioned, per_pin: shares }, pin
   const size = `${points(Math.abs(by)).slice(1)} points`;
   const [[name]] = Object.entries(shares).sort(([, a], [, b]) => (up ? b - a : a - b));
   const most = name.replaceAll("_", " ");
-  if (pins.length === 1) return `${image}; your pin of ${most} ${up ? "adds" : "takes away"} ${size}.`;
-  return `${image}; your pins ${up ? "add" : "take away"} ${size}, most from ${most}.`;
+  const does = pins.length === 1 ? up ? "adds" : "takes away" : up ? "add" : "take away";
+  if (pins.length === 1) return `${image}; your pin of ${most} ${does} ${size}.`;
+  return `${image}; your pins ${does} ${size}, most from ${most}.`;
 }

@@ -78,7 +78,8 @@ export class ReadingTable {
     const cond = number("lm-cond", "now", "\u2013");
     const delta = number("lm-delta", "change", "");
     const calibrated = number("lm-cal", "calibrated", "\u2013");
-    const prior = number("lm-priorfree", "prior", ""), since = number("lm-since", "since prior", "");
+    const prior = number("lm-priorfree", "prior", "");
+    const since = number("lm-since", "since prior", "");
     const pin = make("td", "lm-pin");
     const group = make("div", "lm-seg");
     group.setAttribute("role", "radiogroup");

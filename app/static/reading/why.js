@@ -1,5 +1,5 @@
-// The panel that says why: decomposition, influence, what to look at next, attention. It follows the
-// selected finding and keeps what it showed until the newer answer is there.
+// The panel that says why: decomposition, influence, what to look at next, attention. It follows
+// the selected finding and keeps what it showed until the newer answer is there.
 
 import { button, make } from "../dom.js";
 import { saveButtons, tableOf } from "../save/export.js";
@@ -94,13 +94,13 @@ export class WhyPanel {
     const table = [["part", "logits"], ...rows.map((r) => [r.name, r.value])];
     const shapley = entry.method === "exact"
       ? "A pin's bar is its mean effect over every order of pinning (its Shapley value)."
-      : "A pin's bar is its mean effect over some orders of pinning (a sampled Shapley value), with "
-        + "its standard error.";
+      : "A pin's bar is its mean effect over some orders of pinning (a sampled Shapley value), "
+        + "with its standard error.";
     return [
       heading(name, saveButtons(figure, table, `decomposition-${name}`)),
       make("p", "lm-lead", shareSentence(entry, Object.keys(why.pins))),
-      make("p", "lm-quiet", "The bars are in log-odds, a scale of probability on which the parts of "
-        + `the number add up. ${pins.length ? shapley : ""}`),
+      make("p", "lm-quiet", "The bars are in log-odds, a scale of probability on which the parts "
+        + `of the number add up. ${pins.length ? shapley : ""}`),
       figure,
       this.alone(why, i),
       remarks,
@@ -168,7 +168,8 @@ export class WhyPanel {
     const label = "Co-occurrence in the training films: how often two findings go together over "
       + "chance. The numbers are in the table below.";
     const figure = matrix(logs, findings, label, diverging(this.colours, 3),
-      (r, c) => `${findings[r]} and ${findings[c]} go together ${this.liftText(r, c)}`, this.colours);
+      (r, c) => `${findings[r]} and ${findings[c]} go together ${this.liftText(r, c)}`,
+      this.colours);
     const table = [["", ...findings], ...lift.map((row, r) => [findings[r], ...row])];
     return [
       heading("How often they go together in the training films",
@@ -219,8 +220,9 @@ export class WhyPanel {
     if (!why.attention || !why.label_matrix) {
       return [make("p", "lm-quiet", "This model has no attention.")];
     }
-    const lead = make("p", "lm-quiet", "Each finding looks at the film and at the other findings, in "
-      + "steps (layers) of several looks each (heads): here is how much of its attention goes where.");
+    const lead = make("p", "lm-quiet", "Each finding looks at the film and at the other findings, "
+      + "in steps (layers) of several looks each (heads): here is how much of its attention goes "
+      + "where.");
     const { layer, head } = why.split, split = why.attention[this.key(i)];
     const where = `layer ${layer}, ${head === null ? "mean of heads" : `head ${head}`}`;
     const parts = [lead];
@@ -234,7 +236,9 @@ export class WhyPanel {
       const figure = shares(bars, label, this.colours);
       parts.push(heading(`${names[i]}: where its token's attention goes (${where})`,
         saveButtons(figure, table, `attention-${names[i]}`)), figure, tableOf(table));
-    } else parts.push(make("p", "lm-quiet", `${names[i]} is pinned; choose a finding that is not.`));
+    } else {
+      parts.push(make("p", "lm-quiet", `${names[i]} is pinned; choose a finding that is not.`));
+    }
     const label = "Attention of each label token (row) on each label token (column). The numbers "
       + "are in the table below.";
     const rows = why.label_matrix.map((row) => row ?? names.map(() => null));

@@ -4,7 +4,8 @@ import { button, make } from "../dom.js";
 
 export function saveButtons(figure, rows, name) {
   const menu = make("details", "lm-menu lm-save"), box = make("div");
-  const add = (form, run) => box.append(button(form, run, { ariaLabel: `Save ${name} as ${form}` }));
+  const add = (form, run) =>
+    box.append(button(form, run, { ariaLabel: `Save ${name} as ${form}` }));
   menu.append(make("summary", "", "Save"), box);
   if (figure) {
     add("SVG", () => save(svgBlob(figure), `${name}.svg`));

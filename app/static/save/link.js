@@ -18,7 +18,9 @@ export function parseLink(hash, findings) {
   }
   const finding = parts.get("finding");
   if (finding) link.finding = indexOf(finding, findings);
-  if (link.finding === -1) Object.assign(link, { finding: null, unknown: [...link.unknown, finding] });
+  if (link.finding === -1) {
+    Object.assign(link, { finding: null, unknown: [...link.unknown, finding] });
+  }
   return link;
 }
 
@@ -26,18 +28,21 @@ export function linkOf(address, { pins, selected }, findings) {
   const known = Object.entries(STATES).flatMap(([word, state]) =>
     pins.flatMap((pin, i) => (pin === state ? [[i, `${folded(findings[i])}:${word}`]] : [])));
   const texts = known.sort(([a], [b]) => a - b).map(([, text]) => text);
-  const parts = [texts.length ? `pins=${texts.join(",")}` : "", `finding=${folded(findings[selected])}`];
+  const named = texts.length ? `pins=${texts.join(",")}` : "";
+  const parts = [named, `finding=${folded(findings[selected])}`];
   return `${address.split("#")[0]}#${parts.filter(Boolean).join("&")}`;
 }
 
 // Pins by name, as the server's exports want them.
 export function namedPins(pins, findings) {
   const words = Object.fromEntries(Object.entries(STATES).map(([word, state]) => [state, word]));
-  return Object.fromEntries(pins.flatMap((pin, i) => (words[pin] ? [[findings[i], words[pin]]] : [])));
+  const named = pins.flatMap((pin, i) => (words[pin] ? [[findings[i], words[pin]]] : []));
+  return Object.fromEntries(named);
 }
 
 function indexOf(name, findings) {
-  return findings.findIndex((finding) => folded(finding).toLowerCase() === folded(name).toLowerCase());
+  const wanted = folded(name).toLowerCase();
+  return findings.findIndex((finding) => folded(finding).toLowerCase() === wanted);
 }
 
 function folded(name) {

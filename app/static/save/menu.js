@@ -10,7 +10,8 @@ import { percent, pinCount, shown } from "../state.js";
 import { viewState } from "./view.js";
 
 const FORMS = [["pdf", "Report (PDF)"], ["csv", "Table (CSV)"], ["json", "Reading (JSON)"],
-               ["boxes", "Boxes of the map (CSV)"], ["reading", "Reading file, to open here again"]];
+               ["boxes", "Boxes of the map (CSV)"],
+               ["reading", "Reading file, to open here again"]];
 const NOTE = "DICOM (SR, SEG, secondary capture) is made from the DICOM file on the command line, "
   + "by python -m lmeran export: it needs the file's header, which is not kept here.";
 const NOTICE = "Research use only, not for diagnosis";
@@ -73,8 +74,8 @@ export class SaveMenu {
   async fetch(form) {
     const { pins, selected, view } = this.state;
     const { findings } = this.facts, { layer, head, which, scale } = view;
-    const asked = { pins: namedPins(pins, findings), finding: findings[selected], layer, head, scale,
-                    free: which === "free", view: viewState(this.state) };
+    const asked = { pins: namedPins(pins, findings), finding: findings[selected], layer, head,
+                    scale, free: which === "free", view: viewState(this.state) };
     this.reader.tell("Being made");
     const body = JSON.stringify(asked);
     const response = await this.post(
@@ -130,7 +131,9 @@ export class SaveMenu {
     const known = inWords(link.pins, findings), unknown = link.unknown.join(", ");
     if (unknown) this.reader.alert(`The link names what is not known here: ${unknown}.`);
     if (this.state.film) this.follow();
-    else if (!unknown && known) this.reader.hint(`The link pins ${known}: open the film it is about.`);
+    else if (!unknown && known) {
+      this.reader.hint(`The link pins ${known}: open the film it is about.`);
+    }
   }
 
   follow() {

@@ -1,6 +1,7 @@
 // The view as a picture: the viewports as they are seen, with what they show written below.
 
-const MARGIN = 12, LINE = 20, FONT = "14px system-ui, \"Segoe UI\", \"Liberation Sans\", Arial, sans-serif";
+const MARGIN = 12, LINE = 20;
+const FONT = "14px system-ui, 'Segoe UI', 'Liberation Sans', Arial, sans-serif";
 
 // canvases: what is seen, left to right; lines: texts below. A Promise of a PNG blob.
 export function viewPicture(canvases, lines) {
@@ -30,7 +31,8 @@ function wrap(context, text, width) {
   const lines = [];
   for (const word of text.split(/\s+/)) {
     const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
-    if (lines.length && context.measureText(longer).width <= width) lines[lines.length - 1] = longer;
+    const fits = context.measureText(longer).width <= width;
+    if (lines.length && fits) lines[lines.length - 1] = longer;
     else lines.push(word);
   }
   return lines;

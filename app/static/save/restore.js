@@ -38,14 +38,17 @@ function offers(select, value) {
 // `given` where it has the shape of `now`, `now` elsewhere.
 function alike(now, given) {
   if (given === undefined) return now;
-  if (now === null || given === null) return isScalar(now ?? given) || isWindow(now ?? given) ? given : now;
+  if (now === null || given === null) {
+    return isScalar(now ?? given) || isWindow(now ?? given) ? given : now;
+  }
   if (Array.isArray(now)) {
     const fits = Array.isArray(given) && given.length === now.length;
     return fits ? now.map((value, k) => alike(value, given[k])) : now;
   }
   if (typeof now !== "object") return typeof given === typeof now ? given : now;
   if (typeof given !== "object" || Array.isArray(given)) return now;
-  return Object.fromEntries(Object.entries(now).map(([key, value]) => [key, alike(value, given[key])]));
+  const entries = Object.entries(now).map(([key, value]) => [key, alike(value, given[key])]);
+  return Object.fromEntries(entries);
 }
 
 function isScalar(value) {

@@ -28,7 +28,8 @@ export function restoreView(state, { window, invert, selected, sort, map, ...cam
 }
 
 function isWindow(window, film) {
-  return Boolean(film?.presets[window?.preset]) && Number.isFinite(window.centre) && window.width > 0;
+  return Boolean(film?.presets[window?.preset]) && Number.isFinite(window.centre)
+    && window.width > 0;
 }
 
 function isCamera({ zoom, centre, turn, flip }) {

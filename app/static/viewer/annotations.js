@@ -55,12 +55,14 @@ export function lengthText(line, spacing) {
 
 // annotations: {lines, boxes, spacing, finding (the selected one), draft: {kind, from, to} or
 // null, cross: a point of the film or null}. matrix: film pixels to device pixels.
-export function drawAnnotations(c, matrix, film, { lines, boxes, spacing, finding, names, draft, cross }, ratio) {
+export function drawAnnotations(c, matrix, film, annotations, ratio) {
+  const { lines, boxes, spacing, finding, names, draft, cross } = annotations;
   c.save();
   c.setTransform(1, 0, 0, 1, 0, 0);
   const draw = { c, ratio, at: (point) => apply(matrix, point) };
   for (const box of boxes) {
-    drawBox(draw, corners(box, film), names[box.finding], box.finding === finding, box.by === "reader");
+    const isSelected = box.finding === finding, isOwn = box.by === "reader";
+    drawBox(draw, corners(box, film), names[box.finding], isSelected, isOwn);
   }
   for (const line of lines) drawLine(draw, line, lengthText(line, spacing));
   if (draft?.kind === "measure") drawLine(draw, draft, lengthText(draft, spacing));

@@ -39,14 +39,16 @@ export function mapOf(kind, state, facts, tables) {
   const maker = { attention, moved, cam, sum, free: (given) => attention(given, "free") }[kind];
   const made = maker({ reading, view, i, state, facts, tables });
   const of = kind === "free" ? "attention" : kind;
-  return { ...made, name: `${facts.findings[i]}: ${made.name}`, trust: trustOf(of, facts.model.maps) };
+  const trust = trustOf(of, facts.model.maps);
+  return { ...made, name: `${facts.findings[i]}: ${made.name}`, trust };
 }
 
 function trustOf(kind, { boxes, measured }) {
   const found = measured[kind];
   if (!found) return `${TRUST[kind]} Not measured against boxes here.`;
-  return `${TRUST[kind]} Its peak lay inside ${Math.round(100 * found.pointing)} % of ${boxes} boxes on `
-    + `test films, its contour overlapped them by ${Math.round(100 * found.IoU)} %.`;
+  const [inside, overlap] = [found.pointing, found.IoU].map((share) => Math.round(100 * share));
+  return `${TRUST[kind]} Its peak lay inside ${inside} % of ${boxes} boxes on test films, its `
+    + `contour overlapped them by ${overlap} %.`;
 }
 
 function attention({ reading, view, i, state, facts, tables }, wanted = view.which) {
@@ -84,7 +86,8 @@ function isUntrained({ pins, maps }, i, facts) {
 }
 
 function cam({ view, i, state, facts, tables }) {
-  return evidence("image part, exact class activation map", state.film.cam[i], { view, facts, tables });
+  const given = { view, facts, tables };
+  return evidence("image part, exact class activation map", state.film.cam[i], given);
 }
 
 function sum({ view, i, state, facts, tables }) {
@@ -139,7 +142,8 @@ function laid(name, values, table, view, facts) {
 
 // {full, words}: the value that gets full colour, and what is said of the scale.
 function scaleOf({ scale }, largest, fullScale) {
-  const absolute = scale === "absolute", beyond = largest > fullScale ? ", up to this map's peak" : "";
+  const absolute = scale === "absolute";
+  const beyond = largest > fullScale ? ", up to this map's peak" : "";
   const full = absolute ? Math.max(fullScale, largest) : largest || 1;
   const kind = absolute ? `absolute${beyond}` : "relative: own maximum";
   return { full, words: `${kind}; clear below ${Math.round(100 * FLOOR)} % of it` };

@@ -52,7 +52,7 @@ export function paintSigned(field, full, floor, table, side = SIDE) {
 // 256 colours: the lower half of `signed` below zero, `table` above.
 export function signedTable(signed, table) {
   const mixed = signed.slice();
-  for (let k = 128; k < 256; k++) mixed.set(table.subarray(6 * (k - 128), 6 * (k - 128) + 3), 3 * k);
+  for (let k = 0; k < 128; k++) mixed.set(table.subarray(6 * k, 6 * k + 3), 3 * (k + 128));
   return mixed;
 }
 

@@ -4,8 +4,8 @@ import { options } from "../dom.js";
 
 const TOOLS = { window: "Drag sets the window", pan: "Drag moves the film",
                 measure: "Drag measures a length", box: "Drag draws a box" };
-const BUTTONS = { ".lm-fit": "fit", ".lm-actual": "actual", ".lm-invert": "invert", ".lm-flip": "flip",
-                  ".lm-turn": "turn", ".lm-reset": "reset" };
+const BUTTONS = { ".lm-fit": "fit", ".lm-actual": "actual", ".lm-invert": "invert",
+                  ".lm-flip": "flip", ".lm-turn": "turn", ".lm-reset": "reset" };
 
 export class Toolbar {
   constructor(root, state, viewport, tell) {
@@ -16,7 +16,9 @@ export class Toolbar {
       const argument = command === "turn" ? [1] : [];
       root.querySelector(selector).addEventListener("click", () => viewport[command](...argument));
     }
-    for (const radio of this.radios()) radio.addEventListener("change", () => this.use(radio.value));
+    for (const radio of this.radios()) {
+      radio.addEventListener("change", () => this.use(radio.value));
+    }
     viewport.changed = () => this.render();
   }
 

@@ -90,7 +90,8 @@ export function cellsOf(base64) {
 
 export function numbersOf(base64) {
   const bytes = bytesOf(base64);
-  return Uint16Array.from({ length: bytes.length / 2 }, (_, i) => bytes[2 * i] | (bytes[2 * i + 1] << 8));
+  const word = (_, i) => bytes[2 * i] | (bytes[2 * i + 1] << 8);
+  return Uint16Array.from({ length: bytes.length / 2 }, word);
 }
 
 function bytesOf(base64) {

@@ -62,7 +62,8 @@ export class Viewport {
   }
 
   close() {
-    for (const film of [this.state.film, this.state.prior]) if (film) this.renderer.drop(film.pixels);
+    const { film, prior } = this.state;
+    for (const each of [film, prior].filter(Boolean)) this.renderer.drop(each.pixels);
     this.cursor = this.draft = null;
     this.state.view.window = null;
   }
@@ -88,7 +89,8 @@ export class Viewport {
     const { look, cursor } = this.texts(view);
     look.textContent = cursor.textContent = "";
     const sides = patientSides(this.state.view.camera, film?.directions ?? "");
-    view.viewport.querySelectorAll(".lm-side").forEach((each, k) => { each.textContent = sides[k]; });
+    const shown = view.viewport.querySelectorAll(".lm-side");
+    shown.forEach((each, k) => { each.textContent = sides[k]; });
     if (!film) return view.show(null);
     const overlay = map && !map.missing
       ? { canvas: map.canvas, segments: map.segments, opacity: this.state.view.opacity } : null;
@@ -98,10 +100,13 @@ export class Viewport {
     look.textContent = lookText(film, window, this.state.view, view.size(), name);
     cursor.textContent = point ? pointText(film, point, map) : "";
     view.show({
-      values: film.pixels, table: this.tableFor(film, window), camera: this.state.view.camera, overlay,
+      values: film.pixels, table: this.tableFor(film, window), overlay,
+      camera: this.state.view.camera,
       annotations: {
-        ...film.annotations, spacing: film.spacing, finding: this.state.selected, names: this.facts.findings,
-        draft: this.draft?.view === view ? this.draft : null, cross: this.cursor?.view === view ? null : point,
+        ...film.annotations, spacing: film.spacing,
+        finding: this.state.selected, names: this.facts.findings,
+        draft: this.draft?.view === view ? this.draft : null,
+        cross: this.cursor?.view === view ? null : point,
       },
     });
   }
@@ -193,7 +198,8 @@ export class Viewport {
 
   actual() {
     const { film, view } = this.state;
-    this.setCamera(actualSize(view.camera, film.pixels, this.first.size(), window.devicePixelRatio || 1));
+    const ratio = window.devicePixelRatio || 1;
+    this.setCamera(actualSize(view.camera, film.pixels, this.first.size(), ratio));
   }
 
   turn(by) {
@@ -268,12 +274,13 @@ export class Viewport {
   // outside.
   pointOn(view, film) {
     if (!this.cursor?.view.film) return null;
-    const other = this.cursor.view.film, [x, y] = this.filmPoint(this.cursor.view, this.cursor.point);
+    const { view: at, point } = this.cursor, other = at.film, [x, y] = this.filmPoint(at, point);
     if (!other.at(x, y)) return null;
     return [(x / other.width) * film.pixels.width, (y / other.height) * film.pixels.height];
   }
 
   texts(view) {
-    return { look: view.viewport.querySelector(".lm-look"), cursor: view.viewport.querySelector(".lm-cursor") };
+    const [look, cursor] = [".lm-look", ".lm-cursor"].map((s) => view.viewport.querySelector(s));
+    return { look, cursor };
   }
 }

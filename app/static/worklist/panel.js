@@ -184,7 +184,8 @@ export class WorklistPanel {
     const { list, shown } = this, now = counts(rows), none = !rows.length;
     this.root.toggleAttribute("data-list", !none);
     const progress = none ? "" : progressText(now);
-    this.q("count").textContent = list.isLookingThrough && none ? "looking through the files" : progress;
+    const looking = list.isLookingThrough && none;
+    this.q("count").textContent = looking ? "looking through the files" : progress;
     const bar = this.q("bar"), share = none ? 0 : now.done / now.all;
     bar.hidden = none || share === 1;
     bar.setAttribute("aria-valuenow", Math.round(100 * share));

@@ -3,7 +3,8 @@
 import { NEGATIVE, UNKNOWN, percent } from "../state.js";
 
 export const WAITING = "waiting", READING = "reading", READ = "read", FAILED = "failed";
-const WORDS = { [WAITING]: "waiting", [READING]: "being read", [READ]: "read", [FAILED]: "cannot be read" };
+const WORDS = { [WAITING]: "waiting", [READING]: "being read", [READ]: "read",
+                [FAILED]: "cannot be read" };
 
 // result: what the model says of the film, see `resultOf`; pins, annotations: the reader's, kept
 // while another film is open; frame: of several in the file, the one opened last; seen: it has
@@ -19,7 +20,8 @@ export function newRow(number, item) {
 export function resultOf({ thumbnail, reading, warnings, gate }) {
   const unlike = gate?.warnings ?? [];
   return { thumbnail, free: reading.free, above: reading.fitted?.above_youden ?? null,
-           warnings: [...unlike, ...warnings], unlike: unlike.length > 0, accepted: gate?.accepted ?? null };
+           warnings: [...unlike, ...warnings], unlike: unlike.length > 0,
+           accepted: gate?.accepted ?? null };
 }
 
 // ---- which rows, and in which order
@@ -66,7 +68,8 @@ export function counts(rows) {
 
 export function progressText({ all, done, failed }) {
   const trouble = failed ? `, ${failed} cannot be read` : "";
-  return done < all ? `${done} of ${all}${trouble}` : `${all} ${all === 1 ? "film" : "films"}${trouble}`;
+  if (done < all) return `${done} of ${all}${trouble}`;
+  return `${all} ${all === 1 ? "film" : "films"}${trouble}`;
 }
 
 // What a row says below its name.
@@ -107,9 +110,10 @@ export function tableOf(rows, { findings, calibration, model }, withLabels) {
   const empty = names.map(() => "");
   return [head, ...rows.map((row) => {
     const { result } = row, above = result?.above?.map((v) => v ?? "") ?? empty;
-    return [row.number, ...(withLabels ? [row.label] : []), row.frame, WORDS[row.state], model.identity,
-            ...(result?.free ?? empty), ...(calibration ? above : []), result?.accepted ?? "",
-            result?.warnings.join(" ") ?? "", pinList(row, names), row.reason];
+    return [row.number, ...(withLabels ? [row.label] : []), row.frame, WORDS[row.state],
+            model.identity, ...(result?.free ?? empty), ...(calibration ? above : []),
+            result?.accepted ?? "", result?.warnings.join(" ") ?? "", pinList(row, names),
+            row.reason];
   })];
 }
 

@@ -64,7 +64,8 @@ async function* folder(entry) {
     return;
   }
   yield* together(inOrder(inside, (e) => e.name), (child) =>
-    (child.isFile ? ofEntry(child, child.fullPath.replace(/^\//, ""), insideFolder) : folder(child)));
+    (child.isFile
+      ? ofEntry(child, child.fullPath.replace(/^\//, ""), insideFolder) : folder(child)));
 }
 
 // A folder is read in parts until a part is empty.
@@ -116,7 +117,7 @@ async function* insideZip(file, label) {
 async function* inZip(entry) {
   const label = entry.name.replaceAll("\\", "/");
   if (ZIP_ENDING.test(label)) yield { label, reason: NESTED };
-  else if (FILM_ENDING.test(label) || await isFilm(entry)) yield { label, size: entry.size, bytes: entry.bytes };
+  else if (FILM_ENDING.test(label) || await isFilm(entry)) yield { ...entry, label };
 }
 
 // What cannot be looked into gets a row that says why.

@@ -4,7 +4,8 @@
 import { csv, save } from "../save/export.js";
 import { WorklistPanel } from "./panel.js";
 import { isMany, itemsOfDrop, itemsOfFiles } from "./sources.js";
-import { FAILED, READ, READING, WAITING, counts, newRow, progressText, resultOf, tableOf } from "./rows.js";
+import { FAILED, READ, READING, WAITING, counts, newRow, progressText, resultOf, tableOf }
+  from "./rows.js";
 import { Refused } from "../api.js";
 
 const AT_ONCE = 2; // one film is sent while the one before is read
@@ -229,8 +230,9 @@ export class Worklist {
     const films = this.panel.rows().filter((row) => row.state !== FAILED);
     const at = films.indexOf(this.current);
     const row = at < 0 ? films.at(by > 0 ? 0 : -1) : films[at + by];
+    const end = `This is the ${by > 0 ? "last" : "first"} film of the list`;
     if (row) this.open(row);
-    else this.show.tell(films.length ? `This is the ${by > 0 ? "last" : "first"} film of the list` : "No film is shown in the list");
+    else this.show.tell(films.length ? end : "No film is shown in the list");
   }
 
   // A film that was open before gets back what its reader had set on it. To be called once it is
@@ -273,8 +275,8 @@ export class Worklist {
 
   clear() {
     this.stopped?.abort();
-    Object.assign(this, { rows: [], number: 0, stopped: null, cancelled: false, adding: 0, wanted: null, told: 0,
-                          eager: false });
+    Object.assign(this, { rows: [], number: 0, stopped: null, cancelled: false, adding: 0,
+                          wanted: null, told: 0, eager: false });
     this.list += 1;
     this.panel.close();
     this.panel.changed();

@@ -6,7 +6,8 @@
 // Why a file cannot be read, in one sentence for its reader.
 export class FileTrouble extends Error {}
 
-const END = 0x06054b50, END64 = 0x06064b50, LOCATOR64 = 0x07064b50, ENTRY = 0x02014b50, LOCAL = 0x04034b50;
+const END = 0x06054b50, END64 = 0x06064b50, LOCATOR64 = 0x07064b50;
+const ENTRY = 0x02014b50, LOCAL = 0x04034b50;
 const END_BYTES = 22, LOCATOR_BYTES = 20, ENTRY_BYTES = 46, LOCAL_BYTES = 30;
 const COMMENT_MOST = 0xffff;
 const TABLE_MOST = 64 * 2 ** 20; // bytes of a table of contents
@@ -16,7 +17,8 @@ const FULL32 = 0xffffffff; // the true value stands in a field of zip64
 const DAMAGED = "The zip is damaged or incomplete; zip the films again.";
 const BROKEN = "The file is damaged inside the zip; zip the films again, or give them unpacked.";
 const LOCKED = "The file is locked with a password inside the zip; unpack it and give the films.";
-const PACKED = "The file is packed in a way this page does not open; unpack the zip and give the films.";
+const PACKED = "The file is packed in a way this page does not open; unpack the zip and give the "
+  + "films.";
 const OLD = "This browser cannot open zips; unpack it and give the films.";
 
 export async function isZip(file) {
@@ -39,7 +41,8 @@ export async function entriesOf(file) {
     if (next > table.byteLength) throw new FileTrouble(DAMAGED);
     const entry = entryAt(table, at, name, extra);
     if (!entry.name.endsWith("/")) {
-      entries.push({ name: entry.name, size: entry.size, bytes: (most) => bytesOf(file, entry, end.shift, most) });
+      const bytes = (most) => bytesOf(file, entry, end.shift, most);
+      entries.push({ name: entry.name, size: entry.size, bytes });
     }
     at = next;
   }
@@ -56,7 +59,8 @@ async function endOf(file) {
   if (at < 0) throw new FileTrouble(DAMAGED);
   const count = tail.getUint16(at + 10, true), size = tail.getUint32(at + 12, true);
   const start = tail.getUint32(at + 16, true), locator = at - LOCATOR_BYTES;
-  if (locator >= 0 && tail.getUint32(locator, true) === LOCATOR64) return end64(file, tail, locator);
+  const is64 = locator >= 0 && tail.getUint32(locator, true) === LOCATOR64;
+  if (is64) return end64(file, tail, locator);
   const shift = from + at - size - start;
   return { start: start + shift, size, count, shift };
 }
@@ -71,9 +75,10 @@ async function end64(file, tail, at) {
 function entryAt(table, at, nameBytes, extraBytes) {
   const number = (k) => table.getUint32(at + k, true), flags = table.getUint16(at + 8, true);
   const start = at + ENTRY_BYTES;
-  const entry = { flags, method: table.getUint16(at + 10, true), sum: number(16), packed: number(20),
-                  size: number(24), local: number(42),
-                  name: decoded(new Uint8Array(table.buffer, table.byteOffset + start, nameBytes), flags) };
+  const name = new Uint8Array(table.buffer, table.byteOffset + start, nameBytes);
+  const entry = { flags, method: table.getUint16(at + 10, true), sum: number(16),
+                  packed: number(20), size: number(24), local: number(42),
+                  name: decoded(name, flags) };
   // The fields of zip64 stand in this order, and only those whose short field is full.
   let field = field64(table, start + nameBytes, extraBytes);
   for (const key of ["size", "packed", "local"]) {
@@ -97,11 +102,13 @@ async function bytesOf(file, entry, shift, most = Infinity) {
   if (entry.flags & ENCRYPTED) throw new FileTrouble(LOCKED);
   if (![STORED, DEFLATED].includes(entry.method)) throw new FileTrouble(PACKED);
   const at = entry.local + shift, local = await viewOf(file, at, LOCAL_BYTES);
-  if (local.byteLength < LOCAL_BYTES || local.getUint32(0, true) !== LOCAL) throw new FileTrouble(BROKEN);
+  const isLocal = local.byteLength === LOCAL_BYTES && local.getUint32(0, true) === LOCAL;
+  if (!isLocal) throw new FileTrouble(BROKEN);
   const start = at + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
   const packed = file.slice(start, start + entry.packed);
   let stream = packed.stream();
-  if (entry.method === DEFLATED) stream = stream.pipeThrough(new DecompressionStream("deflate-raw"));
+  const inflate = entry.method === DEFLATED && new DecompressionStream("deflate-raw");
+  if (inflate) stream = stream.pipeThrough(inflate);
   const wanted = Math.min(most, entry.size);
   let bytes;
   try {
@@ -110,7 +117,8 @@ async function bytesOf(file, entry, shift, most = Infinity) {
     throw new FileTrouble(BROKEN);
   }
   const whole = wanted === entry.size;
-  if (bytes.length !== wanted || (whole && checksum(bytes) !== entry.sum)) throw new FileTrouble(BROKEN);
+  const isSound = bytes.length === wanted && (!whole || checksum(bytes) === entry.sum);
+  if (!isSound) throw new FileTrouble(BROKEN);
   return bytes;
 }
 
