@@ -23,6 +23,7 @@ from train.bundled.measure import (
     logits_of,
     maps_of,
     overlap,
+    token_cosines,
 )
 from train.bundled.teacher import Teacher
 
@@ -54,6 +55,7 @@ def look_at(films: Films, arm: Arm, held: Encoded, precision: torch.dtype) -> di
     if "attention" in maps:
         entry["attention"] = localisation(films, held, maps["attention"])
         entry["overlap"] = overlap(maps["attention"][::10])
+        entry["token_cosines"] = token_cosines(model, held.cells[:32])
     return entry
 
 

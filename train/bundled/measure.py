@@ -139,3 +139,21 @@ def overlap(maps: np.ndarray) -> float:
         np.minimum(share[:, i], share[:, j]).sum(-1).mean() for i in range(n) for j in range(i)
     ]
     return float(np.mean(values))
+
+
+@torch.no_grad()
+def token_cosines(model: LMeRAN, cells: torch.Tensor) -> list[float]:
+    """Mean cosine between the 14 label tokens, before the first layer and after each one, free.
+
+    cells: (B, cells, d). Near 1 the findings have become one token, and their maps one map.
+    """
+    n = len(FINDINGS)
+    labels = (model.label_embedding + model.state_embedding[0]).expand(len(cells), -1, -1)
+    tokens = torch.cat([cells.float(), labels], dim=1)
+    pairs = ~torch.eye(n, dtype=torch.bool, device=cells.device)
+    cosines = []
+    for block in (None, *model.blocks):
+        tokens = tokens if block is None else block(tokens)[0]
+        unit = torch.nn.functional.normalize(tokens[:, -n:], dim=-1)
+        cosines.append(round(float((unit @ unit.transpose(1, 2))[:, pairs].mean()), 3))
+    return cosines

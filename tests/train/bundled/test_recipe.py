@@ -22,7 +22,7 @@ from train.bundled.assemble import assemble
 from train.bundled.backbone import attention_loss, box_loss, hint_loss, mixed
 from train.bundled.branch import BranchRecipe, hide_channels
 from train.bundled.films import BoxTargets
-from train.bundled.measure import counting_shift, overlap
+from train.bundled.measure import counting_shift, overlap, token_cosines
 from train.bundled.pack import add_weights, make_pack, read_pack, read_soft_labels
 from train.bundled.teacher import imagenet_weights
 from train.data.index import DataError, label_sets, read_index
@@ -211,6 +211,20 @@ def test_counting_is_the_label_prior(pack_folder: Path) -> None:
         with np.errstate(divide="ignore"):
             shift = np.log(share / (1 - share)) - np.log(marginal / (1 - marginal))
         assert np.allclose(found[mask], shift, atol=1e-4)
+
+
+def test_cosines_of_label_tokens_are_one_where_all_labels_are_one() -> None:
+    model = LMeRAN(small_config(64, layers=2, embedding_std=0.5)).eval()
+    cells = torch.rand(3, 4, model.config.backbone.width)
+    labels = (model.label_embedding + model.state_embedding[0]).detach()
+    unit = labels / labels.norm(dim=1, keepdim=True)
+    expected = unit @ unit.T
+    apart = token_cosines(model, cells)
+    assert len(apart) == 3
+    assert apart[0] == pytest.approx(float(expected[~torch.eye(14, dtype=bool)].mean()), abs=2e-3)
+    with torch.no_grad():
+        model.label_embedding.copy_(model.label_embedding[:1].expand_as(model.label_embedding))
+    assert token_cosines(model, cells) == pytest.approx([1, 1, 1])
 
 
 def test_a_run_becomes_a_checkpoint_that_loads(
