@@ -114,7 +114,8 @@ export class Session {
 
 function apiLink() {
   const href = new URL("gradio_api/info", document.baseURI);
-  return Object.assign(make("a", "", "their description"), { href, target: "_blank", rel: "noopener" });
+  const link = make("a", "", "their description");
+  return Object.assign(link, { href, target: "_blank", rel: "noopener" });
 }
 
 function modelText({ identity, source, block, test }) {
