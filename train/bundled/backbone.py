@@ -21,7 +21,7 @@ from torch.nn import functional
 from lmeran.model.lmeran import LMeRAN
 from train.augment import network_input, resized
 from train.bundled.films import BoxTargets, Drawn, Films
-from train.bundled.schedule import Stage, State, batches
+from train.bundled.schedule import Resumable, Stage, batches
 from train.bundled.teacher import Teacher
 from train.optimiser import adamw, decay_groups, moving_average, set_rate
 
@@ -106,7 +106,7 @@ def train_backbone(
     average = moving_average(model, recipe.average)
     generator = torch.Generator(device).manual_seed(2)
     parts = {"model": model, "optimizer": optimizer, "average": average}
-    state = State(kept, stage, parts | ({"hint": hint} if hint else {}), every=50)
+    state = Resumable(kept, stage, parts | ({"hint": hint} if hint else {}), every=50)
     if state.restore():
         log(f"backbone goes on at step {stage.step}")
     model.train()

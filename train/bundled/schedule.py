@@ -60,7 +60,7 @@ def batches(rows: np.ndarray, size: int, stage: Stage, seed: int) -> Iterator[np
         stage.step += 1
 
 
-class State:
+class Resumable:
     """What a stage goes on with after a stop: kept every `every` steps (`train.states`).
 
     parts: things with `state_dict` and `load_state_dict`. Without a path nothing is kept.

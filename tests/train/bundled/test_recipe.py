@@ -21,7 +21,7 @@ from train.bundled import run as run_module
 from train.bundled.assemble import assemble
 from train.bundled.backbone import attention_loss, box_loss, hint_loss, mixed
 from train.bundled.branch import BranchRecipe, hide_channels
-from train.bundled.films import BoxTargets
+from train.bundled.films import BoxTargets, Films
 from train.bundled.measure import counting_shift, overlap, token_cosines
 from train.bundled.pack import add_weights, make_pack, read_pack, read_soft_labels
 from train.bundled.teacher import imagenet_weights
@@ -196,11 +196,8 @@ def test_counting_is_the_label_prior(pack_folder: Path) -> None:
     prior = LabelPrior.from_sets(label_sets(pack.label_rows.astype(np.float32)))
     row = int(pack.rows(1)[0])
 
-    class OnlyAPack:
-        def __init__(self) -> None:
-            self.pack = pack
-
-    found = counting_shift(OnlyAPack(), np.array([row]), 7)[0]
+    films = Films(pack, torch.device("cpu"), Augmentation())
+    found = counting_shift(films, np.array([row]), 7)[0]
     for mask in known_masks(pack.names[row], len(FINDINGS), 7):
         pins = {
             f: State.POSITIVE if pack.labels[row, i] else State.NEGATIVE

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from train.bundled.schedule import Stage, State, batches
+from train.bundled.schedule import Resumable, Stage, batches
 from train.optimiser import adamw, decay_groups, moving_average, set_rate
 
 
@@ -69,7 +69,7 @@ def _run(kept: Path, stop: int | None, steps: int = 9) -> list[float]:
     optimizer = adamw(decay_groups(module.parameters(), 0.1), torch.device("cpu"))
     average = moving_average(module, 0.9)
     parts = {"module": module, "optimizer": optimizer, "average": average}
-    state = State(kept, stage, parts, every=3)
+    state = Resumable(kept, stage, parts, every=3)
     state.restore()
     for batch in batches(np.arange(20), 4, stage, seed=1):
         inputs = torch.from_numpy(np.stack([batch % k for k in (2, 3, 5, 7)], 1)).float()
