@@ -35,7 +35,7 @@ from lmeran.files import write_atomic
 from lmeran.findings import FINDINGS, State
 from lmeran.imaging.preprocess import to_input
 from lmeran.model.lmeran import LMeRAN
-from lmeran.ood import Gate
+from lmeran.ood import OODDetector
 from lmeran.reference import ReferenceDistribution
 
 FORMAT = 1
@@ -66,7 +66,7 @@ class Checkpoint:
     training: dict[str, Any]
     metrics: dict[str, Any]
     calibration: Calibration | None = None
-    gate: Gate | None = None
+    gate: OODDetector | None = None
     reference: ReferenceDistribution | None = None
 
     @property

@@ -17,14 +17,14 @@ from typing import Any
 
 from lmeran.calibration import Calibration
 from lmeran.errors import UserError
-from lmeran.ood import Gate
+from lmeran.ood import OODDetector
 from lmeran.reference import ReferenceDistribution
 from lmeran.stored import DamagedError
 
 NAMES = {"calibration": "calibration", "gate": "input gate", "reference": "reference distributions"}
 """Of each part: its key in the JSON, and what a sentence calls it."""
 
-IN_FILES = {"gate": Gate, "reference": ReferenceDistribution}
+IN_FILES = {"gate": OODDetector, "reference": ReferenceDistribution}
 """Parts with a file beside the JSON."""
 
 
@@ -37,7 +37,7 @@ class Extras:
     """What was fitted; None where it was not."""
 
     calibration: Calibration | None = None
-    gate: Gate | None = None
+    gate: OODDetector | None = None
     reference: ReferenceDistribution | None = None
 
 

@@ -1,4 +1,5 @@
-"""The input gate: does a film look like the frontal chest X-rays the model was trained on?
+"""The input gate, an out-of-distribution (OOD) detector: does a film look like the frontal chest
+X-rays the model was trained on?
 
 A distance in the backbone's own features: each cell of a feature map is compared with what
 validation films have at that place, by its Mahalanobis distance in the leading principal
@@ -28,7 +29,7 @@ Layer = Literal["cells", "middle"]
 
 
 @dataclass(frozen=True, eq=False)
-class Gate(StoredPart):
+class OODDetector(StoredPart):
     """Cells of d channels, at h w places, seen through k principal components.
 
     mean, scale: float32 (d,), of a channel over cells of validation films. components: float32
@@ -49,7 +50,7 @@ class Gate(StoredPart):
     layer: Layer = "middle"
 
     @classmethod
-    def from_bytes(cls, data: bytes, numbers: dict[str, Any]) -> Gate:
+    def from_bytes(cls, data: bytes, numbers: dict[str, Any]) -> OODDetector:
         # The first gates did not say their layer, and all looked at the cells.
         return super().from_bytes(data, {"layer": "cells"} | numbers)
 
@@ -75,7 +76,7 @@ class Gate(StoredPart):
 
 
 @dataclass(frozen=True)
-class GateResult:
+class OODResult:
     """score: 1 for the average validation film, more the less a film is like them; threshold:
     accepted up to here."""
 
@@ -92,12 +93,12 @@ class GateResult:
         return () if self.accepted else (UNLIKE,)
 
 
-def identity(gate: Gate) -> str:
+def identity(gate: OODDetector) -> str:
     """First 8 hex digits of the SHA-256 of the arrays."""
     return hashlib.sha256(gate.to_bytes()).hexdigest()[:8]
 
 
-def gate_scores(gate: Gate, cells: np.ndarray) -> np.ndarray:
+def ood_scores(gate: OODDetector, cells: np.ndarray) -> np.ndarray:
     """Scores of encoded films, float64 (N,), from their cells (N, h w, d): the mean over cells of
     the squared Mahalanobis distance over k."""
     standard = (cells.astype(np.float32) - gate.mean) / gate.scale
@@ -111,6 +112,6 @@ def features(encoding: Encoding, layer: Layer) -> np.ndarray:
     return getattr(encoding, layer).float().cpu().numpy()
 
 
-def judge(gate: Gate, encoding: Encoding) -> GateResult:
+def detect_ood(gate: OODDetector, encoding: Encoding) -> OODResult:
     """The verdict on one encoded film."""
-    return GateResult(float(gate_scores(gate, features(encoding, gate.layer))[0]), gate.threshold)
+    return OODResult(float(ood_scores(gate, features(encoding, gate.layer))[0]), gate.threshold)

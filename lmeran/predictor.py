@@ -20,7 +20,7 @@ from lmeran.imaging.radiograph import Radiograph
 from lmeran.model.lmeran import Encoding
 from lmeran.model.maps import ROLLOUT, AttentionMap, attention_maps, maps_of_rows
 from lmeran.model.rollout import rollout
-from lmeran.ood import GateResult, judge
+from lmeran.ood import OODResult, detect_ood
 from lmeran.reference import ReferenceDistribution
 
 TRAINED_PINS = 10
@@ -119,7 +119,7 @@ class EncodedRadiograph:
     geometry: Geometry
     free_logits: torch.Tensor
     free_attention: np.ndarray
-    gate: GateResult | None = None
+    gate: OODResult | None = None
 
     @property
     def nbytes(self) -> int:
@@ -169,7 +169,7 @@ class Predictor:
                 geometry=Geometry(*sizes[row], side),
                 free_logits=logits[row],
                 free_attention=attention[row],
-                gate=None if gate is None else judge(gate, encoding),
+                gate=None if gate is None else detect_ood(gate, encoding),
             )
             for row, encoding in enumerate(together.split())
         ]

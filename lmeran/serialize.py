@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from lmeran.calibration import Calibration, calibrate, is_above
 from lmeran.checkpoint import Checkpoint
 from lmeran.findings import FINDINGS, State
-from lmeran.ood import GateResult
+from lmeran.ood import OODResult
 from lmeran.predictor import Reading
 
 DIGITS = 6
@@ -26,7 +26,7 @@ def reading_object(
     checkpoint: str,
     reading: Reading,
     warnings: tuple[str, ...],
-    gate: GateResult | None = None,
+    gate: OODResult | None = None,
 ) -> dict[str, Any]:
     """One film: file, checkpoint, calibration, gate, warnings and its 14 findings.
 
@@ -36,7 +36,7 @@ def reading_object(
     """
     film = error_object(file, checkpoint, None) | {"findings": raw_findings(reading)}
     film["warnings"] = [*warnings, *(gate.warnings if gate else ()), *reading.warnings]
-    film["gate"] = None if gate is None else gate_object(gate)
+    film["gate"] = None if gate is None else ood_object(gate)
     if reading.calibration is not None:
         film["calibration"] = reading.calibration.identity
         names = fitted_names(reading.calibration)
@@ -88,7 +88,7 @@ def fitted_findings(reading: Reading) -> list[dict[str, Any]]:
     ]
 
 
-def gate_object(gate: GateResult) -> dict[str, Any]:
+def ood_object(gate: OODResult) -> dict[str, Any]:
     """The gate's verdict on a film."""
     score, threshold = round(gate.score, DIGITS), round(gate.threshold, DIGITS)
     return {"score": score, "threshold": threshold, "accepted": gate.accepted}

@@ -12,7 +12,7 @@ from scipy.spatial.distance import mahalanobis
 
 from lmeran.imaging.preprocess import to_input
 from lmeran.model.lmeran import Encoding
-from lmeran.ood import Gate, GateResult, features, gate_scores, identity, judge
+from lmeran.ood import OODDetector, OODResult, detect_ood, features, identity, ood_scores
 from lmeran.stored import DamagedError
 from tests.conftest import lively_model, small_config
 from tests.support.fitting import a_gate
@@ -30,7 +30,7 @@ def by_patient(films: int) -> LeftOut:
 def test_the_score_is_the_mean_mahalanobis_distance_of_the_cells() -> None:
     gate = a_gate(WIDTH, PLACES)
     cells = np.random.default_rng(1).normal(size=(4, PLACES, WIDTH))
-    for film, score in zip(cells, gate_scores(gate, cells), strict=True):
+    for film, score in zip(cells, ood_scores(gate, cells), strict=True):
         distances = [
             mahalanobis(gate.components @ ((cell - gate.mean) / gate.scale), place, gate.precision)
             for cell, place in zip(film, gate.places, strict=True)
@@ -41,14 +41,14 @@ def test_the_score_is_the_mean_mahalanobis_distance_of_the_cells() -> None:
         ("cells", Encoding(film, film[:, 0], None, torch.zeros(1, 1, 1))),
         ("middle", Encoding(torch.zeros(1, 1, 1), film[:, 0], None, film)),
     ):
-        one = judge(dataclasses.replace(gate, layer=layer), encoding)
-        assert one == GateResult(pytest.approx(gate_scores(gate, cells)[0]), gate.threshold)
+        one = detect_ood(dataclasses.replace(gate, layer=layer), encoding)
+        assert one == OODResult(pytest.approx(ood_scores(gate, cells)[0]), gate.threshold)
 
 
 def test_the_verdict_is_a_sentence_only_where_a_film_is_unlike() -> None:
-    assert GateResult(1.0, 1.0).accepted
-    assert GateResult(1.0, 1.0).warnings == ()
-    (sentence,) = GateResult(1.01, 1.0).warnings
+    assert OODResult(1.0, 1.0).accepted
+    assert OODResult(1.0, 1.0).warnings == ()
+    (sentence,) = OODResult(1.01, 1.0).warnings
     assert "does not look like the frontal chest films" in sentence
 
 
@@ -59,12 +59,12 @@ def test_a_fit_on_gaussian_cells_finds_their_distribution() -> None:
     cells = centre + random.normal(size=(1500, PLACES, WIDTH)) * spread
     gate = fit_gate(cells, by_patient(1500), components=WIDTH)
     fresh = centre + random.normal(size=(1500, PLACES, WIDTH)) * spread
-    scores = gate_scores(gate, fresh)
+    scores = ood_scores(gate, fresh)
     # a mean of PLACES chi-square values of WIDTH degrees of freedom, over WIDTH
     assert scores.mean() == pytest.approx(1, abs=0.02)
     assert scores.std() == pytest.approx(np.sqrt(2 / WIDTH / PLACES), rel=0.1)
     assert np.mean(scores <= gate.threshold) == pytest.approx(0.95, abs=0.015)
-    assert (gate_scores(gate, fresh + 1.5 * spread) > gate.threshold).mean() > 0.99
+    assert (ood_scores(gate, fresh + 1.5 * spread) > gate.threshold).mean() > 0.99
 
 
 def test_the_threshold_holds_for_films_not_fitted() -> None:
@@ -74,9 +74,9 @@ def test_the_threshold_holds_for_films_not_fitted() -> None:
         random = np.random.default_rng(seed)
         cells, unseen = (random.normal(size=(n, 4, 40)) * strength for n in (80, 1000))
         gate = fit_gate(cells, by_patient(80), components=4)
-        fresh = gate_scores(gate, unseen)
+        fresh = ood_scores(gate, unseen)
         accepted.append(np.mean(fresh <= gate.threshold))
-        from_own.append(np.mean(fresh <= np.quantile(gate_scores(gate, cells), 0.95)))
+        from_own.append(np.mean(fresh <= np.quantile(ood_scores(gate, cells), 0.95)))
     assert np.mean(accepted) == pytest.approx(0.95, abs=0.03)
     assert abs(np.mean(from_own) - 0.95) > 0.04
 
@@ -92,7 +92,7 @@ def test_the_threshold_lets_films_of_a_source_not_fitted_on_pass() -> None:
     assert by_source.threshold > by_patients.threshold
     rest = sources != "odd"
     without_it = fit_gate(cells[rest], leave_out(patients[rest], None), components=6)
-    odd = gate_scores(without_it, cells[~rest])
+    odd = ood_scores(without_it, cells[~rest])
     assert (odd <= by_source.threshold).mean() == pytest.approx(0.95, abs=0.02)
     assert (odd <= without_it.threshold).mean() < 0.8
 
@@ -101,7 +101,7 @@ def test_a_channel_that_is_still_in_chest_films_does_not_break_the_fit() -> None
     cells = np.random.default_rng(0).normal(size=(50, 4, 6))
     cells[..., 2] = 0
     gate = fit_gate(cells, by_patient(50), components=3)
-    assert np.isfinite(gate_scores(gate, cells)).all()
+    assert np.isfinite(ood_scores(gate, cells)).all()
 
 
 def test_synthetic_chests_pass_and_noise_does_not() -> None:
@@ -120,20 +120,20 @@ def test_synthetic_chests_pass_and_noise_does_not() -> None:
     random = np.random.default_rng(0)
     noise = [random.integers(0, 256, (96, 96), dtype=np.uint8) for _ in range(10)]
     turned = [np.ascontiguousarray(np.rot90(film)) for film in films[22:]]
-    assert (gate_scores(gate, cells(films[22:])) <= gate.threshold).mean() >= 0.8
-    assert (gate_scores(gate, cells(noise)) > gate.threshold).all()
-    assert (gate_scores(gate, cells(turned)) > gate.threshold).mean() >= 0.8
+    assert (ood_scores(gate, cells(films[22:])) <= gate.threshold).mean() >= 0.8
+    assert (ood_scores(gate, cells(noise)) > gate.threshold).all()
+    assert (ood_scores(gate, cells(turned)) > gate.threshold).mean() >= 0.8
 
 
 def test_what_is_stored_comes_back() -> None:
     gate = a_gate(WIDTH, PLACES)
     cells = np.random.default_rng(1).normal(size=(3, PLACES, WIDTH))
-    again = Gate.from_bytes(gate.to_bytes(), gate.numbers())
-    assert np.array_equal(gate_scores(again, cells), gate_scores(gate, cells))
+    again = OODDetector.from_bytes(gate.to_bytes(), gate.numbers())
+    assert np.array_equal(ood_scores(again, cells), ood_scores(gate, cells))
     assert identity(again) == identity(gate) != identity(a_gate(WIDTH, PLACES, seed=1))
     assert again.layer == "middle"
     before = {name: value for name, value in gate.numbers().items() if name != "layer"}
-    assert Gate.from_bytes(gate.to_bytes(), before).layer == "cells"
+    assert OODDetector.from_bytes(gate.to_bytes(), before).layer == "cells"
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,6 @@ def test_what_is_no_gate_is_refused(part: str, value: np.ndarray | float, words:
     gate = a_gate(WIDTH, PLACES)
     object.__setattr__(gate, part, value)
     with pytest.raises(DamagedError, match=words):
-        Gate.from_bytes(gate.to_bytes(), gate.numbers())
+        OODDetector.from_bytes(gate.to_bytes(), gate.numbers())
     with pytest.raises(DamagedError, match="lacks or damages"):
-        Gate.from_bytes(b"no safetensors", gate.numbers())
+        OODDetector.from_bytes(b"no safetensors", gate.numbers())

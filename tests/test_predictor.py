@@ -17,7 +17,7 @@ from lmeran.imaging.preprocess import network_pixels, to_input
 from lmeran.imaging.radiograph import Radiograph
 from lmeran.model.maps import attention_maps
 from lmeran.model.rollout import rollout
-from lmeran.ood import UNLIKE, gate_scores
+from lmeran.ood import UNLIKE, ood_scores
 from lmeran.predictor import Predictor
 from lmeran.serialize import csv_columns, csv_row, fitted_findings
 from tests.conftest import film_pixels
@@ -199,7 +199,7 @@ def test_the_gate_judges_the_film_and_never_hides_the_reading(
     strict = Predictor(load_checkpoint(folder))
     film = strict.encode(radiograph())
     cells = film.encoding.middle.numpy()
-    assert film.gate.score == pytest.approx(gate_scores(strict.checkpoint.gate, cells)[0])
+    assert film.gate.score == pytest.approx(ood_scores(strict.checkpoint.gate, cells)[0])
     assert not film.gate.accepted
     assert np.isfinite(strict.read(film, {}).free).all()
 

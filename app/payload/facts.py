@@ -15,10 +15,10 @@ from lmeran.explain.attention_split import MOVED_FULL_SCALE
 from lmeran.findings import FINDINGS, display_name
 from lmeran.imaging.radiograph import MAX_FILE_BYTES, Radiograph
 from lmeran.model.maps import CONTOUR_LEVEL, FULL_SCALE, AttentionMap
-from lmeran.ood import GateResult
+from lmeran.ood import OODResult
 from lmeran.predictor import Reading
 from lmeran.reference import percent_below, shift_percentiles
-from lmeran.serialize import FITTED, fitted_findings, gate_object
+from lmeran.serialize import FITTED, fitted_findings, ood_object
 
 
 def page_facts(checkpoint: Checkpoint, examples: list[dict[str, Any]]) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def page_facts(checkpoint: Checkpoint, examples: list[dict[str, Any]]) -> dict[s
     }
 
 
-def film_facts(film: Radiograph, gate: GateResult | None = None) -> dict[str, Any]:
+def film_facts(film: Radiograph, gate: OODResult | None = None) -> dict[str, Any]:
     """What the page may say of a file: what it is, never who; and the gate's verdict."""
     spacing = "not stated in the file"
     if film.spacing is not None:
@@ -81,9 +81,9 @@ def film_facts(film: Radiograph, gate: GateResult | None = None) -> dict[str, An
     }
 
 
-def gate_facts(gate: GateResult | None) -> dict[str, Any] | None:
+def gate_facts(gate: OODResult | None) -> dict[str, Any] | None:
     """The input gate's verdict and its sentences; None where the checkpoint has no gate."""
-    return None if gate is None else {**gate_object(gate), "warnings": list(gate.warnings)}
+    return None if gate is None else {**ood_object(gate), "warnings": list(gate.warnings)}
 
 
 def reading_facts(

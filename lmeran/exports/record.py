@@ -13,7 +13,7 @@ from lmeran.findings import FINDINGS, Pins, State, finding_index
 from lmeran.imaging.geometry import Geometry
 from lmeran.imaging.radiograph import Radiograph
 from lmeran.model.maps import ROLLOUT, AttentionMap
-from lmeran.ood import GateResult
+from lmeran.ood import OODResult
 from lmeran.predictor import EncodedRadiograph, Predictor, Reading
 
 NOTICE = "Research use only, not for diagnosis"
@@ -55,7 +55,7 @@ class Record:
     finding: str
     map: AttentionMap | None
     free: bool
-    gate: GateResult | None
+    gate: OODResult | None
 
     @property
     def index(self) -> int:

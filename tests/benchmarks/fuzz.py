@@ -29,9 +29,8 @@ from pydicom.uid import (
 from lmeran.imaging.decoding_process import CrashError, DecodingProcess
 from lmeran.imaging.radiograph import ReadError
 from tests.conftest import ROOT, film_pixels
-from tests.imaging.test_codestreams import encapsulated
 from tests.support.benchmarking import options
-from tests.support.dicom_making import film, jpeg_film, lossless_jpeg, written
+from tests.support.dicom_making import encapsulated, film, jpeg_film, lossless_jpeg, written
 
 SECONDS = 20
 """Of computing that one damaged film may take."""

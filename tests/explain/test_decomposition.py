@@ -37,11 +37,6 @@ def predictor_of(config: LMeRANConfig) -> Predictor:
     return Predictor(Checkpoint(lively_model(config), "0" * 12, "made here", {}, {}))
 
 
-@pytest.fixture(scope="module")
-def film(predictor: Predictor) -> EncodedRadiograph:
-    return predictor.encode(radiograph())
-
-
 @torch.no_grad()
 def network_logits(predictor: Predictor, pins: Pins) -> np.ndarray:
     """Logits of the film `radiograph()` from the whole network, nothing cached."""

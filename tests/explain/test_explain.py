@@ -25,11 +25,6 @@ N = len(FINDINGS)
 
 
 @pytest.fixture(scope="module")
-def film(predictor: Predictor) -> EncodedRadiograph:
-    return predictor.encode(radiograph())
-
-
-@pytest.fixture(scope="module")
 def counted(predictor: Predictor) -> Predictor:
     """The same model, whose checkpoint holds the label sets of its training."""
     training = {"label_sets": sets_of(label_matrix())}

@@ -19,11 +19,6 @@ N = len(FINDINGS)
 SOME: Pins = {"Effusion": State.POSITIVE, "Mass": State.NEGATIVE}
 
 
-@pytest.fixture(scope="module")
-def film(predictor: Predictor) -> EncodedRadiograph:
-    return predictor.encode(radiograph())
-
-
 def logit(p: np.ndarray) -> np.ndarray:
     return np.log(p) - np.log1p(-p)
 

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate, get_frame
+from pydicom.encaps import get_frame
 from pydicom.uid import (
     JPEG2000Lossless,
     JPEGExtended12Bit,
@@ -18,16 +18,9 @@ from pydicom.uid import (
 
 from lmeran.imaging.dicom.pixel_data import decode
 from tests.conftest import film_pixels
-from tests.support.dicom_making import DHT, film, lossless_jpeg, ramp, read, refusal
+from tests.support.dicom_making import DHT, encapsulated, film, lossless_jpeg, ramp, read, refusal
 
 SIGNED = ramp().astype(np.int16) - 2048
-
-
-def encapsulated(ds: Dataset, stream: bytes, syntax: str) -> Dataset:
-    ds.PixelData = encapsulate([stream])
-    ds["PixelData"].is_undefined_length = True
-    ds.file_meta.TransferSyntaxUID = syntax
-    return ds
 
 
 def codestream(ds: Dataset, syntax: str) -> bytes:

@@ -61,12 +61,12 @@ def test_films_whose_decoder_crashes_or_hangs_are_answered_and_the_others_read(
     films: list[Source],
 ) -> None:
     sources = named(films, crash=1, hang=11)
-    got = list(decode_in_pool(Fragile(PREPROCESSING, seconds=2), sources, 2, ahead=6))
+    got = list(decode_in_pool(Fragile(PREPROCESSING, seconds=1), sources, 2, ahead=6))
     assert [source for source, _ in got] == sources
     for k, (_, outcome) in enumerate(got):
         if k in (1, 11):
             assert isinstance(outcome, Refused)
-            assert "crashed on this film or took over 2 s" in outcome.reason
+            assert "crashed on this film or took over 1 s" in outcome.reason
         else:
             assert_same(outcome, Decoder(PREPROCESSING).decode(films[k]))
 

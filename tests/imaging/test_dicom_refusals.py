@@ -10,8 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
-from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate, get_frame
+from pydicom.encaps import get_frame
 from pydicom.uid import (
     JPEG2000,
     DeflatedExplicitVRLittleEndian,
@@ -30,6 +29,7 @@ from lmeran.imaging.radiograph import ReadError
 from tests.support.dicom_making import (
     SIZE,
     assert_one_sentence,
+    encapsulated,
     film,
     jpeg_film,
     lut,
@@ -100,13 +100,6 @@ def meta_length(data: bytes) -> int:
     return 144 + struct.unpack_from("<I", data, 140)[0]
 
 
-def encapsulated(frame: bytes, syntax: str, **attributes: object) -> Dataset:
-    ds = film(PixelData=encapsulate([frame]), **attributes)
-    ds["PixelData"].is_undefined_length = True
-    ds.file_meta.TransferSyntaxUID = syntax
-    return ds
-
-
 def siz(width: int, height: int, tile: int | None = None) -> bytes:
     sizes = (width, height, 0, 0, tile or width, tile or height, 0, 0)
     return b"\xff\x4f\xff\x51" + struct.pack(">HH8IH3B", 41, 0, *sizes, 1, 11, 1, 1) + b"\xff\xd9"
@@ -130,21 +123,21 @@ def test_codestreams_that_are_not_what_the_header_says(frame, syntax):
     if frame.startswith(b"\xff\xd8"):
         frame += b"\xff\xda" + bytes(8) + b"\xff\xd9"
     started = time.process_time()
-    refusal(encapsulated(frame, syntax))
+    refusal(encapsulated(film(), frame, syntax))
     assert time.process_time() - started < 1
 
 
 def test_second_frame_header_is_refused():
     sof = b"\xff\xf7" + struct.pack(">HBHHB3B", 11, 12, SIZE, SIZE, 1, 1, 17, 0)
     frame = b"\xff\xd8" + sof + sof + b"\xff\xda" + bytes(8) + b"\xff\xd9"
-    assert "damaged" in refusal(encapsulated(frame, JPEGLSLossless))
+    assert "damaged" in refusal(encapsulated(film(), frame, JPEGLSLossless))
 
 
 def test_12_bit_jpeg_names_the_syntax_and_the_package_it_needs(monkeypatch):
     monkeypatch.setattr("lmeran.imaging.dicom.pixel_data.find_spec", lambda name: None)
     sof = b"\xff\xc1" + struct.pack(">HBHHB3B", 11, 12, SIZE, SIZE, 1, 1, 17, 0)
     frame = b"\xff\xd8" + sof + b"\xff\xda" + bytes(8) + b"\xff\xd9"
-    text = refusal(encapsulated(frame, JPEGExtended12Bit))
+    text = refusal(encapsulated(film(), frame, JPEGExtended12Bit))
     assert "12-bit JPEG Extended" in text
     assert "requirements-dicom.txt" in text
     assert "JPEG 2000" in text
@@ -160,7 +153,7 @@ def test_12_bit_jpeg_names_the_syntax_and_the_package_it_needs(monkeypatch):
     ],
 )
 def test_other_syntaxes_are_named(syntax, words):
-    ds = encapsulated(b"\xff\xd8" + bytes(50), syntax)
+    ds = encapsulated(film(), b"\xff\xd8" + bytes(50), syntax)
     out = io.BytesIO()
     ds.save_as(out, enforce_file_format=True, implicit_vr=False, little_endian=True)
     assert words in refusal(out.getvalue())
@@ -174,7 +167,7 @@ def test_half_a_frame_is_refused(syntax):
     whole = written(ds)
     refusal(whole[: len(whole) * 2 // 3])
     frame = ds.PixelData[16 : len(ds.PixelData) // 2 // 2 * 2]
-    refusal(encapsulated(frame, syntax))
+    refusal(encapsulated(film(), frame, syntax))
 
 
 def test_jpeg_2000_with_its_middle_missing_is_refused():
@@ -183,7 +176,7 @@ def test_jpeg_2000_with_its_middle_missing_is_refused():
     ds.compress(JPEG2000Lossless, generate_instance_uid=False)
     frame = get_frame(ds.PixelData, 0, number_of_frames=1)
     half = frame[: len(frame) // 2] + b"\xff\xd9"
-    assert "damaged" in refusal(encapsulated(half, JPEG2000Lossless))
+    assert "damaged" in refusal(encapsulated(film(), half, JPEG2000Lossless))
 
 
 # Sniffing and fuzz

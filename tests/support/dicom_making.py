@@ -102,13 +102,18 @@ def lut(first: int, entries: np.ndarray, bits: int, signed: bool = False) -> Seq
     return Sequence([item])
 
 
+def encapsulated(ds: Dataset, stream: bytes, syntax: str) -> Dataset:
+    """The film with another, compressed stream in it."""
+    ds.PixelData = encapsulate([stream])
+    ds["PixelData"].is_undefined_length = True
+    ds.file_meta.TransferSyntaxUID = syntax
+    return ds
+
+
 def jpeg_film(gray: np.ndarray) -> Dataset:
     out = io.BytesIO()
     Image.fromarray(gray).save(out, "JPEG", quality=95)
-    ds = film(gray, bits=8, PixelData=encapsulate([out.getvalue()]))
-    ds["PixelData"].is_undefined_length = True
-    ds.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
-    return ds
+    return encapsulated(film(gray, bits=8), out.getvalue(), JPEGBaseline8Bit)
 
 
 _CODE_BITS = 5

@@ -12,7 +12,7 @@ from lmeran.calibration import Calibration, FindingCalibration, OperatingPoint
 from lmeran.checkpoint import load_checkpoint, record_extras
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS
-from lmeran.ood import Gate
+from lmeran.ood import OODDetector
 from lmeran.reference import LEVELS, ReferenceDistribution
 
 UNCALIBRATED = "Hernia"
@@ -30,12 +30,12 @@ def a_calibration(threshold: float = 0.5) -> Calibration:
     return Calibration(300, None, 0, 10, "0" * 64, findings, quantiles)
 
 
-def a_gate(width: int, places: int, threshold: float = 1.5, seed: int = 0) -> Gate:
+def a_gate(width: int, places: int, threshold: float = 1.5, seed: int = 0) -> OODDetector:
     """A gate of two components; float32."""
     random = np.random.default_rng(seed)
     components = np.linalg.qr(random.normal(size=(width, 2)))[0].T
     spread = random.normal(size=(2, 2))
-    return Gate(
+    return OODDetector(
         mean=random.normal(size=width).astype(np.float32),
         scale=random.uniform(0.5, 2, width).astype(np.float32),
         components=components.astype(np.float32),

@@ -20,7 +20,7 @@ from lmeran.explain.label_prior import LabelPrior
 from lmeran.extras import Extras
 from lmeran.findings import FINDINGS, display_name
 from lmeran.model.lmeran import Encoding
-from lmeran.ood import Gate, features, identity
+from lmeran.ood import OODDetector, features, identity
 from lmeran.predictor import Predictor
 from lmeran.reference import ReferenceDistribution
 from train.calibration.left_out import leave_out
@@ -177,7 +177,7 @@ def fit_calibration(
     return calibration, fits
 
 
-def report(calibration: Calibration, fits: dict[str, PlattFit], gate: Gate) -> str:
+def report(calibration: Calibration, fits: dict[str, PlattFit], gate: OODDetector) -> str:
     """What was fitted, as text: a line for each finding; a dash where it has too few films."""
     applied = [display_name(name) for name, fit in fits.items() if fit.applied == fit.fitted]
     rows = {}

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 
-from lmeran.ood import Gate, gate_scores
+from lmeran.ood import OODDetector, ood_scores
 from train.calibration.left_out import LeftOut
 
 COMPONENTS = 16
@@ -21,7 +21,7 @@ SMALLEST_SCALE = 0.01
 chest films must not outweigh all others."""
 
 
-def fit_gate(cells: np.ndarray, left_out: LeftOut, components: int = COMPONENTS) -> Gate:
+def fit_gate(cells: np.ndarray, left_out: LeftOut, components: int = COMPONENTS) -> OODDetector:
     """The gate of validation films from their cells (N, h w, d).
 
     The threshold accepts 95 % of the films of every source, scored by a gate fitted without that
@@ -31,7 +31,7 @@ def fit_gate(cells: np.ndarray, left_out: LeftOut, components: int = COMPONENTS)
     """
     scores = np.zeros(len(cells))
     for fitted_on, held in left_out.rounds:
-        scores[held] = gate_scores(_distribution(cells[fitted_on], components), cells[held])
+        scores[held] = ood_scores(_distribution(cells[fitted_on], components), cells[held])
     sets = [scores[held] for _, held in left_out.rounds]
     threshold = max(map(_accepting, sets if left_out.what == "sources" else [scores]))
     return dataclasses.replace(_distribution(cells, components), threshold=threshold)
@@ -43,7 +43,7 @@ def _accepting(scores: np.ndarray) -> float:
     return float(np.quantile(scores, share, method="higher"))
 
 
-def _distribution(cells: np.ndarray, components: int) -> Gate:
+def _distribution(cells: np.ndarray, components: int) -> OODDetector:
     """The gate without its threshold."""
     films, places, width = cells.shape
     flat = cells.reshape(-1, width).astype(np.float32)
@@ -57,7 +57,7 @@ def _distribution(cells: np.ndarray, components: int) -> Gate:
     inside = (flat @ axes.T).reshape(films, places, kept)
     centres = inside.mean(axis=0)
     around = LedoitWolf(assume_centered=True).fit((inside - centres).reshape(-1, kept))
-    return Gate(
+    return OODDetector(
         mean=mean,
         scale=scale,
         components=axes,

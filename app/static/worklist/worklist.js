@@ -29,7 +29,7 @@ export class Worklist {
     this.told = 0; // tenths of the list announced
     this.cancelled = false; // by the reader: what is added later waits too
     this.seen = null; // the film of the state, when it was last looked at
-    this.eager = false; // the first film that is read is opened
+    this.eager = null; // the first film after this number that can be read is opened
     this.panel = new WorklistPanel(root, facts, this);
     window.addEventListener("lmeran:step", (e) => this.step(e.detail.step));
   }
@@ -40,13 +40,13 @@ export class Worklist {
   takes(e) {
     const onPanel = Boolean(e.target.closest?.(".lm-worklist"));
     if (!onPanel && !isMany(e.dataTransfer)) return false;
-    this.eager = !onPanel;
+    this.eager = onPanel ? null : this.number;
     this.add(itemsOfDrop(e.dataTransfer));
     return true;
   }
 
   addFiles(files, eager = false) {
-    this.eager = eager;
+    this.eager = eager ? this.number : null;
     this.add(itemsOfFiles([...files]));
   }
 
@@ -131,7 +131,6 @@ export class Worklist {
       const response = await this.client.api.call("rows", { body, signal: run.signal });
       const answer = await response.json();
       if (row.state !== READ) this.settle(row, "", answer);
-      if (this.eager) this.open(row);
     } catch (error) {
       if (run.signal.aborted) {
         if (row.state === READING) row.state = WAITING;
@@ -139,6 +138,7 @@ export class Worklist {
         this.failed(row, error);
       }
     }
+    this.openFirst();
     this.announce();
     this.panel.changed();
   }
@@ -175,10 +175,16 @@ export class Worklist {
 
   // ---- opening
 
+  openFirst() {
+    if (this.eager === null) return;
+    const row = this.rows.find(({ number, state }) => number > this.eager && state !== FAILED);
+    if (row?.state === READ) this.open(row);
+  }
+
   // The film of a row, in place of the open one. Of several wanted in a hurry the last one.
   async open(row) {
     this.wanted = row;
-    this.eager = false;
+    this.eager = null;
     this.panel.changed();
     if (this.opening) return;
     this.show.busy(true);
@@ -276,7 +282,7 @@ export class Worklist {
   clear() {
     this.stopped?.abort();
     Object.assign(this, { rows: [], number: 0, stopped: null, cancelled: false, adding: 0,
-                          wanted: null, told: 0, eager: false });
+                          wanted: null, told: 0, eager: null });
     this.list += 1;
     this.panel.close();
     this.panel.changed();

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from lmeran.findings import FINDINGS
 from tests.conftest import film_pixels
-from tests.support.browsing import choose, goto, pin, row, settled, upload
+from tests.support.browsing import choose, goto, pin, press, row, settled, upload
 from tests.support.serving import Viewer
 
 pytest_plugins = ["tests.support.browsing_fixtures"]
@@ -116,6 +116,7 @@ def test_a_reading_file_brings_back_pins_finding_and_view(
     assert name.endswith(".reading.json")
     file = tmp_path / name
     file.write_bytes(data)
+    press(page, "File", "Forget film")
     page.reload()
     page.wait_for_selector(".lm[data-ready]")
     upload(page, film)
@@ -135,6 +136,7 @@ def test_a_reading_file_brings_back_pins_finding_and_view(
     assert confirmed.bounding_box()["height"] > 20, "seen, not only heard"
     expect(page.locator(".lm-alert")).to_be_hidden()
 
+    press(page, "File", "Forget film")
     page.reload()  # the file first, then its film, after another one
     page.wait_for_selector(".lm[data-ready]")
     open_reading(page, file)

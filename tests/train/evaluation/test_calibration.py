@@ -20,7 +20,7 @@ from lmeran.checkpoint import Checkpoint, load_checkpoint
 from lmeran.config import Preprocessing
 from lmeran.findings import FINDINGS
 from lmeran.imaging.preprocess import to_input
-from lmeran.ood import gate_scores
+from lmeran.ood import ood_scores
 from tests.conftest import film_pixels
 from tests.support.fitting import UNCALIBRATED, a_calibration, fitted_copy
 from tests.support.study_making import bare_study, made_probabilities, made_study
@@ -198,6 +198,6 @@ def test_the_gate_is_measured_on_every_kind(gated: Checkpoint, data: Path, tmp_p
     squares = np.array(cached_pixels(chosen, preprocessing, tmp_path))
     with torch.inference_mode():
         cells = gated.model.encode(to_input(squares, preprocessing)).middle.numpy()
-    np.testing.assert_allclose(kinds[0].scores, gate_scores(gated.gate, cells), rtol=1e-4)
+    np.testing.assert_allclose(kinds[0].scores, ood_scores(gated.gate, cells), rtol=1e-4)
     none = dataclasses.replace(study.config, gate_films=0)
     assert gate_section(dataclasses.replace(study, config=none)) is None

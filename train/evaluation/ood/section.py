@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lmeran.ood import Gate, features, gate_scores, identity
+from lmeran.ood import OODDetector, features, identity, ood_scores
 from train.data.pixels import cached_pixels
 from train.evaluation.calibration.measures import wilson
 from train.evaluation.ood.images import (
@@ -55,7 +55,7 @@ def gate_section(study: Study) -> Section | None:
     )
 
 
-def measure(study: Study, gate: Gate) -> list[Kind]:
+def measure(study: Study, gate: OODDetector) -> list[Kind]:
     """Scores of every kind of picture, first the real films, which are chosen by their names."""
     checkpoint = study.predictions.checkpoint
     preprocessing = checkpoint.config.preprocessing
@@ -78,12 +78,12 @@ def measure(study: Study, gate: Gate) -> list[Kind]:
         if not len(squares):
             continue
         batches = encodings(model, squares, 32, study.device, label=name)
-        scores = [gate_scores(gate, features(e, gate.layer)) for _, e in batches]
+        scores = [ood_scores(gate, features(e, gate.layer)) for _, e in batches]
         found.append(Kind(name, accept, np.concatenate(scores)))
     return found
 
 
-def _rows(gate: Gate, kinds: list[Kind]) -> Iterator[dict[str, Any]]:
+def _rows(gate: OODDetector, kinds: list[Kind]) -> Iterator[dict[str, Any]]:
     for kind in kinds:
         keys = {"pictures": kind.name, "should_pass": kind.accept}
         warned, count = int((kind.scores > gate.threshold).sum()), len(kind.scores)
