@@ -101,7 +101,7 @@ def test_bodies_that_fill_the_room_give_way_and_lose_none_of_it() -> None:
     """Each half there and none can go on: whoever gives up lets the others through."""
 
     async def act() -> list[BaseException | bytes]:
-        arrivals = Arrivals(100, wait=0.2)
+        arrivals = Arrivals(100, wait=0.8)
 
         def halves(pause: float) -> Callable[[], Awaitable[Message]]:
             waiting = [b"x" * 45, b"x" * 45]
@@ -112,7 +112,7 @@ def test_bodies_that_fill_the_room_give_way_and_lose_none_of_it() -> None:
 
             return receive
 
-        sent = [taken(arrivals, halves(pause), 90, 100) for pause in (0.1, 0.12)]
+        sent = [taken(arrivals, halves(pause), 90, 100) for pause in (0.3, 0.5)]
         answers = await asyncio.gather(*sent, return_exceptions=True)
         assert arrivals.free == 100
         return answers
