@@ -72,9 +72,12 @@ def model_config(size: int) -> LMeRANConfig:
     )
 
 
-def config_of_start(pack_folder: Path) -> LMeRANConfig:
-    """The architecture of the checkpoint that the pack's first weights are of."""
-    kept = json.loads((pack_folder / "config.json").read_text())
+def config_of_start(folder: Path) -> LMeRANConfig:
+    """The architecture of an earlier run, or of the checkpoint that a pack begins with."""
+    facts = folder / "facts.json"
+    if facts.is_file():
+        return LMeRANConfig.from_dict(json.loads(facts.read_text())["config"])
+    kept = json.loads((folder / "config.json").read_text())
     return replace(LMeRANConfig.from_dict(kept), embedding_std=0.5)
 
 
@@ -89,7 +92,10 @@ def command(arguments: argparse.Namespace) -> None:
     seconds = dict(zip(STAGES, arguments.seconds, strict=True))
     steps = dict(zip(STAGES, arguments.steps, strict=True))
     new_backbone = bool(seconds["backbone"] or steps["backbone"])
-    config = model_config(arguments.size) if new_backbone else config_of_start(pack_folder)
+    earlier = arguments.start
+    config = (
+        model_config(arguments.size) if new_backbone else config_of_start(earlier or pack_folder)
+    )
     pack = read_pack(pack_folder, config.preprocessing)
     parts = np.bincount(pack.part, minlength=3).tolist()
     log(f"{device} torch {torch.__version__}, films to train, to validate, to test: {parts}")
@@ -124,7 +130,6 @@ def command(arguments: argparse.Namespace) -> None:
 
     torch.manual_seed(arguments.seed)
     base = LMeRAN(replace(config, label_branch="none"))
-    earlier = arguments.start
     first = earlier / "backbone.safetensors" if earlier else pack_folder / "init.safetensors"
     start = _float(load_file(first))
     base.load_state_dict(start)
@@ -144,7 +149,7 @@ def command(arguments: argparse.Namespace) -> None:
     base = base.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     if not trained.is_file():
         halves = {k: stored(v, half=True) for k, v in base.state_dict().items()}
-        save_file(halves, trained, {"recipe": str(recipe)})
+        save_file(halves, trained, {"recipe": str(recipe) if new_backbone else _recipe_of(first)})
     precision = recipe.precision
     seen = encode_rows(films, base, train[:: max(1, len(train) // 1000)], precision)
     log(f"plain, films learned from {free_auc(films, base, seen, precision)}")
