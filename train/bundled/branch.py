@@ -19,8 +19,6 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from lmeran.config import LMeRANConfig
-from lmeran.explain.label_prior import LabelPrior
-from lmeran.findings import FINDINGS, State
 from lmeran.model.lmeran import Encoding, LMeRAN, Output
 from lmeran.model.masking import masked_loss, sample_label_mask, states_under_mask
 from train.augment import network_input
@@ -58,8 +56,7 @@ ARMS = (
 class BranchRecipe:
     """rate, label_rate: peaks, absolute. free: share of films read with nothing known. taught:
     weight of the taught probabilities on those. follow, absent: see `attention_loss`. more_boxed:
-    times that boxed films are seen besides. hidden: see `hide_channels`. counted: weight of
-    `counting_loss`. sizes: of the input."""
+    times that boxed films are seen besides. hidden: see `hide_channels`. sizes: of the input."""
 
     batch: int = 128
     label_batch: int = 1024
@@ -73,7 +70,6 @@ class BranchRecipe:
     fall: float = 0.5
     more_boxed: int = 2
     hidden: float = 0.5
-    counted: float = 1.0
     average: float = 0.998
     sizes: tuple[int, ...] = ()
     precision: torch.dtype = torch.bfloat16
@@ -193,7 +189,7 @@ def train_branches(
 ) -> None:
     """All arms on the same batches; look: called `looks` times on the way; kept: as of
     `train_backbone`."""
-    device, prior = films.device, films.prior
+    device = films.device
     generator = torch.Generator(device)
     for arm in arms:
         arm.start(recipe)
@@ -215,10 +211,9 @@ def train_branches(
         free = mask.all(1)
         targets = films.targets(drawn, round(cells.shape[1] ** 0.5), recipe.fall)
         shown = hide_channels(cells, recipe.hidden, generator)
-        counted = counted_shift(prior, states_under_mask(drawn.labels, mask))
         losses = []
         for arm in arms:
-            loss = _arm_loss(arm, shown, cam, drawn, taught, mask, free, targets, counted, recipe)
+            loss = _arm_loss(arm, shown, cam, drawn, taught, mask, free, targets, recipe)
             arm.step(loss, stage.rate(recipe.rate))
             losses.append(loss.detach())
         state.step()
@@ -259,7 +254,6 @@ def _arm_loss(
     mask: torch.Tensor,
     free: torch.Tensor,
     targets: BoxTargets | None,
-    counted: torch.Tensor,
     recipe: BranchRecipe,
 ) -> torch.Tensor:
     if not arm.recipe.masking:
@@ -269,8 +263,7 @@ def _arm_loss(
     with torch.autocast(cells.device.type, recipe.precision):
         output = arm.model.condition(encoding_of(cells), states, need_attention=weight > 0)
     image = cells.mean(1) @ arm.model.class_weight.T + arm.model.class_bias
-    branch = _branch_logits(arm.model, output)
-    logits = image + branch
+    logits = image + _branch_logits(arm.model, output)
     to_labels, to_taught = cross_entropies(logits, taught, drawn)
     each = torch.where(
         free[:, None], (1 - recipe.taught) * to_labels + recipe.taught * to_taught, to_labels
@@ -281,30 +274,7 @@ def _arm_loss(
         loss = loss + weight * attention_loss(
             looked, cam, drawn.labels, targets, recipe.follow, recipe.absent
         )
-    pinned = mask & ~free[:, None]
-    if recipe.counted and pinned.any():
-        with torch.no_grad(), torch.autocast(cells.device.type, recipe.precision):
-            unpinned = arm.model.condition(encoding_of(cells), torch.zeros_like(states))
-        moved = branch - _branch_logits(arm.model, unpinned)
-        loss = loss + recipe.counted * counting_loss(moved, counted, pinned)
     return loss
-
-
-def counting_loss(moved: torch.Tensor, counted: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
-    """Squared difference between how pins move logits and how counting labels would, where asked;
-    each (B, 14). What the branch learned of labels alone is so kept beside films."""
-    return ((moved - counted).square() * asked).sum() / asked.sum()
-
-
-def counted_shift(prior: LabelPrior, states: torch.Tensor) -> torch.Tensor:
-    """The weighted shift of the label prior (`LabelPrior.counted`) under states (B, 14); 0 for what
-    is known."""
-    pins = [
-        {f: State(s) for f, s in zip(FINDINGS, row, strict=True) if s} for row in states.tolist()
-    ]
-    alone = np.stack([prior.probabilities(p) for p in pins])
-    shift = prior.used_weight * np.nan_to_num(prior.shift(alone))
-    return torch.from_numpy(shift).to(states.device, torch.float32)
 
 
 def _branch_logits(model: LMeRAN, output: Output) -> torch.Tensor:

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from lmeran.explain.label_prior import LabelPrior
 from train.augment import Augmentation, random_affine, random_contrast, resample
 from train.bundled.pack import Pack
 
@@ -59,12 +58,6 @@ class Films:
         )
         self.boxes = torch.from_numpy(pack.boxes).to(device)
         self._first = np.searchsorted(pack.box_film, np.arange(len(pack.part) + 1))
-
-    @property
-    def prior(self) -> LabelPrior:
-        """Of the pack's label rows."""
-        sets, counts = np.unique(self.pack.label_rows, axis=0, return_counts=True)
-        return LabelPrior(sets.astype(bool), counts)
 
     def plain(self, rows: np.ndarray) -> torch.Tensor:
         """Films as they are, float 0 .. 1 (B, S, S)."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lmeran.explain.label_prior import LabelPrior
 from lmeran.findings import FINDINGS
 from lmeran.imaging.geometry import Geometry
 from lmeran.model.lmeran import Encoding, LMeRAN
@@ -99,7 +100,8 @@ def auc_summary(films: Films, rows: np.ndarray, logits: np.ndarray) -> dict[str,
 def counting_shift(films: Films, rows: np.ndarray, known: int) -> np.ndarray:
     """logit p(finding | known labels) - logit p(finding) from the label rows, (N, 14)."""
     pack = films.pack
-    prior = films.prior
+    sets, counts = np.unique(pack.label_rows, axis=0, return_counts=True)
+    prior = LabelPrior(sets.astype(bool), counts)
     alone = label_only(prior, pack.names[rows], pack.labels[rows], Scenario(known))
     return prior.shift(alone).astype(np.float32)
 

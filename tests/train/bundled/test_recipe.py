@@ -21,7 +21,7 @@ from train.augment import Augmentation
 from train.bundled import run as run_module
 from train.bundled.assemble import assemble
 from train.bundled.backbone import attention_loss, box_loss, hint_loss, mixed
-from train.bundled.branch import BranchRecipe, counted_shift, counting_loss, hide_channels
+from train.bundled.branch import BranchRecipe, hide_channels
 from train.bundled.films import BoxTargets, Films
 from train.bundled.measure import counting_shift, overlap, token_cosines
 from train.bundled.pack import add_weights, make_pack, read_pack, read_soft_labels
@@ -209,23 +209,6 @@ def test_counting_is_the_label_prior(pack_folder: Path) -> None:
         with np.errstate(divide="ignore"):
             shift = np.log(share / (1 - share)) - np.log(marginal / (1 - marginal))
         assert np.allclose(found[mask], shift, atol=1e-4)
-
-
-def test_pins_are_held_to_what_counting_says(pack_folder: Path) -> None:
-    prior = Films(read_pack(pack_folder), torch.device("cpu"), Augmentation()).prior
-    states = torch.zeros(2, len(FINDINGS), dtype=torch.int64)
-    states[1, 2], states[1, 7] = State.POSITIVE, State.NEGATIVE
-    found = counted_shift(prior, states)
-    assert torch.equal(found[0], torch.zeros(len(FINDINGS)))
-    share = prior.probabilities({"Effusion": State.POSITIVE, "Pneumothorax": State.NEGATIVE})
-    for i in (0, 5):
-        odds = share[i] / (1 - share[i]) / (prior.marginal[i] / (1 - prior.marginal[i]))
-        assert float(found[1, i]) == pytest.approx(0.5 * np.log(odds), abs=1e-4)
-    assert found[1, 2] == found[1, 7] == 0
-    asked = torch.zeros(2, len(FINDINGS), dtype=torch.bool)
-    asked[1, :2] = True
-    moved = found + torch.tensor([3.0, 1.0]).repeat(7)
-    assert float(counting_loss(moved, found, asked)) == pytest.approx((9 + 1) / 2, rel=1e-5)
 
 
 def test_cosines_of_label_tokens_are_one_where_all_labels_are_one() -> None:
