@@ -129,6 +129,10 @@ export class Screen {
 
   renderTruth({ film, selected }, map) {
     const boxes = film ? film.annotations.boxes.filter((box) => box.finding === selected) : [];
+    const seen = map && [map.missing, [...map.values ?? []]];
+    const shown = JSON.stringify([film?.token, selected, boxes, seen]);
+    if (shown === this.compared) return; // most changes leave the map as it is
+    this.compared = shown;
     const text = film
       ? localisationText(this.facts.findings[selected], boxes, map, this.facts.contour, film) : "";
     this.q(".lm-truth").textContent = text;

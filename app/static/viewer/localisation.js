@@ -3,7 +3,7 @@
 
 import { upsample } from "./overlay.js";
 
-const SIDE = 768; // pixels of the raster's longer side
+const SIDE = 384; // pixels of the raster's longer side
 
 // values: a map over grid x grid cells; boxes: {left, top, right, bottom} as shares of the film's
 // sides, taken together; level: share of the map's own maximum. {iou, pointed, peak: [u, v]},
@@ -13,7 +13,8 @@ function agreement(values, grid, boxes, level, film) {
   const width = Math.max(1, Math.round(film.width * scale));
   const height = Math.max(1, Math.round(film.height * scale));
   const field = upsample(values, grid, width, height);
-  const best = field.reduce((most, value, i) => (value > field[most] ? i : most), 0);
+  let best = 0;
+  for (let i = 1; i < field.length; i++) if (field[i] > field[best]) best = i;
   if (!(field[best] > 0)) return null;
   const peak = [((best % width) + 0.5) / width, (Math.floor(best / width) + 0.5) / height];
   const boxed = cover(boxes, width, height), threshold = level * field[best];

@@ -6,9 +6,16 @@ const SIDE = 256; // side of the square that a map is drawn on before it is laid
 export function upsample(values, grid, width = SIDE, height = width) {
   const out = new Float32Array(width * height);
   const columns = Array.from({ length: width }, (_, x) => between((x + 0.5) / width, grid));
+  const line = new Float32Array(grid); // of cells, at the height of a row of pixels
   for (let y = 0; y < height; y++) {
-    const row = between((y + 0.5) / height, grid);
-    for (let x = 0; x < width; x++) out[y * width + x] = blend(values, grid, columns[x], row);
+    const [y0, y1, dy] = between((y + 0.5) / height, grid);
+    for (let k = 0; k < grid; k++) {
+      line[k] = values[y0 * grid + k] * (1 - dy) + values[y1 * grid + k] * dy;
+    }
+    for (let x = 0; x < width; x++) {
+      const [x0, x1, dx] = columns[x];
+      out[y * width + x] = line[x0] * (1 - dx) + line[x1] * dx;
+    }
   }
   return out;
 }
