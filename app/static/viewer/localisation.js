@@ -3,7 +3,7 @@
 
 import { upsample } from "./overlay.js";
 
-const SIDE = 384; // pixels of the raster's longer side
+const SIDE = 768; // pixels of the raster's longer side
 
 // values: a map over grid x grid cells; boxes: {left, top, right, bottom} as shares of the film's
 // sides, taken together; level: share of the map's own maximum. {iou, pointed, peak: [u, v]},
